@@ -1,0 +1,15 @@
+/* hash: the one hash of keys, XXH3 with a seed that differs at each start, so that nobody can prepare collisions.
+ * Source: XXH3_64bits_withSeed of libxxhash, inlined. Thread rule: a pure function.
+ */
+#ifndef LARDER_BASE_HASH_H
+#define LARDER_BASE_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+static inline uint64_t hash_bytes(const void *p, size_t n, uint64_t seed) { return XXH3_64bits_withSeed(p, n, seed); }
+
+#endif

@@ -1,0 +1,14 @@
+noinst_LIBRARIES += libbase.a
+libbase_a_SOURCES = \
+  %D%/buf.c %D%/buf.h \
+  %D%/chain.c %D%/chain.h \
+  %D%/clock.c %D%/clock.h \
+  %D%/hash.h \
+  %D%/hist.c %D%/hist.h \
+  %D%/log.c %D%/log.h \
+  %D%/match.c %D%/match.h \
+  %D%/mem.c %D%/mem.h \
+  %D%/num.c %D%/num.h \
+  %D%/option.c %D%/option.h \
+  %D%/slice.h \
+  %D%/thread.c %D%/thread.h

@@ -1,0 +1,13 @@
+/* match: Redis's glob patterns: * ? [abc] [^abc] [a-z] and \ to escape.
+ *
+ * Thread rule: pure functions. Linear in text times stars, never exponential: a pattern of many stars is answered quickly.
+ */
+#ifndef LARDER_BASE_MATCH_H
+#define LARDER_BASE_MATCH_H
+
+#include "base/slice.h"
+
+bool match_glob(struct slice pattern, struct slice text);
+bool match_glob_nocase(struct slice pattern, struct slice text);
+
+#endif

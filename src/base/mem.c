@@ -1,0 +1,200 @@
+#include "base/mem.h"
+
+#include "base/thread.h"
+
+#include <malloc.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+#ifdef HAVE_JEMALLOC
+#include <jemalloc/jemalloc.h>
+/* Free pages go back within a second, so that RSS follows what is used; padding large blocks against cache aliasing would
+ * cost a page for each. */
+const char *malloc_conf = "dirty_decay_ms:1000,muzzy_decay_ms:0,cache_oblivious:false,narenas:4";
+#endif
+
+struct count {
+    _Atomic int64_t total[MEM_DOMAINS];
+    int64_t pending; /* under maxmemory, not yet in `flushed` */
+} __attribute__((aligned(64)));
+
+/* Process-wide, as the allocator is. */
+static struct count counts[THREAD_MAX];
+static _Atomic int64_t flushed, peak;
+static _Thread_local struct count *mine;
+
+static _Noreturn void out_of_memory(size_t n) {
+    fprintf(stderr, "larder: out of memory taking %zu bytes\n", n);
+    abort();
+}
+
+static void raise_peak(int64_t now) {
+    int64_t seen = atomic_load_explicit(&peak, memory_order_relaxed);
+    while (now > seen && !atomic_compare_exchange_weak(&peak, &seen, now)) {}
+}
+
+void mem_count(enum mem_domain d, int64_t delta) {
+    struct count *c = mine;
+    if (__builtin_expect(!c, 0)) c = mine = &counts[thread_index()];
+    int64_t total = atomic_load_explicit(&c->total[d], memory_order_relaxed);
+    atomic_store_explicit(&c->total[d], total + delta, memory_order_relaxed);
+    if (d == MEM_CLIENT) return;
+    c->pending += delta;
+    if (c->pending <= MEM_SLACK && c->pending >= -MEM_SLACK) return;
+    raise_peak(atomic_fetch_add_explicit(&flushed, c->pending, memory_order_relaxed) + c->pending);
+    c->pending = 0;
+}
+
+uint64_t mem_used(enum mem_domain d) {
+    int64_t sum = 0;
+    for (int i = 0; i < THREAD_MAX; i++) sum += atomic_load_explicit(&counts[i].total[d], memory_order_relaxed);
+    return sum > 0 ? (uint64_t)sum : 0;
+}
+
+uint64_t mem_limited(void) {
+    uint64_t now = mem_used(MEM_DATA) + mem_used(MEM_INDEX) + mem_used(MEM_MISC);
+    raise_peak((int64_t)now);
+    return now;
+}
+
+uint64_t mem_peak(void) {
+    uint64_t now = mem_limited(), top = (uint64_t)atomic_load(&peak);
+    return top > now ? top : now;
+}
+
+void mem_peak_reset(void) { atomic_store(&peak, (int64_t)mem_limited()); }
+
+bool mem_fits(uint64_t limit, size_t n, unsigned threads) {
+    struct count *c = mine;
+    if (__builtin_expect(!c, 0)) c = mine = &counts[thread_index()];
+    int64_t now = atomic_load_explicit(&flushed, memory_order_relaxed) + c->pending + (int64_t)n;
+    return now + (int64_t)(threads ? threads - 1 : 0) * MEM_SLACK <= (int64_t)limit;
+}
+
+size_t mem_usable(const void *p) {
+#ifdef HAVE_JEMALLOC
+    return sallocx(p, 0);
+#else
+    return malloc_usable_size((void *)p);
+#endif
+}
+
+size_t mem_class(size_t n) {
+#ifdef HAVE_JEMALLOC
+    return nallocx(n ? n : 1, 0);
+#else
+    return (n + 15) & ~(size_t)15;
+#endif
+}
+
+void *mem_alloc(enum mem_domain d, size_t n) {
+    void *p = malloc(n ? n : 1);
+    if (!p) out_of_memory(n);
+    mem_count(d, (int64_t)mem_usable(p));
+    return p;
+}
+
+void *mem_zalloc(enum mem_domain d, size_t n) {
+    void *p = calloc(1, n ? n : 1);
+    if (!p) out_of_memory(n);
+    mem_count(d, (int64_t)mem_usable(p));
+    return p;
+}
+
+void *mem_aligned(enum mem_domain d, size_t n, size_t align) {
+    void *p = mem_pages(n, align);
+    mem_count(d, (int64_t)mem_usable(p));
+    return p;
+}
+
+void *mem_realloc(enum mem_domain d, void *p, size_t n) {
+    size_t before = p ? mem_usable(p) : 0;
+    void *q = realloc(p, n ? n : 1);
+    if (!q) out_of_memory(n);
+    mem_count(d, (int64_t)mem_usable(q) - (int64_t)before);
+    return q;
+}
+
+void mem_free(enum mem_domain d, void *p) {
+    if (!p) return;
+    mem_count(d, -(int64_t)mem_usable(p));
+    free(p);
+}
+
+char *mem_strdup(enum mem_domain d, const char *text) {
+    size_t n = strlen(text) + 1;
+    return memcpy(mem_alloc(d, n), text, n);
+}
+
+void *mem_pages(size_t n, size_t align) {
+    void *p = NULL;
+    if (posix_memalign(&p, align < sizeof p ? sizeof p : align, n)) out_of_memory(n);
+    return p;
+}
+
+void mem_pages_free(void *p, size_t n) {
+#ifdef HAVE_JEMALLOC
+    sdallocx(p, n, 0);
+#else
+    (void)n;
+    free(p);
+#endif
+}
+
+static uint64_t rss_read(void) {
+    FILE *f = fopen("/proc/self/statm", "r");
+    unsigned long size = 0, resident = 0;
+    if (!f) return 0;
+    if (fscanf(f, "%lu %lu", &size, &resident) != 2) resident = 0;
+    fclose(f);
+    return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+void mem_system_read(struct mem_system *out) {
+    memset(out, 0, sizeof *out);
+    out->rss = rss_read();
+#ifdef HAVE_JEMALLOC
+    uint64_t epoch = 1;
+    size_t len = sizeof epoch;
+    mallctl("epoch", &epoch, &len, &epoch, len);
+    const struct {
+        const char *name;
+        uint64_t *to;
+    } stats[] = {{"stats.allocated", &out->allocated}, {"stats.active", &out->active},
+        {"stats.resident", &out->resident}, {"stats.mapped", &out->mapped}, {"stats.retained", &out->muzzy}};
+    for (size_t i = 0; i < sizeof stats / sizeof *stats; i++) {
+        size_t v = 0, n = sizeof v;
+        if (!mallctl(stats[i].name, &v, &n, NULL, 0)) *stats[i].to = v;
+    }
+#else
+    out->allocated = out->active = mem_limited() + mem_used(MEM_CLIENT);
+    out->resident = out->mapped = out->rss;
+#endif
+}
+
+uint64_t mem_total_ram(void) { return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE); }
+
+const char *mem_allocator(void) {
+#ifdef HAVE_JEMALLOC
+    static const char *name = "jemalloc-" JEMALLOC_VERSION;
+    static _Thread_local char text[64];
+    snprintf(text, sizeof text, "%.*s", (int)strcspn(name, "-") + 1 + (int)strcspn(JEMALLOC_VERSION, "-"), name);
+    return text;
+#else
+    return "libc";
+#endif
+}
+
+void mem_purge(void) {
+#ifdef HAVE_JEMALLOC
+    char name[64];
+    snprintf(name, sizeof name, "arena.%u.purge", (unsigned)MALLCTL_ARENAS_ALL);
+    mallctl(name, NULL, NULL, NULL, 0);
+#endif
+}

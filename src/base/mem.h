@@ -1,0 +1,55 @@
+/* mem: where memory comes from, and the count of what was taken.
+ *
+ * Every byte is counted at the size the allocator really gave (its size class), under one of a few domains. Each thread
+ * counts for itself; a limit is checked against a shared total that threads bring up to date every MEM_SLACK bytes, with
+ * that slack counted as used, so that a check is one load and the limit still holds.
+ * Running out of memory aborts with a log line, as in Redis: a cache without memory can promise nothing.
+ * Thread rule: any thread may free what another took. The caller owns what it takes.
+ */
+#ifndef LARDER_BASE_MEM_H
+#define LARDER_BASE_MEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum mem_domain {
+    MEM_DATA,   /* entries: keys, values, headers */
+    MEM_INDEX,  /* tables: segments and directories */
+    MEM_MISC,   /* everything else that lives long */
+    MEM_CLIENT, /* connections and their buffers: a budget of its own, outside maxmemory */
+    MEM_DOMAINS
+};
+
+#define MEM_SLACK 32768
+
+void *mem_alloc(enum mem_domain d, size_t n);                    /* never NULL; aligned to 16 */
+void *mem_zalloc(enum mem_domain d, size_t n);                   /* zeroed */
+void *mem_aligned(enum mem_domain d, size_t n, size_t align);    /* align: a power of two */
+void *mem_realloc(enum mem_domain d, void *p, size_t n);         /* p may be NULL */
+void mem_free(enum mem_domain d, void *p);                       /* p may be NULL */
+char *mem_strdup(enum mem_domain d, const char *text);
+size_t mem_usable(const void *p);                                /* bytes really held by p */
+size_t mem_class(size_t n);                                      /* bytes that mem_alloc(n) would take */
+
+/* The slab allocator takes whole pages uncounted and counts objects: these three are its. */
+void *mem_pages(size_t n, size_t align);
+void mem_pages_free(void *p, size_t n);
+void mem_count(enum mem_domain d, int64_t delta);
+
+uint64_t mem_used(enum mem_domain d);      /* exact once threads are quiet */
+uint64_t mem_limited(void);                /* all domains under maxmemory: all but MEM_CLIENT */
+uint64_t mem_peak(void);                   /* highest mem_limited() seen at a check */
+void mem_peak_reset(void);
+bool mem_fits(uint64_t limit, size_t n, unsigned threads); /* may n more be taken while `threads` threads take too? */
+
+/* Kernel's and allocator's view, in bytes. */
+struct mem_system {
+    uint64_t rss, allocated, active, resident, mapped, muzzy;
+};
+void mem_system_read(struct mem_system *out);
+uint64_t mem_total_ram(void);
+const char *mem_allocator(void);           /* "jemalloc-5.3.0", or "libc" */
+void mem_purge(void);                      /* give free pages back to the kernel now */
+
+#endif

@@ -1,0 +1,82 @@
+/* option: settings as rows. One row per setting; conf file, command line, CONFIG GET/SET/REWRITE, the sample conf and the
+ * man page are walks over the rows.
+ *
+ * Scalars (integers, sizes, booleans, enums, bit sets) lie in _Atomic int64_t fields that any thread reads with option_get;
+ * texts belong to the table and are read under its lock (option_text). Rows are constant and may live in any floor; a table
+ * binds them to fields. Thread rule: reads from any thread; changes one at a time, under the table's lock. The table owns
+ * the texts; the fields belong to whoever registered them.
+ */
+#ifndef LARDER_BASE_OPTION_H
+#define LARDER_BASE_OPTION_H
+
+#include "base/buf.h"
+#include "base/thread.h"
+
+typedef _Atomic int64_t setting;
+static inline int64_t option_get(const setting *s) {
+    return atomic_load_explicit((setting *)s, memory_order_relaxed);
+}
+
+enum option_type {
+    OPTION_BOOL,    /* yes | no */
+    OPTION_INT,     /* decimal between min and max */
+    OPTION_MEMORY,  /* bytes with units; OPTION_PERCENT allows "10%", held negative */
+    OPTION_ENUM,    /* one of `words` */
+    OPTION_BITS,    /* several of `words` */
+    OPTION_OCTAL,   /* unixsocketperm */
+    OPTION_TEXT,    /* one word, quotes allowed; empty is "" */
+    OPTION_LIST,    /* several words: bind, save, client-output-buffer-limit; `check` says what is right */
+    OPTION_UNUSED,  /* known to Redis, has no meaning here: accepted, kept for CONFIG GET, logged once */
+};
+
+enum {
+    OPTION_FIXED = 1,     /* only at start */
+    OPTION_HIDDEN = 2,    /* not in CONFIG GET * (debug switches) */
+    OPTION_SECRET = 4,    /* never logged */
+    OPTION_REPEATS = 8,   /* each line in the file adds to the list */
+    OPTION_PERCENT = 16,
+    OPTION_OURS = 32,     /* not known to Redis */
+    OPTION_ALIAS = 64,    /* an older name of another row; `initial` names that row */
+};
+
+struct option_word {
+    const char *name;
+    int64_t value;
+};
+
+struct option_row {
+    const char *name;
+    enum option_type type;
+    unsigned flags;
+    int64_t min, max;                 /* for INT and MEMORY */
+    const char *initial;              /* as it would be written in the file */
+    const struct option_word *words;  /* for ENUM and BITS; ends with a NULL name */
+    size_t offset;                    /* of the setting in the struct given to option_add; ignored for texts */
+    const char *(*check)(struct slice value);               /* NULL if right, else why not; may be NULL */
+    const char *(*apply)(void *owner, const char *name);    /* after a change at run time; an error undoes it */
+    const char *section;              /* heading in the sample conf */
+    const char *text;                 /* one or two sentences for the sample conf and the man page */
+};
+
+struct options;
+
+struct options *options_new(void);
+void options_free(struct options *o);
+/* `base`: where row.offset counts from; `owner`: what apply is handed. Rows and base outlive the table. */
+void options_add(struct options *o, const struct option_row *rows, size_t n, void *base, void *owner);
+
+/* Errors are written to `why` in Redis's words. `argv` holds the name and its values. */
+bool options_line(struct options *o, const struct slice *argv, size_t argc, struct buf *why);    /* a line of a file */
+bool options_set(struct options *o, const struct slice *pairs, size_t n, struct buf *why);       /* CONFIG SET; all or none */
+/* Calls back for each row whose name matches any of the patterns, once, with the value as CONFIG GET prints it. */
+void options_each(struct options *o, const struct slice *patterns, size_t n,
+    void (*each)(void *arg, const char *name, struct slice value), void *arg);
+/* Copies the value of a text or list option to `out` (cleared first), words separated by a space. */
+void option_text(struct options *o, const char *name, struct buf *out);
+const struct option_row *option_row(struct options *o, const char *name);
+/* Rows in the order of registration, for the sample conf and the man page; NULL past the end. */
+const struct option_row *option_at(struct options *o, size_t i);
+/* Has the option ever been set, by file, command line or CONFIG SET? */
+bool option_is_set(struct options *o, const char *name);
+
+#endif

@@ -1,0 +1,84 @@
+/* command: the rows. One row says all that is known of a command; dispatch, COMMAND, its DOCS, INFO commandstats and the
+ * documentation are walks over rows.
+ *
+ * Families hand out their rows (strings.c: command_rows_string and so on); command_table_init joins and numbers them.
+ * Thread rule: constant after command_start.
+ */
+#ifndef LARDER_COMMAND_COMMAND_H
+#define LARDER_COMMAND_COMMAND_H
+
+#include "base/slice.h"
+
+struct call;
+struct command;
+
+enum command_flag { /* COMMAND INFO's words */
+    C_WRITE = 1 << 0, C_READONLY = 1 << 1, C_DENYOOM = 1 << 2, C_ADMIN = 1 << 3, C_PUBSUB = 1 << 4, C_NOSCRIPT = 1 << 5,
+    C_BLOCKING = 1 << 6, C_LOADING = 1 << 7, C_STALE = 1 << 8, C_SKIP_MONITOR = 1 << 9, C_SKIP_SLOWLOG = 1 << 10,
+    C_ASKING = 1 << 11, C_FAST = 1 << 12, C_NO_AUTH = 1 << 13, C_MAY_REPLICATE = 1 << 14, C_NO_MULTI = 1 << 15,
+    C_MOVABLEKEYS = 1 << 16, C_ALLOW_BUSY = 1 << 17, C_NO_ASYNC_LOADING = 1 << 18, C_NO_MANDATORY_KEYS = 1 << 19,
+    C_ALL_LOCKS = 1 << 24,   /* ours: needs every shard (rare) */
+    C_MODULE = 1 << 25,
+};
+
+enum command_category { /* ACL categories beyond those that follow from the flags */
+    A_KEYSPACE = 1 << 0, A_STRING = 1 << 1, A_HASH = 1 << 2, A_LIST = 1 << 3, A_SET = 1 << 4, A_SORTEDSET = 1 << 5,
+    A_BITMAP = 1 << 6, A_HYPERLOGLOG = 1 << 7, A_GEO = 1 << 8, A_STREAM = 1 << 9, A_CONNECTION = 1 << 10,
+    A_TRANSACTION = 1 << 11, A_SCRIPTING = 1 << 12, A_DANGEROUS = 1 << 13, A_SLOW_ALREADY = 1 << 14, A_ADMIN = 1 << 15,
+};
+
+enum key_flag { /* what is done to a key */
+    K_RO = 1, K_RW = 2, K_OW = 4, K_RM = 8, K_ACCESS = 16, K_UPDATE = 32, K_INSERT = 64, K_DELETE = 128,
+    K_NOT_KEY = 256, K_INCOMPLETE = 512, K_VARIABLE_FLAGS = 1024,
+};
+
+enum key_search { KEYS_NONE, KEYS_RANGE /* begin at `first`; last relative as below */, KEYS_NUMKEYS /* count at `first`, keys behind */ };
+
+struct key_spec {
+    enum key_search how;
+    int first;   /* argument index where the search begins */
+    int last;    /* RANGE: last key relative to first if >= 0, else from the end (-1: last argument) */
+    int step;
+    unsigned flags;
+};
+
+#define COMMAND_SPECS 3
+
+struct command {
+    const char *name;           /* upper case; of a subcommand, without its container's name */
+    int arity;                  /* as Redis counts: the name included, negative: at least */
+    unsigned flags, categories;
+    struct key_spec keys[COMMAND_SPECS];
+    void (*run)(struct call *c);
+    const char *group, *since, *complexity, *summary;
+    const char *syntax;         /* arguments in redis.io's notation; COMMAND DOCS makes its tree of it */
+    const char *tips;           /* separated by spaces, may be NULL */
+    const char *deprecated;     /* "6.2.0 use X", may be NULL */
+    const char *const *history; /* pairs of version and change, ends with NULL; may be NULL */
+    const struct command *sub;  /* ends with a NULL name; may be NULL */
+    /* For keys that no spec finds (SORT ... STORE): argument indexes to `at`, at most `max`; returns how many, -1: bad syntax. */
+    int (*find_keys)(const struct slice *argv, int argc, int *at, int max);
+};
+
+/* Joins the families' rows into the table. Once, before the first thread. */
+void command_start(void);
+const struct command *command_find(struct slice name);                /* any case; NULL */
+const struct command *command_find_sub(const struct command *c, struct slice name);
+unsigned command_total(void);                                          /* rows and subcommand rows */
+unsigned command_number(const struct command *c);                      /* 0 .. command_total() - 1 */
+const struct command *command_at(unsigned number);
+const struct command *command_container(const struct command *c);      /* of a subcommand; NULL for others */
+/* "get", "config|get": as INFO commandstats and ACL write it. */
+size_t command_fullname(const struct command *c, char *out, size_t cap);
+bool command_arity_ok(const struct command *c, int argc);
+/* Argument indexes of the keys; at most `max`. -1: the arguments are wrong for that command. */
+int command_keys(const struct command *c, const struct slice *argv, int argc, int *at, int max);
+
+/* One per family; the array ends with a row whose name is NULL. */
+const struct command *command_rows_string(void);
+const struct command *command_rows_keyspace(void);
+const struct command *command_rows_connection(void);
+const struct command *command_rows_server(void);
+const struct command *command_rows_introspect(void); /* COMMAND, INFO, SLOWLOG, LATENCY, MEMORY, DEBUG */
+
+#endif

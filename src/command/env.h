@@ -1,0 +1,112 @@
+/* env: what all commands share, and the part of it that each thread has for itself (a lane).
+ *
+ * An env joins a store, the options and the counters; it is what makes a daemon, or a test's loopback, out of them. A lane is
+ * one thread's share: its sessions, its counters, its scratch memory. The host is whoever runs the lanes: the server with
+ * its event loops, or a test that calls everything by hand.
+ * Thread rule: a lane belongs to its thread; others read its counters only, or post to it. The env owns lanes and store; the
+ * host owns the env.
+ */
+#ifndef LARDER_COMMAND_ENV_H
+#define LARDER_COMMAND_ENV_H
+
+#include "base/chain.h"
+#include "base/hist.h"
+#include "base/option.h"
+#include "command/command.h"
+#include "resp/reader.h"
+#include "store/store.h"
+
+struct session;
+struct lane;
+struct env;
+
+/* Settings that commands read. The server binds option rows to them. */
+struct env_config {
+    setting proto_max_bulk_len, slowlog_slower_than, slowlog_max_len, latency_threshold, latency_tracking;
+    setting lazy_server_del, lazy_user_del, lazy_user_flush, enable_debug, notify_events, maxclients;
+    setting monitor_any; /* not an option: how many sessions run MONITOR */
+    setting has_password; /* not an option: requirepass is set */
+};
+
+struct host {
+    void (*post)(struct host *h, unsigned lane, void (*job)(struct lane *to, void *arg), void *arg); /* any thread */
+    void (*close)(struct session *s, bool after_replies); /* session's own thread; may free it later, never at once */
+    void (*wake)(struct session *s);     /* its task has something to do, or is over; session's own thread */
+    void (*flush)(struct session *s);    /* there is output that no request of its own asked for */
+    void (*pause)(struct env *e);        /* the pause (env.pause_*) changed: look again */
+    void (*shutdown)(struct env *e, bool now);
+    const char *(*rewrite_config)(struct env *e, struct buf *why); /* NULL done, else why not */
+};
+
+enum error_limits { ENV_ERROR_KINDS = 128 };
+
+/* Per command and lane. Indexed by the command's number. */
+struct command_stats {
+    counter calls, ticks, rejected, failed;
+    struct hist latency;
+};
+
+struct lane {
+    struct env *env;
+    unsigned index;
+    struct session *sessions;        /* doubly linked */
+    uint64_t session_count;
+    struct chain_pool pool;
+    struct store_stats store_stats;
+    struct command_stats *commands;  /* command_total() of them */
+    counter total_commands, total_connections, net_in, net_out, errors, rejected_connections, reads, writes;
+    counter cpu_us_commands;
+    counter clients;                 /* sessions, readable by others */
+    uint64_t random;                 /* state of lane_random */
+    struct batch *batch;             /* scratch of dispatch */
+    void *host_lane;                 /* the host's own */
+};
+
+struct env {
+    struct store *store;
+    struct options *options;
+    struct env_config config;
+    struct store_config store_config;
+    struct host *host;
+    struct lane **lane;
+    unsigned lanes;
+    struct slowlog *slowlog;
+    struct latency *latency;
+    struct errors *errors;           /* errorstats */
+    _Atomic uint64_t next_session;
+    int64_t started_us, started_ms;  /* monotonic; wall clock */
+    char run_id[41], replication_id[41];
+    const char *executable, *config_file; /* absolute, or "" */
+    _Atomic int64_t pause_until_ms;  /* CLIENT PAUSE: wall clock, 0 none */
+    _Atomic int64_t pause_writes_only;
+    _Atomic int64_t port;
+    struct lock throughput_lock;
+    struct throughput *throughput;   /* instantaneous_* */
+    struct lock text_lock;
+};
+
+struct env *env_new(unsigned lanes);  /* options with no rows yet, lanes, stats; store_config must be filled, then env_open */
+void env_open(struct env *e);         /* makes the store */
+void env_free(struct env *e);         /* no sessions left */
+uint64_t lane_random(struct lane *l);
+
+/* The store's counters, summed over lanes. `offset` is that of a counter in struct store_stats. */
+uint64_t env_store_stat(const struct env *e, size_t offset);
+uint64_t env_lane_stat(const struct env *e, size_t offset); /* of a counter in struct lane */
+uint64_t env_clients(const struct env *e);
+void env_reset_stats(struct env *e);  /* CONFIG RESETSTAT */
+
+/* instantaneous_ops_per_sec and its kin: the host calls env_sample ten times a second, from one thread. */
+enum env_rate { RATE_COMMANDS, RATE_NET_IN, RATE_NET_OUT, RATE_COUNT };
+void env_sample(struct env *e);
+double env_rate(struct env *e, enum env_rate r);
+
+/* Errors by code ("ERR", "WRONGTYPE", ...), for INFO errorstats. Any thread. */
+void errors_count(struct errors *e, struct slice text);
+void errors_each(struct errors *e, void (*each)(void *arg, const char *code, uint64_t n), void *arg);
+
+/* Runs `visit` on each lane's thread in turn, then `done` on the thread of `home`. */
+void env_visit(struct env *e, unsigned home, void (*visit)(struct lane *l, void *arg), void (*done)(struct lane *home, void *arg),
+    void *arg);
+
+#endif

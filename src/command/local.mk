@@ -1,0 +1,28 @@
+noinst_LIBRARIES += libcommand.a
+libcommand_a_SOURCES = \
+  %D%/batch.c \
+  %D%/call.c %D%/call.h \
+  %D%/client.c \
+  %D%/command.c %D%/command.h \
+  %D%/config.c \
+  %D%/connection.c \
+  %D%/debug.c \
+  %D%/describe.c \
+  %D%/dispatch.c %D%/dispatch.h \
+  %D%/docs.c \
+  %D%/env.c %D%/env.h \
+  %D%/expiry.c \
+  %D%/info.c \
+  %D%/introspect.c \
+  %D%/keys.c \
+  %D%/keyspace.c \
+  %D%/latency.c %D%/latency.h \
+  %D%/lcs.c \
+  %D%/memory.c \
+  %D%/monitor.c %D%/monitor.h \
+  %D%/scan.c \
+  %D%/server.c \
+  %D%/session.c %D%/session.h \
+  %D%/slowlog.c %D%/slowlog.h \
+  %D%/string.c \
+  %D%/string_number.c

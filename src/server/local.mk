@@ -1,0 +1,17 @@
+noinst_LIBRARIES += libserver.a
+libserver_a_SOURCES = \
+  %D%/conf.c %D%/conf.h \
+  %D%/conn.c %D%/conn.h \
+  %D%/crash.c %D%/crash.h \
+  %D%/cron.c %D%/cron.h \
+  %D%/notify.c %D%/notify.h \
+  %D%/rewrite.c \
+  %D%/server.c %D%/server.h \
+  %D%/settings.c %D%/settings.h \
+  %D%/settings_unused.c \
+  %D%/worker.c %D%/worker.h
+
+bin_PROGRAMS += larderd
+larderd_SOURCES = %D%/main.c
+larderd_LDADD = libserver.a libcommand.a libstore.a libnet.a libtype.a libresp.a libbase.a \
+  $(UV_LIBS) $(LZ4_LIBS) $(SYSTEMD_LIBS) $(JEMALLOC_LIBS) -lm

@@ -1,0 +1,13 @@
+noinst_LIBRARIES += libstore.a
+libstore_a_SOURCES = \
+  %D%/compact.c \
+  %D%/entry.c %D%/entry.h \
+  %D%/evict.c \
+  %D%/expire.c \
+  %D%/policy.c %D%/policy.h \
+  %D%/scan.c \
+  %D%/segment.c %D%/segment.h \
+  %D%/slab.c %D%/slab.h \
+  %D%/store.c %D%/store.h %D%/inside.h \
+  %D%/table.c %D%/table.h \
+  %D%/view.c %D%/view.h

@@ -1,0 +1,45 @@
+/* policy: what an entry's access word means, and which of two entries is the better one to evict.
+ *
+ * Under the LRU policies (and while nothing is evicted) the word is the time of last use in units of POLICY_TICK ms,
+ * 497 days before it wraps. Under LFU it is, as in Redis, minutes of the last decrement (upper 16 of 24 bits) and a
+ * logarithmic counter (lower 8). Thread rule: pure functions; the caller holds the entry's lock.
+ */
+#ifndef LARDER_STORE_POLICY_H
+#define LARDER_STORE_POLICY_H
+
+#include "base/option.h"
+#include "store/entry.h"
+
+enum policy_kind { /* the bits that Redis's own names stand for */
+    POLICY_LRU = 1,
+    POLICY_LFU = 2,
+    POLICY_ALL_KEYS = 4,
+    POLICY_VOLATILE_LRU = POLICY_LRU,
+    POLICY_VOLATILE_LFU = POLICY_LFU,
+    POLICY_VOLATILE_TTL = 8,
+    POLICY_VOLATILE_RANDOM = 16,
+    POLICY_ALLKEYS_LRU = POLICY_LRU | POLICY_ALL_KEYS,
+    POLICY_ALLKEYS_LFU = POLICY_LFU | POLICY_ALL_KEYS,
+    POLICY_ALLKEYS_RANDOM = 16 | POLICY_ALL_KEYS,
+    POLICY_NOEVICTION = 32,
+};
+
+#define POLICY_TICK 10 /* ms */
+#define POLICY_LFU_START 5
+
+struct policy {
+    enum policy_kind kind;
+    unsigned lfu_log_factor, lfu_decay_minutes;
+    int64_t now; /* wall clock, ms */
+};
+
+uint32_t policy_born(const struct policy *p);                        /* the word of a new entry */
+uint32_t policy_touched(const struct policy *p, uint32_t word, uint64_t random); /* after one more use */
+/* Higher: evict sooner. `deadline` matters to volatile-ttl. */
+uint64_t policy_rank(const struct policy *p, uint32_t word, int64_t deadline, uint64_t random);
+int64_t policy_idle_ms(const struct policy *p, uint32_t word);       /* OBJECT IDLETIME; under the LRU policies */
+unsigned policy_frequency(const struct policy *p, uint32_t word);    /* OBJECT FREQ; under the LFU policies */
+uint32_t policy_word_idle(const struct policy *p, int64_t idle_ms);  /* the words that RESTORE's IDLETIME and FREQ ask for */
+uint32_t policy_word_frequency(const struct policy *p, unsigned frequency);
+
+#endif

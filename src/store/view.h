@@ -1,0 +1,46 @@
+/* view: what a command may do with the keys whose shards are locked for it.
+ *
+ * A view is the store as one command sees it: one database, one moment. Expired entries are never seen: who finds one
+ * removes it and counts it. A pointer to an entry is good until the next change to that key or the unlock.
+ * Thread rule: the caller holds the locks of the shards of all keys it names. Nothing here takes a lock, evicts or waits.
+ */
+#ifndef LARDER_STORE_VIEW_H
+#define LARDER_STORE_VIEW_H
+
+#include "store/store.h"
+
+struct view {
+    struct store *store;
+    unsigned db;
+    bool touch;               /* does looking count as use? (CLIENT NO-TOUCH) */
+    int64_t now;              /* ms */
+    struct policy policy;     /* as of now */
+    uint64_t random;          /* changes with each use */
+    struct store_stats *stats;
+};
+
+void view_init(struct view *v, struct store *s, unsigned db, int64_t now, struct store_stats *stats);
+
+struct entry *view_get(struct view *v, const struct key *k);  /* NULL, or the live entry, its use noted */
+struct entry *view_peek(struct view *v, const struct key *k); /* the same without noting it */
+
+/* Sets a string, new or in place of whatever was there (which is freed). deadline 0: none. The value may lie in the old
+ * entry. VIEW_KEEP as deadline keeps the old one. Returns the entry. */
+#define VIEW_KEEP (-1)
+struct entry *view_set(struct view *v, const struct key *k, struct slice value, int64_t deadline, enum entry_form form);
+/* The value's bytes, n of them, to be written to: what was there up to n stays, the rest is zero. Creates the key if it is
+ * missing (e NULL). The form becomes `form`; the deadline stays. Room to grow is left behind larger values. */
+char *view_edit(struct view *v, const struct key *k, struct entry *e, size_t n, enum entry_form form);
+/* Sets a collection, taking ownership of it. */
+struct entry *view_set_object(struct view *v, const struct key *k, enum value_type t, void *object, int64_t deadline);
+bool view_delete(struct view *v, const struct key *k);        /* was it there, alive? */
+bool view_unlink(struct view *v, const struct key *k);        /* the same; what takes long to free is left to the trash */
+struct entry *view_set_deadline(struct view *v, const struct key *k, struct entry *e, int64_t deadline); /* 0: none */
+/* Gives the entry `from` (in `v`) the name `to` in `target`, with its value, deadline and access; whatever `to` was is freed. */
+void view_rename(struct view *v, const struct key *from, struct view *target, const struct key *to);
+void view_copy(struct view *v, const struct entry *e, struct view *target, const struct key *to);
+
+/* Bytes that setting a value of n bytes at k may take on top of what is taken now, growth of the table included. */
+size_t view_room_for(struct view *v, const struct key *k, size_t n);
+
+#endif

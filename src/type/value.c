@@ -1,0 +1,16 @@
+#include "type/value.h"
+
+static const char *const names[VALUE_TYPES] = {"string", "list", "set", "zset", "hash", "stream"};
+
+const struct value_ops *value_ops(enum value_type t) {
+    (void)t; /* collections register their rows here */
+    return NULL;
+}
+
+const char *value_type_name(enum value_type t) { return t < VALUE_TYPES ? names[t] : "unknown"; }
+
+enum value_type value_type_named(struct slice name) {
+    for (unsigned t = 0; t < VALUE_TYPES; t++)
+        if (slice_is(name, names[t])) return t;
+    return VALUE_TYPES;
+}
