@@ -25,4 +25,5 @@ libcommand_a_SOURCES = \
   %D%/session.c %D%/session.h \
   %D%/slowlog.c %D%/slowlog.h \
   %D%/string.c \
-  %D%/string_number.c
+  %D%/string_number.c \
+  %D%/version.h
