@@ -58,27 +58,35 @@ struct command {
     const struct command *sub;  /* ends with a NULL name; may be NULL */
     /* For keys that no spec finds (SORT ... STORE): argument indexes to `at`, at most `max`; returns how many, -1: bad syntax. */
     int (*find_keys)(const struct slice *argv, int argc, int *at, int max);
+    /* Set by command_start in the joined rows; families leave them out. */
+    unsigned number;
+    int only_key;               /* index of the one key that a command always has at the same place; 0: ask command_keys */
+    const struct command *container;
 };
 
-/* Joins the families' rows into the table. Once, before the first thread. */
+/* Joins the families' rows into the table, as copies: a row found here is not the family's own. Once, before the first
+ * thread; again is harmless. */
 void command_start(void);
 const struct command *command_find(struct slice name);                /* any case; NULL */
 const struct command *command_find_sub(const struct command *c, struct slice name);
 unsigned command_total(void);                                          /* rows and subcommand rows */
-unsigned command_number(const struct command *c);                      /* 0 .. command_total() - 1 */
-const struct command *command_at(unsigned number);
-const struct command *command_container(const struct command *c);      /* of a subcommand; NULL for others */
+static inline unsigned command_number(const struct command *c) { return c->number; } /* 0 .. command_total() - 1 */
+const struct command *command_at(unsigned number);                     /* a container before its subcommands */
+static inline const struct command *command_container(const struct command *c) { return c->container; } /* NULL: none */
 /* "get", "config|get": as INFO commandstats and ACL write it. */
 size_t command_fullname(const struct command *c, char *out, size_t cap);
 bool command_arity_ok(const struct command *c, int argc);
 /* Argument indexes of the keys; at most `max`. -1: the arguments are wrong for that command. */
 int command_keys(const struct command *c, const struct slice *argv, int argc, int *at, int max);
+/* The same, and for each key the enum key_flag bits of the spec that found it. */
+int command_keys_flags(const struct command *c, const struct slice *argv, int argc, int *at, unsigned *flags, int max);
 
 /* One per family; the array ends with a row whose name is NULL. */
 const struct command *command_rows_string(void);
 const struct command *command_rows_keyspace(void);
 const struct command *command_rows_connection(void);
 const struct command *command_rows_server(void);
-const struct command *command_rows_introspect(void); /* COMMAND, INFO, SLOWLOG, LATENCY, MEMORY, DEBUG */
+const struct command *command_rows_introspect(void); /* COMMAND, INFO, MEMORY, DEBUG */
+const struct command *command_rows_config(void);
 
 #endif

@@ -13,6 +13,9 @@
  * `*need`: as resp_reader_next's. */
 size_t dispatch_input(struct session *s, const char *p, size_t n, size_t *need);
 
+/* A request whose handler parked it is over; `ticks` is what its task took, over and above what the handler took. */
+void dispatch_finished(struct session *s, const struct command *c, uint64_t ticks);
+
 /* Is the input held up by CLIENT PAUSE, or a task? */
 bool dispatch_held(const struct session *s);
 

@@ -88,6 +88,10 @@ struct env {
 struct env *env_new(unsigned lanes);  /* options with no rows yet, lanes, stats; store_config must be filled, then env_open */
 void env_open(struct env *e);         /* makes the store */
 void env_free(struct env *e);         /* no sessions left */
+void env_random_id(char out[41]);     /* 40 hex digits: CHANGE-REPL-ID */
+struct lane *lane_new(struct env *e, unsigned index); /* env_new's */
+void lane_free(struct lane *l);
+void lane_reset_stats(struct lane *l);
 uint64_t lane_random(struct lane *l);
 
 /* The store's counters, summed over lanes. `offset` is that of a counter in struct store_stats. */

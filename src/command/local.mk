@@ -1,6 +1,6 @@
 noinst_LIBRARIES += libcommand.a
 libcommand_a_SOURCES = \
-  %D%/batch.c \
+  %D%/batch.c %D%/batch.h \
   %D%/call.c %D%/call.h \
   %D%/client.c \
   %D%/command.c %D%/command.h \
@@ -16,6 +16,7 @@ libcommand_a_SOURCES = \
   %D%/introspect.c \
   %D%/keys.c \
   %D%/keyspace.c \
+  %D%/lane.c \
   %D%/latency.c %D%/latency.h \
   %D%/lcs.c \
   %D%/memory.c \

@@ -31,6 +31,7 @@ struct session {
     struct session *next, *prev;      /* in the lane */
     uint64_t id;
     unsigned db;
+    bool held;                        /* the next request waits for CLIENT PAUSE to end */
     bool authenticated, closing, monitor, no_evict, no_touch, replies_off, reply_skip, reply_skip_next, unix_socket, readonly;
     struct resp_writer writer;        /* writer.out is &out; writer.proto is 2 or 3 */
     struct chain out;
@@ -49,12 +50,17 @@ struct session {
 void session_init(struct session *s, struct lane *lane);  /* joins the lane; takes the next id */
 void session_end(struct session *s);                      /* leaves it, drops task, output, names */
 void session_reset(struct session *s);                    /* RESET: as if new, but for the connection */
+/* From a handler: the request goes on as `t`, which is stepped first when the host gets to it. */
 void session_park(struct session *s, struct task *t);
-bool session_parked(const struct session *s);
+static inline bool session_parked(const struct session *s) { return s->task != NULL; }
+bool session_needs_auth(const struct session *s);
 /* Runs the task for at most slice_us. Returns its state; after TASK_DONE the task is gone and requests go on. */
 enum task_state session_step(struct session *s, int64_t slice_us);
 /* The line of CLIENT LIST and CLIENT INFO, with \n. */
 void session_describe(const struct session *s, struct buf *out);
+/* Around everything that a request of this session writes: takes back what CLIENT REPLY OFF and SKIP keep silent. */
+void session_silence(struct session *s, const struct chain_mark *before);
+void session_request_over(struct session *s);            /* SKIP moves on to the next request */
 size_t session_memory(const struct session *s);
 void session_set_text(char **field, struct slice value);  /* name, lib_name, lib_version */
 const char *session_kind(const struct session *s);        /* "normal", "pubsub", ... for limits and CLIENT LIST TYPE */

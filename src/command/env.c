@@ -1,0 +1,179 @@
+#include "command/env.h"
+
+#include "base/clock.h"
+#include "command/latency.h"
+#include "command/slowlog.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#define ERROR_CODE_MAX 32
+#define SAMPLES 16
+
+struct errors {
+    struct lock lock;
+    unsigned n;
+    struct {
+        char code[ERROR_CODE_MAX];
+        uint64_t count;
+    } kind[ENV_ERROR_KINDS + 1]; /* the last one counts what had no room */
+};
+
+struct throughput {
+    int64_t at_us; /* of the last sample; 0: none yet */
+    unsigned next;
+    uint64_t seen[RATE_COUNT];
+    double sample[RATE_COUNT][SAMPLES];
+};
+
+static void random_bytes(void *p, size_t n) {
+    char *at = p;
+    while (n) {
+        ssize_t got = getrandom(at, n, 0);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) {
+            perror("larder: getrandom");
+            abort();
+        }
+        at += got;
+        n -= (size_t)got;
+    }
+}
+
+void env_random_id(char out[41]) {
+    unsigned char raw[20];
+    random_bytes(raw, sizeof raw);
+    for (size_t i = 0; i < sizeof raw; i++) snprintf(out + 2 * i, 3, "%02x", raw[i]);
+}
+
+struct env *env_new(unsigned lanes) {
+    struct env *e = mem_zalloc(MEM_MISC, sizeof *e);
+    e->options = options_new();
+    e->slowlog = slowlog_new();
+    e->latency = latency_new();
+    e->errors = mem_zalloc(MEM_MISC, sizeof *e->errors);
+    e->throughput = mem_zalloc(MEM_MISC, sizeof *e->throughput);
+    e->started_us = clock_mono_us();
+    e->started_ms = clock_ms();
+    e->executable = e->config_file = "";
+    env_random_id(e->run_id);
+    env_random_id(e->replication_id);
+    e->lanes = lanes;
+    e->lane = mem_zalloc(MEM_MISC, lanes * sizeof *e->lane);
+    for (unsigned i = 0; i < lanes; i++) {
+        e->lane[i] = lane_new(e, i);
+        random_bytes(&e->lane[i]->random, sizeof e->lane[i]->random);
+    }
+    return e;
+}
+
+void env_open(struct env *e) { e->store = store_new(&e->store_config); }
+
+void env_free(struct env *e) {
+    for (unsigned i = 0; i < e->lanes; i++) lane_free(e->lane[i]);
+    mem_free(MEM_MISC, e->lane);
+    if (e->store) store_free(e->store);
+    slowlog_free(e->slowlog);
+    latency_free(e->latency);
+    options_free(e->options);
+    mem_free(MEM_MISC, e->errors);
+    mem_free(MEM_MISC, e->throughput);
+    mem_free(MEM_MISC, e);
+}
+
+/* -- counters ---------------------------------------------------------------------------------------------------------- */
+
+uint64_t env_store_stat(const struct env *e, size_t offset) {
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < e->lanes; i++)
+        sum += counter_get((const counter *)((const char *)&e->lane[i]->store_stats + offset));
+    return sum;
+}
+
+uint64_t env_lane_stat(const struct env *e, size_t offset) {
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < e->lanes; i++) sum += counter_get((const counter *)((const char *)e->lane[i] + offset));
+    return sum;
+}
+
+uint64_t env_clients(const struct env *e) { return env_lane_stat(e, offsetof(struct lane, clients)); }
+
+static void errors_reset(struct errors *e) {
+    lock_acquire(&e->lock);
+    e->n = 0;
+    e->kind[ENV_ERROR_KINDS].count = 0;
+    lock_release(&e->lock);
+}
+
+static void throughput_forget(struct env *e) {
+    lock_acquire(&e->throughput_lock);
+    memset(e->throughput, 0, sizeof *e->throughput);
+    lock_release(&e->throughput_lock);
+}
+
+void env_reset_stats(struct env *e) {
+    for (unsigned i = 0; i < e->lanes; i++) lane_reset_stats(e->lane[i]);
+    errors_reset(e->errors);
+    throughput_forget(e);
+    mem_peak_reset();
+}
+
+/* -- rates ------------------------------------------------------------------------------------------------------------- */
+
+void env_sample(struct env *e) {
+    const size_t offset[RATE_COUNT] = {offsetof(struct lane, total_commands), offsetof(struct lane, net_in),
+        offsetof(struct lane, net_out)};
+    struct throughput *t = e->throughput;
+    lock_acquire(&e->throughput_lock);
+    int64_t now = clock_mono_us(), passed = now - t->at_us;
+    for (int r = 0; r < RATE_COUNT; r++) {
+        uint64_t total = env_lane_stat(e, offset[r]), more = total > t->seen[r] ? total - t->seen[r] : 0;
+        if (t->at_us && passed > 0) t->sample[r][t->next] = (double)more * 1e6 / (double)passed;
+        t->seen[r] = total;
+    }
+    if (t->at_us && passed > 0) t->next = (t->next + 1) % SAMPLES;
+    t->at_us = now;
+    lock_release(&e->throughput_lock);
+}
+
+double env_rate(struct env *e, enum env_rate r) {
+    double sum = 0;
+    lock_acquire(&e->throughput_lock);
+    for (int i = 0; i < SAMPLES; i++) sum += e->throughput->sample[r][i];
+    lock_release(&e->throughput_lock);
+    return sum / SAMPLES;
+}
+
+/* -- errors by code ------------------------------------------------------------------------------------------------------ */
+
+static struct slice error_code(struct slice text) {
+    const char *space = memchr(text.p, ' ', text.n < ERROR_CODE_MAX ? text.n : ERROR_CODE_MAX);
+    return space ? (struct slice){text.p, (size_t)(space - text.p)} : SLICE("ERR");
+}
+
+void errors_count(struct errors *e, struct slice text) {
+    struct slice code = error_code(text);
+    lock_acquire(&e->lock);
+    unsigned i = 0;
+    while (i < e->n && !slice_equal(slice_of(e->kind[i].code), code)) i++;
+    if (i == e->n && e->n < ENV_ERROR_KINDS) {
+        memcpy(e->kind[i].code, code.p, code.n);
+        e->kind[i].code[code.n] = 0;
+        e->kind[i].count = 0;
+        e->n++;
+    }
+    e->kind[i].count++;
+    lock_release(&e->lock);
+}
+
+void errors_each(struct errors *e, void (*each)(void *arg, const char *code, uint64_t n), void *arg) {
+    struct errors *copy = mem_alloc(MEM_MISC, sizeof *copy);
+    lock_acquire(&e->lock);
+    *copy = *e;
+    lock_release(&e->lock);
+    for (unsigned i = 0; i < copy->n; i++) each(arg, copy->kind[i].code, copy->kind[i].count);
+    if (copy->kind[ENV_ERROR_KINDS].count) each(arg, "ERRORSTATS_OVERFLOW", copy->kind[ENV_ERROR_KINDS].count);
+    mem_free(MEM_MISC, copy);
+}

@@ -1,0 +1,53 @@
+#include "base/num.h"
+#include "command/command.h"
+
+struct found {
+    int *at;
+    unsigned *flags; /* may be NULL */
+    int n, max;
+};
+
+static void found_add(struct found *f, int at, unsigned flags) {
+    if (f->n < f->max) {
+        f->at[f->n] = at;
+        if (f->flags) f->flags[f->n] = flags;
+    }
+    f->n++;
+}
+
+static bool find_range(const struct key_spec *k, int argc, struct found *f) {
+    int last = k->last >= 0 ? k->first + k->last : argc + k->last;
+    int step = k->step > 0 ? k->step : 1;
+    if (last >= argc) return false;
+    for (int i = k->first; i <= last; i += step) found_add(f, i, k->flags);
+    return true;
+}
+
+static bool find_counted(const struct key_spec *k, const struct slice *argv, int argc, struct found *f) {
+    int64_t n;
+    int step = k->step > 0 ? k->step : 1;
+    if (k->first >= argc || !num_i64(argv[k->first], &n) || n < 0) return false;
+    if (n > (argc - k->first - 1) / step) return false;
+    for (int i = 0; i < (int)n; i++) found_add(f, k->first + 1 + i * step, k->flags);
+    return true;
+}
+
+int command_keys_flags(const struct command *c, const struct slice *argv, int argc, int *at, unsigned *flags, int max) {
+    if (c->find_keys) {
+        int n = c->find_keys(argv, argc, at, max);
+        for (int i = 0; flags && i < n && i < max; i++) flags[i] = c->keys[0].flags;
+        return n;
+    }
+    struct found f = {at, flags, 0, max};
+    for (int i = 0; i < COMMAND_SPECS && c->keys[i].how != KEYS_NONE; i++) {
+        const struct key_spec *k = &c->keys[i];
+        if (k->flags & K_NOT_KEY) continue;
+        bool ok = k->how == KEYS_RANGE ? find_range(k, argc, &f) : find_counted(k, argv, argc, &f);
+        if (!ok) return -1;
+    }
+    return f.n < max ? f.n : max;
+}
+
+int command_keys(const struct command *c, const struct slice *argv, int argc, int *at, int max) {
+    return command_keys_flags(c, argv, argc, at, NULL, max);
+}

@@ -1,0 +1,131 @@
+#include "command/session.h"
+
+#include "base/clock.h"
+#include "command/dispatch.h"
+#include "command/monitor.h"
+
+#include <assert.h>
+
+bool session_needs_auth(const struct session *s) {
+    return !s->authenticated && option_get(&s->lane->env->config.has_password);
+}
+
+/* What RESET puts back, too. */
+static void session_defaults(struct session *s) {
+    s->db = 0;
+    s->authenticated = !option_get(&s->lane->env->config.has_password);
+    s->monitor = s->no_evict = s->no_touch = s->readonly = false;
+    s->replies_off = s->reply_skip = s->reply_skip_next = false;
+    s->writer.proto = 2;
+}
+
+void session_init(struct session *s, struct lane *lane) {
+    memset(s, 0, sizeof *s);
+    s->lane = lane;
+    s->id = atomic_fetch_add(&lane->env->next_session, 1) + 1;
+    s->fd = -1;
+    s->born_us = s->active_us = clock_mono_us();
+    chain_init(&s->out, &lane->pool);
+    s->writer.out = &s->out;
+    resp_reader_init(&s->reader);
+    session_defaults(s);
+    s->next = lane->sessions;
+    if (s->next) s->next->prev = s;
+    lane->sessions = s;
+    lane->session_count++;
+    counter_add(&lane->clients, 1);
+    counter_add(&lane->total_connections, 1);
+}
+
+static void task_free(struct session *s) {
+    struct task *t = s->task;
+    s->task = NULL;
+    if (t) t->drop(t);
+}
+
+void session_end(struct session *s) {
+    struct lane *lane = s->lane;
+    task_free(s);
+    if (s->monitor) monitor_end(s);
+    s->monitor = false;
+    chain_free(&s->out);
+    resp_reader_free(&s->reader);
+    session_set_text(&s->name, (struct slice){NULL, 0});
+    session_set_text(&s->lib_name, (struct slice){NULL, 0});
+    session_set_text(&s->lib_version, (struct slice){NULL, 0});
+    if (s->prev)
+        s->prev->next = s->next;
+    else
+        lane->sessions = s->next;
+    if (s->next) s->next->prev = s->prev;
+    s->next = s->prev = NULL;
+    lane->session_count--;
+    atomic_store_explicit(&lane->clients, lane->session_count, memory_order_relaxed);
+}
+
+void session_reset(struct session *s) {
+    if (s->monitor) monitor_end(s);
+    session_defaults(s);
+    session_set_text(&s->name, (struct slice){NULL, 0});
+}
+
+void session_park(struct session *s, struct task *t) {
+    assert(!s->task && t->step && t->drop);
+    s->task = t;
+}
+
+void session_silence(struct session *s, const struct chain_mark *before) {
+    if (s->replies_off || s->reply_skip) chain_rewind(&s->out, *before);
+}
+
+void session_request_over(struct session *s) {
+    s->reply_skip = s->reply_skip_next;
+    s->reply_skip_next = false;
+}
+
+/* The request that the task stood for is over: what it cost is counted as the command's. */
+static void task_over(struct session *s, struct task *t) {
+    if (t->command) dispatch_finished(s, t->command, t->ticks);
+    if (s->task == t) {
+        s->task = NULL;
+        session_request_over(s);
+    }
+    t->drop(t);
+}
+
+enum task_state session_step(struct session *s, int64_t slice_us) {
+    struct task *t = s->task;
+    if (!t) return TASK_DONE;
+    struct chain_mark before = chain_mark(&s->out);
+    uint64_t started = clock_ticks();
+    enum task_state state = t->step(t, s, slice_us);
+    t->ticks += clock_ticks() - started;
+    session_silence(s, &before);
+    if (state != TASK_DONE) return state;
+    task_over(s, t);
+    return s->task ? TASK_AGAIN : TASK_DONE; /* a task may end by running its request, and that may park anew */
+}
+
+size_t session_memory(const struct session *s) {
+    size_t n = sizeof *s + chain_memory(&s->out) + s->query_bytes + s->query_room;
+    n += s->reader.argcap * sizeof *s->reader.argv + s->reader.inline_words.cap;
+    if (s->name) n += mem_usable(s->name);
+    if (s->lib_name) n += mem_usable(s->lib_name);
+    if (s->lib_version) n += mem_usable(s->lib_version);
+    return n;
+}
+
+void session_set_text(char **field, struct slice value) {
+    mem_free(MEM_CLIENT, *field);
+    *field = NULL;
+    if (!value.n) return;
+    *field = mem_alloc(MEM_CLIENT, value.n + 1);
+    memcpy(*field, value.p, value.n);
+    (*field)[value.n] = 0;
+}
+
+/* Those who run MONITOR are normal clients, as in Redis; pub/sub and replication are not built. */
+const char *session_kind(const struct session *s) {
+    (void)s;
+    return "normal";
+}
