@@ -22,21 +22,23 @@ enum option_type {
     OPTION_INT,     /* decimal between min and max */
     OPTION_MEMORY,  /* bytes with units; OPTION_PERCENT allows "10%", held negative */
     OPTION_ENUM,    /* one of `words` */
-    OPTION_BITS,    /* several of `words` */
+    OPTION_BITS,    /* several of `words`, held as the bits of their values */
     OPTION_OCTAL,   /* unixsocketperm */
     OPTION_TEXT,    /* one word, quotes allowed; empty is "" */
-    OPTION_LIST,    /* several words: bind, save, client-output-buffer-limit; `check` says what is right */
-    OPTION_UNUSED,  /* known to Redis, has no meaning here: accepted, kept for CONFIG GET, logged once */
+    OPTION_LIST,    /* several words: bind, save, client-output-buffer-limit; `max` words a line when written, 0: all */
 };
 
 enum {
     OPTION_FIXED = 1,     /* only at start */
-    OPTION_HIDDEN = 2,    /* not in CONFIG GET * (debug switches) */
+    OPTION_HIDDEN = 2,    /* not in CONFIG GET * (debug switches); only by its whole name */
     OPTION_SECRET = 4,    /* never logged */
-    OPTION_REPEATS = 8,   /* each line in the file adds to the list */
+    OPTION_REPEATS = 8,   /* the first line of a file replaces the list, each further one adds to it */
     OPTION_PERCENT = 16,
     OPTION_OURS = 32,     /* not known to Redis */
     OPTION_ALIAS = 64,    /* an older name of another row; `initial` names that row */
+    OPTION_UNUSED = 128,  /* known to Redis, has no meaning here: checked, kept for CONFIG GET, bound to no field */
+    OPTION_FILE = 256,    /* only a directive of the file, unknown to CONFIG (rename-command) */
+    OPTION_PROTECTED = 512, /* CONFIG SET only as enable-protected-configs says */
 };
 
 struct option_word {
@@ -44,15 +46,19 @@ struct option_word {
     int64_t value;
 };
 
+/* Makes the value of a TEXT or LIST out of its words, in the one form that CONFIG GET prints, or says why it is wrong.
+ * `now` is the value before; `line`: it is a line of a file, where some options add to what earlier lines said. */
+typedef const char *option_form(struct buf *out, struct slice now, const struct slice *word, size_t n, bool line);
+
 struct option_row {
     const char *name;
     enum option_type type;
     unsigned flags;
-    int64_t min, max;                 /* for INT and MEMORY */
+    int64_t min, max;                 /* for INT, MEMORY and OCTAL */
     const char *initial;              /* as it would be written in the file */
     const struct option_word *words;  /* for ENUM and BITS; ends with a NULL name */
     size_t offset;                    /* of the setting in the struct given to option_add; ignored for texts */
-    const char *(*check)(struct slice value);               /* NULL if right, else why not; may be NULL */
+    option_form *form;                /* for TEXT and LIST; NULL: any words are right */
     const char *(*apply)(void *owner, const char *name);    /* after a change at run time; an error undoes it */
     const char *section;              /* heading in the sample conf */
     const char *text;                 /* one or two sentences for the sample conf and the man page */
@@ -67,13 +73,16 @@ void options_add(struct options *o, const struct option_row *rows, size_t n, voi
 
 /* Errors are written to `why` in Redis's words. `argv` holds the name and its values. */
 bool options_line(struct options *o, const struct slice *argv, size_t argc, struct buf *why);    /* a line of a file */
-bool options_set(struct options *o, const struct slice *pairs, size_t n, struct buf *why);       /* CONFIG SET; all or none */
+/* CONFIG SET, all or none; `pairs` holds n slices: name, value, ... `trusted`: may protected options be changed? */
+bool options_set(struct options *o, const struct slice *pairs, size_t n, bool trusted, struct buf *why);
 /* Calls back for each row whose name matches any of the patterns, once, with the value as CONFIG GET prints it. */
 void options_each(struct options *o, const struct slice *patterns, size_t n,
     void (*each)(void *arg, const char *name, struct slice value), void *arg);
-/* Copies the value of a text or list option to `out` (cleared first), words separated by a space. */
+/* Copies the value of any option, as CONFIG GET prints it, to `out` (cleared first); words are separated by a space. */
 void option_text(struct options *o, const char *name, struct buf *out);
-const struct option_row *option_row(struct options *o, const char *name);
+/* Is the value of a text option this one? Takes a time that does not depend on where they differ, for passwords. */
+bool option_matches(struct options *o, const char *name, struct slice value);
+const struct option_row *option_row(struct options *o, const char *name); /* of an alias: the row that it names */
 /* Rows in the order of registration, for the sample conf and the man page; NULL past the end. */
 const struct option_row *option_at(struct options *o, size_t i);
 /* Has the option ever been set, by file, command line or CONFIG SET? */
