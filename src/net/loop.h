@@ -1,0 +1,68 @@
+/* loop: one event loop of libuv, with an inbox, hooks and timers.
+ *
+ * A turn is: timers, idle hook, end hook, wait for events, callbacks, end hook. Whatever wants to be written is gathered
+ * during a turn and written by the end hooks, so that every connection costs one write a turn. The idle hook runs once a
+ * turn while there is work for it, and the loop does not wait then.
+ * Invariant: jobs are run in the order in which they were posted, each exactly once, before loop_free returns.
+ * Thread rule: the thread that runs the loop; loop_post and loop_stop from any thread. The holder owns the loop.
+ */
+#ifndef LARDER_NET_LOOP_H
+#define LARDER_NET_LOOP_H
+
+#include "base/mem.h"
+#include "base/thread.h"
+
+#include <uv.h>
+
+#define LOOP_SCRATCH 65536 /* bytes read at a time; shared by all streams of the loop */
+
+struct stream;
+typedef void loop_job(void *to, void *arg);
+
+struct loop_message {
+    loop_job *job;
+    void *to, *arg;
+};
+
+struct loop {
+    uv_loop_t uv;
+    uv_async_t wake;
+    uv_prepare_t prepare;
+    uv_check_t check;
+    uv_idle_t idle;
+    struct lock inbox_lock;
+    struct loop_message *inbox; /* under inbox_lock */
+    size_t inbox_count, inbox_room;
+    bool idle_on;
+    _Atomic bool stopping;
+    void (*at_end)(void *owner); /* after the streams' writes */
+    bool (*at_idle)(void *owner);
+    void *owner;
+    struct stream *dirty_first, *dirty_last; /* streams with something to write */
+    char *scratch;
+};
+
+/* 0, or a negative errno. Hooks may be NULL; at_idle says whether there is more to do. */
+int loop_init(struct loop *l, void (*at_end)(void *owner), bool (*at_idle)(void *owner), void *owner);
+/* Runs the jobs still in the inbox and the close callbacks; all streams, listeners and timers must be closed or freed. */
+void loop_free(struct loop *l);
+void loop_run(struct loop *l);  /* until loop_stop */
+void loop_stop(struct loop *l); /* any thread */
+void loop_turn(struct loop *l); /* one turn that does not wait */
+
+/* Runs job(to, arg) on the loop's thread. Any thread, also the loop's own; never runs it at once. */
+void loop_post(struct loop *l, loop_job *job, void *to, void *arg);
+void loop_idle_start(struct loop *l); /* there is work for the idle hook */
+static inline uint64_t loop_now_ms(const struct loop *l) { return uv_now(&l->uv); } /* monotonic, of this turn */
+
+struct loop_timer;
+struct loop_timer *loop_timer_new(struct loop *l, void (*fire)(void *arg), void *arg);
+void loop_timer_set(struct loop_timer *t, uint64_t ms, uint64_t repeat_ms); /* from now; again every repeat_ms if not 0 */
+void loop_timer_off(struct loop_timer *t);
+void loop_timer_free(struct loop_timer *t); /* NULL is fine */
+
+struct loop_signal;
+struct loop_signal *loop_signal_new(struct loop *l, int number, void (*fire)(void *arg, int number), void *arg);
+void loop_signal_free(struct loop_signal *s);
+
+#endif
