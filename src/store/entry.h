@@ -27,7 +27,8 @@ enum entry_form {
 };
 
 enum { ENTRY_DEADLINE = 0x40, ENTRY_EXTENDED = 0x80 };
-enum { ENTRY_WIDE = 1 /* 8-byte deadline */, ENTRY_GONE = 2 /* out of its table, alive by references only */ };
+enum { ENTRY_WIDE = 1 /* 8-byte deadline */ };
+#define ENTRY_GONE 0x80000000u /* among the references: out of its table, alive by replies only */
 
 #define ENTRY_EXTENSION 8
 #define ENTRY_MAX_KEY ((size_t)512 << 20)
@@ -138,8 +139,13 @@ size_t entry_need(const struct entry_spec *spec);             /* bytes of such a
 size_t entry_size(const struct entry *e);                     /* bytes it needs, as entry_need says */
 size_t entry_memory(const struct entry *e);                   /* bytes its block really takes */
 struct entry *entry_new(const struct entry_spec *spec);       /* the value's bytes are not set: see entry_value */
-/* Writes spec over an entry whose block is large enough and to which no reply refers; the key must be the same. */
-bool entry_rewrite(struct entry *e, const struct entry_spec *spec);
+/* May spec, which has the same key, be written over e: is its block of the right size, and does no reply refer to it?
+ * `grow`: a block with any room left will do (editing); else it must be about as small as a new one. */
+bool entry_can_rewrite(const struct entry *e, const struct entry_spec *spec, bool grow);
+/* Writes the header of spec over e's; key and the first `keep` bytes of the value stay what they are. */
+void entry_rewrite(struct entry *e, const struct entry_spec *spec, size_t keep);
+struct entry *entry_new_roomy(const struct entry_spec *spec); /* as entry_new, with room behind a large value */
+struct entry_spec entry_spec_of(const struct entry *e);       /* its key points into e */
 void entry_free(struct entry *e);                             /* frees a collection too; waits for references */
 void entry_free_block(struct entry *e);                       /* only the block: its collection lives on elsewhere */
 bool entry_pin(struct entry *e);                              /* one more reference; false for entries in slabs */

@@ -1,0 +1,70 @@
+/* Emptying sparse slabs: entries can be moved, because a slot is all that points to one.
+ *
+ * When more than WASTE percent of the slabs' touched bytes are free, the sparsest slabs are marked (slab_plan_new) and every
+ * thread walks its part of the shards once, moving what lies in a marked slab. A slab is found by its address, so entries
+ * elsewhere are not even looked at. The last thread to finish ends the plan, which frees the emptied slabs.
+ */
+#include "store/inside.h"
+
+#define WASTE 5
+
+/* Makes a plan if it is time, one thread at a time. */
+static void compact_plan(struct store *s, unsigned parts) {
+    if (!lock_try(&s->plan_lock)) return;
+    if (!atomic_load(&s->plan)) {
+        slab_trim();
+        struct slab_plan *plan = slab_plan_new(WASTE);
+        if (plan) {
+            atomic_store(&s->plan_parts_left, parts);
+            atomic_store(&s->plan, plan);
+            atomic_fetch_add(&s->plan_round, 1);
+        }
+    }
+    lock_release(&s->plan_lock);
+}
+
+static void compact_done(struct store *s) {
+    if (atomic_fetch_sub(&s->plan_parts_left, 1) != 1) return;
+    lock_acquire(&s->plan_lock);
+    struct slab_plan *plan = atomic_exchange(&s->plan, NULL);
+    slab_plan_free(plan);
+    lock_release(&s->plan_lock);
+}
+
+static void compact_segment(const struct slab_plan *plan, struct segment *seg, struct store_stats *stats) {
+    for (uint32_t i = 0; i < seg->slots; i++) {
+        uint64_t slot = seg->slot[i];
+        if (!slot || !slab_plan_has(plan, segment_entry(slot))) continue;
+        struct entry *e = segment_entry(slot);
+        size_t n = entry_size(e);
+        if (n > SLAB_MAX) continue; /* a large block that lies beside a slab's page number by chance: cannot be */
+        struct entry *moved = slab_alloc(n);
+        memcpy(moved, e, n);
+        seg->slot[i] = segment_slot(segment_tag(slot), moved);
+        slab_free(e);
+        counter_add(&stats->moved, 1);
+    }
+}
+
+bool store_compact_step(struct store *s, unsigned part, unsigned parts, struct store_stats *stats, int64_t slice_us) {
+    struct part *p = &s->part[part];
+    struct slab_plan *plan = atomic_load(&s->plan);
+    if (!p->compact.running) {
+        if (!plan) {
+            if (!part) compact_plan(s, parts);
+            return atomic_load(&s->plan) != NULL;
+        }
+        unsigned round = atomic_load(&s->plan_round);
+        if (p->compact_round == round) return false; /* this part is done; others are not */
+        p->compact_round = round;
+        walk_start(&p->compact, part);
+    }
+    uint64_t start = clock_ticks();
+    for (struct stop at; walk_next(s, &p->compact, parts, &at);) {
+        compact_segment(plan, at.segment, stats);
+        store_unlock(s, at.shard);
+        if (slice_over(start, slice_us - 100)) return true;
+    }
+    compact_done(s);
+    return false;
+}

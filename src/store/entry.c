@@ -1,0 +1,152 @@
+#include "store/entry.h"
+
+#include "base/mem.h"
+#include "base/num.h"
+#include "store/slab.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+
+#define EMBSTR_MAX 44 /* Redis's OBJ_ENCODING_EMBSTR_SIZE_LIMIT */
+#define NARROW_MAX ((int64_t)1 << 47) /* deadlines beyond, or before 1970, take eight bytes */
+
+static bool is_wide(int64_t deadline) { return deadline < 0 || deadline >= NARROW_MAX; }
+
+static size_t header_size(const struct entry_spec *s, bool extended) {
+    return 5 + (extended ? ENTRY_EXTENSION : 0) + entry_varint_size(s->key.n) + entry_varint_size(s->valuelen) +
+           (s->deadline ? is_wide(s->deadline) ? 8 : 6 : 0);
+}
+
+/* Large blocks and wide deadlines need the extension. */
+static bool needs_extension(const struct entry_spec *s) {
+    return is_wide(s->deadline) || header_size(s, false) + s->key.n + s->valuelen > SLAB_MAX;
+}
+
+size_t entry_need(const struct entry_spec *s) { return header_size(s, needs_extension(s)) + s->key.n + s->valuelen; }
+
+size_t entry_size(const struct entry *e) {
+    struct entry_parts p = entry_parts(e);
+    return (size_t)(p.value - (const char *)e) + p.valuelen;
+}
+
+/* Blocks larger than SLAB_MAX come from the allocator, all others from slabs: what an entry needs says where it lies. */
+static bool in_slab(const struct entry *e) {
+    return __builtin_expect(!(entry_kind(e) & ENTRY_EXTENDED), 1) || entry_size(e) <= SLAB_MAX;
+}
+
+size_t entry_memory(const struct entry *e) { return in_slab(e) ? slab_usable(e) : mem_usable(e); }
+
+static _Atomic uint32_t *references(const struct entry *e) { return (_Atomic uint32_t *)((char *)e + 8); }
+
+static uint8_t *put_varint(uint8_t *p, size_t v) {
+    if (v < 128) {
+        *p++ = (uint8_t)v;
+    } else if (v < 16384) {
+        *p++ = (uint8_t)(0x80 | v >> 8);
+        *p++ = (uint8_t)v;
+    } else {
+        uint32_t w = (uint32_t)v;
+        *p++ = 0xc0;
+        memcpy(p, &w, sizeof w);
+        p += sizeof w;
+    }
+    return p;
+}
+
+static uint8_t *put_header(struct entry *e, const struct entry_spec *s, bool extended) {
+    uint8_t *p = (uint8_t *)e;
+    p[0] = (uint8_t)((unsigned)s->type | (unsigned)s->form << 3 | (s->deadline ? ENTRY_DEADLINE : 0) | (extended ? ENTRY_EXTENDED : 0));
+    memcpy(p + 1, &s->access, sizeof s->access);
+    p += 5;
+    if (__builtin_expect(extended, 0)) {
+        memset(p, 0, ENTRY_EXTENSION);
+        if (is_wide(s->deadline)) p[1] = ENTRY_WIDE;
+        p += ENTRY_EXTENSION;
+    }
+    p = put_varint(p, s->key.n);
+    p = put_varint(p, s->valuelen);
+    if (s->deadline) {
+        size_t n = is_wide(s->deadline) ? 8 : 6;
+        memcpy(p, &s->deadline, n);
+        p += n;
+    }
+    return p;
+}
+
+static struct entry *make(const struct entry_spec *s, size_t extra) {
+    bool extended = needs_extension(s);
+    size_t need = header_size(s, extended) + s->key.n + s->valuelen;
+    struct entry *e = need <= SLAB_MAX ? slab_alloc(need) : mem_alloc(MEM_DATA, need + extra);
+    uint8_t *p = put_header(e, s, extended);
+    memcpy(p, s->key.p, s->key.n);
+    return e;
+}
+
+struct entry *entry_new(const struct entry_spec *s) { return make(s, 0); }
+struct entry *entry_new_roomy(const struct entry_spec *s) { return make(s, s->valuelen / 8); }
+
+bool entry_can_rewrite(const struct entry *e, const struct entry_spec *s, bool grow) {
+    if (entry_form(e) == FORM_POINTER) return s->form == FORM_POINTER && entry_need(s) <= SLAB_MAX && in_slab(e) && entry_need(s) <= slab_usable(e);
+    size_t need = entry_need(s);
+    bool slab = in_slab(e);
+    if ((need <= SLAB_MAX) != slab) return false;
+    if (slab) {
+        size_t usable = slab_usable(e);
+        return need <= usable && (grow || slab_class_size(need) + 8 >= usable);
+    }
+    size_t usable = mem_usable(e);
+    return need <= usable && (grow || usable - need <= usable / 4) && !entry_pinned(e);
+}
+
+void entry_rewrite(struct entry *e, const struct entry_spec *s, size_t keep) {
+    struct entry_parts old = entry_parts(e);
+    bool extended = needs_extension(s);
+    char *key = (char *)e + header_size(s, extended);
+    if (key != old.key) memmove(key, old.key, old.keylen + keep);
+    put_header(e, s, extended);
+}
+
+struct entry_spec entry_spec_of(const struct entry *e) {
+    struct entry_parts p = entry_parts(e);
+    return (struct entry_spec){.type = entry_type(e), .form = entry_form(e), .access = entry_access(e),
+        .deadline = entry_parts_deadline(&p), .key = {p.key, p.keylen}, .valuelen = p.valuelen};
+}
+
+static void free_now(struct entry *e) {
+    if (in_slab(e)) slab_free(e);
+    else mem_free(MEM_DATA, e);
+}
+
+void entry_free_block(struct entry *e) {
+    /* A reply that refers to the value frees it when it is sent. */
+    if (!in_slab(e) && atomic_fetch_or_explicit(references(e), ENTRY_GONE, memory_order_acq_rel)) return;
+    free_now(e);
+}
+
+void entry_free(struct entry *e) {
+    if (entry_form(e) == FORM_POINTER) value_ops(entry_type(e))->free(entry_pointer(e));
+    entry_free_block(e);
+}
+
+bool entry_pin(struct entry *e) {
+    if (in_slab(e)) return false;
+    atomic_fetch_add_explicit(references(e), 1, memory_order_relaxed);
+    return true;
+}
+
+void entry_release(void *e) {
+    if (atomic_fetch_sub_explicit(references(e), 1, memory_order_acq_rel) == (ENTRY_GONE | 1)) free_now(e);
+}
+
+bool entry_pinned(const struct entry *e) {
+    return !in_slab(e) && atomic_load_explicit(references(e), memory_order_acquire) != 0;
+}
+
+const char *entry_encoding(const struct entry *e) {
+    if (entry_form(e) == FORM_POINTER) return value_ops(entry_type(e))->encoding(entry_pointer(e));
+    struct slice v = entry_value(e);
+    int64_t n;
+    if (entry_form(e) == FORM_RAW) return "raw";
+    if (entry_form(e) == FORM_AUTO && v.n <= 20 && num_i64(v, &n)) return "int";
+    return v.n <= EMBSTR_MAX ? "embstr" : "raw";
+}

@@ -1,0 +1,122 @@
+/* Room under maxmemory: the worst of a small sample goes, again and again, until there is enough.
+ *
+ * A sample is a run of SAMPLE neighbouring entries at a random place. Neighbours by hash are as random as any, and they
+ * lie in one or two cache lines of slots. Policies that may only take keys with a deadline look on until they have seen
+ * enough of those.
+ */
+#include "store/inside.h"
+
+#define SAMPLE 16
+#define REACH 256 /* slots looked at, at the most, in search of a sample */
+
+static uint64_t evict_random(void) {
+    static _Thread_local uint64_t x;
+    if (!x) x = clock_ticks() | 1;
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    return x * 0x2545f4914f6cdd1dull;
+}
+
+bool store_fits(const struct store *s, size_t n) {
+    uint64_t limit = (uint64_t)option_get(&s->config->maxmemory);
+    return !limit || mem_fits(limit, n, (unsigned)option_get(&s->config->threads));
+}
+
+/* The worst of a sample of one segment, in *at; NULL if nothing may go there. */
+static struct entry *evict_choose(struct segment *seg, const struct policy *p, struct spot *at) {
+    uint32_t start = (uint32_t)(evict_random() >> 32) % seg->slots, seen = 0;
+    uint32_t reach = seg->slots < REACH || !(p->kind & POLICY_ALL_KEYS) ? seg->slots : REACH;
+    struct entry *worst = NULL;
+    uint64_t rank = 0;
+    for (uint32_t n = 0; n < reach && seen < SAMPLE; n++) {
+        uint32_t i = start + n < seg->slots ? start + n : start + n - seg->slots;
+        if (!seg->slot[i]) continue;
+        struct entry *e = segment_entry(seg->slot[i]);
+        int64_t deadline = entry_deadline(e);
+        if (!(p->kind & POLICY_ALL_KEYS) && !deadline) continue;
+        seen++;
+        uint64_t r = policy_rank(p, entry_access(e), deadline, evict_random());
+        if (deadline && deadline <= p->now) r = UINT64_MAX; /* what is over goes first */
+        if (worst && r <= rank) continue;
+        worst = e;
+        rank = r;
+        *at = (struct spot){seg, i};
+    }
+    return worst;
+}
+
+/* Evicts one entry of a table; false if none may go. `tries` segments are looked at. */
+static bool evict_from(struct store *s, unsigned shard, unsigned db, const struct policy *p, struct store_stats *stats) {
+    struct table *t = store_table(s, shard, db);
+    if (!t->dir || !counter_get(p->kind & POLICY_ALL_KEYS ? &t->keys : &t->volatiles)) return false;
+    uint64_t places = 1ull << t->depth, first = evict_random() & (places - 1);
+    for (uint64_t n = 0; n < places; n++) {
+        uint64_t place = (first + n) & (places - 1);
+        struct spot at;
+        struct entry *e = evict_choose(t->dir[place], p, &at);
+        if (!e) continue;
+        int64_t deadline = entry_deadline(e);
+        bool over = deadline && deadline <= p->now;
+        store_event(s, over ? STORE_EXPIRED : STORE_EVICTED, db, e);
+        counter_add(over ? &stats->expired : &stats->evicted, 1);
+        /* The place in the directory is all that table_remove needs of the hash. */
+        table_remove(t, place << (63 - STORE_SHARD_BITS - t->depth) << 1, at);
+        store_drop(s, e, false);
+        return true;
+    }
+    return false;
+}
+
+/* One entry of a random shard and of its databases in proportion to their keys; then of the shards behind it. */
+static bool evict_one(struct store *s, const struct policy *p, struct store_stats *stats) {
+    unsigned first = (unsigned)(evict_random() >> 40) % STORE_SHARDS;
+    for (unsigned n = 0; n < STORE_SHARDS; n++) {
+        unsigned shard = (first + n) % STORE_SHARDS;
+        uint64_t total = 0;
+        for (unsigned d = 0; d < STORE_DATABASES; d++) {
+            struct table *t = store_table(s, shard, d);
+            total += counter_get(p->kind & POLICY_ALL_KEYS ? &t->keys : &t->volatiles);
+        }
+        if (!total) continue;
+        uint64_t pick = (evict_random() >> 8) % total;
+        store_lock(s, shard);
+        bool done = false;
+        for (unsigned k = 0; k < STORE_DATABASES * 2 && !done; k++) { /* twice: the pick may have gone meanwhile */
+            struct table *t = store_table(s, shard, k % STORE_DATABASES);
+            uint64_t here = counter_get(p->kind & POLICY_ALL_KEYS ? &t->keys : &t->volatiles);
+            if (k < STORE_DATABASES && pick >= here) {
+                pick -= here;
+                continue;
+            }
+            done = evict_from(s, shard, k % STORE_DATABASES, p, stats);
+        }
+        store_unlock(s, shard);
+        if (done) return true;
+    }
+    return false;
+}
+
+enum store_fit store_make_room(struct store *s, size_t n, int64_t now, struct store_stats *stats, int64_t slice_us) {
+    if (store_fits(s, n)) return FIT_YES;
+    struct policy p = store_policy(s, now);
+    uint64_t limit = (uint64_t)option_get(&s->config->maxmemory);
+    if (p.kind == POLICY_NOEVICTION || n > limit) return FIT_NO;
+    uint64_t start = clock_ticks();
+    enum store_fit fit = FIT_YES;
+    counter_add(&stats->evict_slices, 1);
+    while (!store_fits(s, n)) {
+        if (!evict_one(s, &p, stats)) {
+            fit = FIT_NO;
+            break;
+        }
+        if (slice_over(start, slice_us - 5)) {
+            fit = FIT_LATER;
+            break;
+        }
+    }
+    uint64_t us = (uint64_t)clock_ticks_us(clock_ticks() - start);
+    if (us > counter_get(&stats->evict_us_worst)) atomic_store_explicit(&stats->evict_us_worst, us, memory_order_relaxed);
+    /* What was dropped may still wait in the trash, or for a reply: not lost, only late. */
+    return fit == FIT_NO && store_fits(s, n) ? FIT_YES : fit;
+}

@@ -1,0 +1,86 @@
+/* inside: the store's own structure, for the files of this folder only.
+ *
+ * Lock order: shard locks ascending, then one of the small ones (trash), then a slab arena's. Thread rule: what is in a shard,
+ * under its lock; the rest as said beside it.
+ */
+#ifndef LARDER_STORE_INSIDE_H
+#define LARDER_STORE_INSIDE_H
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "store/slab.h"
+#include "store/table.h"
+#include "store/view.h"
+
+struct shard {
+    struct lock lock;
+    struct table table[STORE_DATABASES];
+} __attribute__((aligned(64)));
+
+struct trash { /* a detached table, or one entry */
+    struct trash *next;
+    struct table table;
+    uint64_t place; /* how far the table is emptied */
+    struct entry *entry;
+};
+
+#define STORE_PARTS 128
+#define STORE_CACHED_BYTES (16u << 20) /* beyond this many bytes of entries a lookup waits for memory */
+
+/* Where a background walk over a part of the shards is. */
+struct walk {
+    unsigned shard, db;
+    uint64_t position; /* in the table, in units of 2^-TABLE_MAX_DEPTH of it: it outlives splits and merges */
+    bool running;
+};
+
+struct part { /* belongs to the thread that steps it */
+    struct walk expire, compact;
+    int64_t expire_started; /* ms */
+    unsigned compact_round;
+} __attribute__((aligned(64)));
+
+struct store {
+    const struct store_config *config;
+    uint64_t seed;
+    store_hook *hook;
+    void *hook_arg;
+    struct shard shard[STORE_SHARDS];
+    struct part part[STORE_PARTS];
+
+    struct lock trash_lock; /* the list */
+    struct trash *trash;
+    _Atomic uint64_t trash_objects, trash_freed;
+    _Atomic bool large; /* the keys exceed the processor's caches */
+
+    struct lock plan_lock; /* making and ending a plan */
+    struct slab_plan *_Atomic plan;
+    _Atomic unsigned plan_round, plan_parts_left;
+};
+
+static inline struct table *store_table(struct store *s, unsigned shard, unsigned db) { return &s->shard[shard].table[db]; }
+static inline struct table *view_table(struct view *v, const struct key *k) {
+    return store_table(v->store, store_shard_of(k->hash), v->db);
+}
+
+struct policy store_policy(const struct store *s, int64_t now);
+void store_event(struct store *s, enum store_event event, unsigned db, const struct entry *e);
+
+/* Frees an entry that is out of its table: now, or through the trash if that takes long. */
+void store_drop(struct store *s, struct entry *e, bool lazily);
+void store_trash_table(struct store *s, struct table *t); /* takes what the table holds; *t is empty then */
+
+/* What a walk over the shards `part`, part + parts, ... comes to. Its shard is locked: unlock it, having done nothing but
+ * with this segment. A segment that was merged while the walk stood in it may come again. */
+struct stop {
+    struct table *table;
+    struct segment *segment;
+    uint64_t place;
+    unsigned shard, db;
+};
+void walk_start(struct walk *w, unsigned part);
+bool walk_next(struct store *s, struct walk *w, unsigned parts, struct stop *at); /* false at the end, nothing locked */
+
+static inline bool slice_over(uint64_t start, int64_t slice_us) { return clock_ticks_us(clock_ticks() - start) >= slice_us; }
+
+#endif

@@ -1,0 +1,50 @@
+#include "store/policy.h"
+
+static uint32_t minutes(const struct policy *p) { return (uint32_t)(p->now / 60000) & 0xffff; }
+
+static bool is_lfu(const struct policy *p) { return p->kind & POLICY_LFU; }
+
+uint32_t policy_born(const struct policy *p) {
+    return is_lfu(p) ? minutes(p) << 8 | POLICY_LFU_START : (uint32_t)(p->now / POLICY_TICK);
+}
+
+unsigned policy_frequency(const struct policy *p, uint32_t word) {
+    unsigned count = word & 255, then = word >> 8 & 0xffff, now = minutes(p);
+    unsigned passed = now >= then ? now - then : 65535 - then + now;
+    unsigned fallen = p->lfu_decay_minutes ? passed / p->lfu_decay_minutes : 0;
+    return fallen > count ? 0 : count - fallen;
+}
+
+uint32_t policy_touched(const struct policy *p, uint32_t word, uint64_t random) {
+    if (!is_lfu(p)) return (uint32_t)(p->now / POLICY_TICK);
+    unsigned count = policy_frequency(p, word);
+    if (count < 255) {
+        /* One in (count above start) * factor + 1 uses counts: Morris's approximate counter, as Redis has it. */
+        unsigned above = count > POLICY_LFU_START ? count - POLICY_LFU_START : 0;
+        uint64_t of = (uint64_t)above * p->lfu_log_factor + 1;
+        if ((random >> 16) % of == 0) count++;
+    }
+    return minutes(p) << 8 | count;
+}
+
+uint64_t policy_rank(const struct policy *p, uint32_t word, int64_t deadline, uint64_t random) {
+    switch (p->kind) {
+    case POLICY_VOLATILE_LRU:
+    case POLICY_ALLKEYS_LRU: return (uint32_t)((uint32_t)(p->now / POLICY_TICK) - word);
+    case POLICY_VOLATILE_LFU:
+    case POLICY_ALLKEYS_LFU: return 255 - policy_frequency(p, word);
+    case POLICY_VOLATILE_TTL: return deadline < 0 ? UINT64_MAX : UINT64_MAX - (uint64_t)deadline;
+    default: return random;
+    }
+}
+
+int64_t policy_idle_ms(const struct policy *p, uint32_t word) {
+    int32_t ticks = (int32_t)((uint32_t)(p->now / POLICY_TICK) - word);
+    return ticks < 0 ? 0 : (int64_t)ticks * POLICY_TICK;
+}
+
+uint32_t policy_word_idle(const struct policy *p, int64_t idle_ms) { return (uint32_t)((p->now - idle_ms) / POLICY_TICK); }
+
+uint32_t policy_word_frequency(const struct policy *p, unsigned frequency) {
+    return minutes(p) << 8 | (frequency > 255 ? 255 : frequency);
+}

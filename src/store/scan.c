@@ -1,0 +1,161 @@
+/* Walks for commands: SCAN's cursor, and a random key.
+ *
+ * A cursor is 53 bits: the shard (8), the segment as its prefix of the hash with a leading 1 (29), the tag to go on from (16).
+ * If the segment has split since, the walk goes on in its first half at that tag and sees more of the second than it must; if
+ * it has merged with a neighbour, whose lower tags were perhaps not seen, it begins the merged one again.
+ */
+#include "store/inside.h"
+
+#define PREFIX_BITS (TABLE_MAX_DEPTH + 1)
+
+struct cursor {
+    unsigned shard, depth;
+    uint64_t prefix; /* `depth` bits */
+    uint32_t tag;
+};
+
+static uint64_t cursor_pack(struct cursor c) {
+    return (uint64_t)c.shard << (PREFIX_BITS + SEGMENT_TAG_BITS) | (1ull << c.depth | c.prefix) << SEGMENT_TAG_BITS | c.tag;
+}
+
+static struct cursor cursor_unpack(uint64_t v) {
+    struct cursor c = {.tag = (uint32_t)(v & 0xffff)};
+    uint64_t marked = v >> SEGMENT_TAG_BITS & ((1ull << PREFIX_BITS) - 1);
+    if (marked) {
+        c.depth = 63 - (unsigned)__builtin_clzll(marked);
+        c.prefix = marked ^ 1ull << c.depth;
+    }
+    c.shard = (unsigned)(v >> (PREFIX_BITS + SEGMENT_TAG_BITS)) & (STORE_SHARDS - 1);
+    return c;
+}
+
+struct scan {
+    int64_t now;
+    size_t left;
+    store_each *each;
+    void *arg;
+};
+
+/* Shows the entries of a segment from c->tag on; true if the count ran out before its end, then at c->tag. */
+static bool scan_segment(struct scan *scan, struct segment *s, struct cursor *c) {
+    for (uint32_t i = segment_seek(s, c->tag); i < s->slots; i++) {
+        if (!s->slot[i]) continue;
+        uint32_t tag = segment_tag(s->slot[i]);
+        if (tag < c->tag) continue;
+        if (!scan->left && tag != c->tag) {
+            c->tag = tag;
+            return true;
+        }
+        c->tag = tag;
+        if (i + 4 < s->slots && s->slot[i + 4]) __builtin_prefetch(segment_entry(s->slot[i + 4]));
+        struct entry *e = segment_entry(s->slot[i]);
+        int64_t deadline = entry_deadline(e);
+        if (scan->left) scan->left--;
+        if (!deadline || deadline > scan->now) scan->each(scan->arg, e);
+    }
+    return false;
+}
+
+/* One segment; false at the end of the shard. */
+static bool scan_table(struct scan *scan, struct table *t, struct cursor *c) {
+    if (!t->dir) return false;
+    uint64_t place = t->depth >= c->depth ? c->prefix << (t->depth - c->depth) : c->prefix >> (c->depth - t->depth);
+    struct segment *s = table_segment(t, &place);
+    if (!s) return false;
+    if (s->depth < c->depth) c->tag = 0;
+    c->depth = s->depth;
+    c->prefix = place >> (t->depth - s->depth);
+    if (scan_segment(scan, s, c)) return true;
+    c->tag = 0;
+    return !(++c->prefix >> c->depth); /* past the last prefix: the shard is done */
+}
+
+uint64_t store_scan(struct store *s, unsigned db, uint64_t cursor, size_t count, int64_t now, store_each *each, void *arg) {
+    struct scan scan = {now, count ? count : 1, each, arg};
+    struct cursor c = cursor_unpack(cursor);
+    while (scan.left) {
+        store_lock(s, c.shard);
+        bool more = scan_table(&scan, store_table(s, c.shard, db), &c);
+        store_unlock(s, c.shard);
+        if (more) continue;
+        if (c.shard + 1 == STORE_SHARDS) return 0;
+        c = (struct cursor){.shard = c.shard + 1};
+    }
+    return cursor_pack(c);
+}
+
+static uint64_t mix(uint64_t *x) {
+    *x ^= *x << 13;
+    *x ^= *x >> 7;
+    *x ^= *x << 17;
+    return *x * 0x2545f4914f6cdd1dull >> 11;
+}
+
+/* A random entry of a table: a random place, then random slots until one is taken. */
+static struct entry *table_random(struct table *t, uint64_t *random) {
+    for (int tries = 0; tries < 64; tries++) {
+        struct segment *seg = t->dir[mix(random) & ((1ull << t->depth) - 1)];
+        uint64_t slot = seg->slot[mix(random) % seg->slots];
+        if (slot) return segment_entry(slot);
+    }
+    for (uint64_t place = 0; !(place >> t->depth); place = table_next(t, place))
+        for (uint32_t i = 0; i < t->dir[place]->slots; i++)
+            if (t->dir[place]->slot[i]) return segment_entry(t->dir[place]->slot[i]);
+    return NULL;
+}
+
+struct first {
+    store_each *each;
+    void *arg;
+    bool found;
+};
+
+static void take_first(void *arg, struct entry *e) {
+    struct first *f = arg;
+    if (!f->found) f->each(f->arg, e);
+    f->found = true;
+}
+
+bool store_random(struct store *s, unsigned db, int64_t now, uint64_t random, store_each *each, void *arg) {
+    uint64_t total = store_count(s, db);
+    random |= 1;
+    for (int tries = 0; tries < 16 && total; tries++) {
+        uint64_t at = mix(&random) % total;
+        unsigned shard = 0;
+        for (; shard + 1 < STORE_SHARDS; shard++) {
+            uint64_t here = counter_get(&store_table(s, shard, db)->keys);
+            if (at < here) break;
+            at -= here;
+        }
+        store_lock(s, shard);
+        struct table *t = store_table(s, shard, db);
+        struct entry *e = t->dir && counter_get(&t->keys) ? table_random(t, &random) : NULL;
+        int64_t deadline = e ? entry_deadline(e) : 0;
+        bool alive = e && (!deadline || deadline > now);
+        if (alive) each(arg, e);
+        store_unlock(s, shard);
+        if (alive) return true;
+    }
+    /* Nearly all are past their deadline: the first that is not. */
+    struct first f = {each, arg, false};
+    uint64_t cursor = 0;
+    do cursor = store_scan(s, db, cursor, 256, now, take_first, &f);
+    while (cursor && !f.found);
+    return f.found;
+}
+
+static void add_ttl(void *arg, struct entry *e) {
+    int64_t *sum = arg;
+    int64_t deadline = entry_deadline(e);
+    if (!deadline || deadline <= sum[2]) return;
+    sum[0] += deadline - sum[2];
+    sum[1]++;
+}
+
+int64_t store_mean_ttl(const struct store *s, unsigned db, int64_t now) {
+    int64_t sum[3] = {0, 0, now};
+    if (!store_volatile(s, db)) return 0;
+    uint64_t random = (uint64_t)now * 0x9e3779b97f4a7c15ull | 1;
+    for (int i = 0; i < 20; i++) store_random((struct store *)s, db, now, mix(&random), add_ttl, sum);
+    return sum[1] ? sum[0] / sum[1] : 0;
+}

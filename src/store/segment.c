@@ -1,0 +1,141 @@
+#include "store/segment.h"
+
+#include "base/mem.h"
+
+#include <assert.h>
+
+/* Bytes of a segment by size; from 4096 on, four to a doubling. */
+static const uint16_t sizes[] = {128, 256, 512, 1024, 2048, 4096, 5120, 6144, 7168, 8192};
+#define SIZES (sizeof sizes / sizeof *sizes)
+
+static uint32_t slots_of(unsigned size) { return (uint32_t)((sizes[size] - sizeof(struct segment)) / 8) - 1; } /* the last stays empty: it ends every search */
+static uint32_t spill_of(uint32_t slots) { return slots / 16 + 1 < 32 ? slots / 16 + 1 : 32; }
+static uint32_t limit_of(uint32_t slots) { return slots * 11 / 12; }
+
+static struct segment *make(unsigned size, unsigned depth) {
+    struct segment *s = mem_zalloc(MEM_INDEX, sizes[size]);
+    s->slots = slots_of(size);
+    s->homes = s->slots - spill_of(s->slots);
+    s->size = (uint8_t)size;
+    s->depth = (uint8_t)depth;
+    s->earliest = SEGMENT_NEVER;
+    return s;
+}
+
+struct segment *segment_new(size_t entries, unsigned depth) {
+    unsigned size = 0;
+    while (size + 1 < SIZES && entries * 5 / 4 >= limit_of(slots_of(size))) size++;
+    return make(size, depth);
+}
+
+void segment_free(struct segment *s) { mem_free(MEM_INDEX, s); }
+size_t segment_bytes(const struct segment *s) { return sizes[s->size]; }
+bool segment_largest(const struct segment *s) { return s->size + 1 == SIZES; }
+
+size_t segment_bytes_next(const struct segment *s) {
+    return segment_largest(s) ? (size_t)sizes[SIZES - 1] * 2 : sizes[s->size + 1];
+}
+
+bool segment_full(const struct segment *s) { return s->used >= limit_of(s->slots); }
+bool segment_sparse(const struct segment *s) { return s->used * 2 < s->slots && s->size; }
+
+bool segment_insert(struct segment *s, uint32_t tag, struct entry *e) {
+    uint32_t i = segment_seek(s, tag), end = i;
+    while (s->slot[end]) end++;
+    if (end >= s->slots) return false;
+    memmove(&s->slot[i + 1], &s->slot[i], (end - i) * sizeof s->slot[0]);
+    s->slot[i] = segment_slot(tag, e);
+    s->used++;
+    return true;
+}
+
+void segment_remove(struct segment *s, uint32_t i) {
+    uint32_t end = i + 1;
+    while (s->slot[end] && segment_home(s, segment_tag(s->slot[end])) < end) end++;
+    memmove(&s->slot[i], &s->slot[i + 1], (end - i - 1) * sizeof s->slot[0]);
+    s->slot[end - 1] = 0;
+    s->used--;
+}
+
+bool segment_append(struct segment *s, uint32_t *at, uint64_t slot) {
+    uint32_t i = segment_home(s, segment_tag(slot));
+    if (i < *at) i = *at;
+    if (i >= s->slots) return false;
+    s->slot[i] = slot;
+    s->used++;
+    *at = i + 1;
+    return true;
+}
+
+static struct segment *filled(const struct segment *s, unsigned size) {
+    struct segment *out = make(size, s->depth);
+    uint32_t at = 0;
+    out->earliest = s->earliest;
+    for (uint32_t i = 0; i < s->slots; i++)
+        if (s->slot[i] && !segment_append(out, &at, s->slot[i])) {
+            segment_free(out);
+            return NULL;
+        }
+    return out;
+}
+
+struct segment *segment_resized(const struct segment *s, int step) {
+    int size = s->size + step;
+    if (size < 0 || (size_t)size >= SIZES || limit_of(slots_of((unsigned)size)) < s->used) return NULL;
+    return filled(s, (unsigned)size);
+}
+
+struct segment *segment_merged(const struct segment *a, const struct segment *b) {
+    struct segment *out = segment_new(a->used + b->used, a->depth - 1u);
+    uint32_t at = 0, i = 0, j = 0;
+    out->earliest = a->earliest < b->earliest ? a->earliest : b->earliest;
+    for (;;) {
+        while (i < a->slots && !a->slot[i]) i++;
+        while (j < b->slots && !b->slot[j]) j++;
+        bool first = i < a->slots, second = j < b->slots;
+        if (!first && !second) return out;
+        bool from_a = first && (!second || segment_tag(a->slot[i]) <= segment_tag(b->slot[j]));
+        if (!segment_append(out, &at, from_a ? a->slot[i++] : b->slot[j++])) break;
+    }
+    segment_free(out);
+    return NULL;
+}
+
+size_t segment_sift(struct segment *s, bool (*drop)(void *arg, struct entry *e), void *arg) {
+    uint32_t at = 0;
+    size_t gone = 0;
+    for (uint32_t i = 0; i < s->slots; i++) {
+        if (i + 8 < s->slots && s->slot[i + 8]) __builtin_prefetch(segment_entry(s->slot[i + 8]));
+        uint64_t slot = s->slot[i];
+        if (!slot) continue;
+        s->slot[i] = 0;
+        if (drop(arg, segment_entry(slot))) {
+            gone++;
+            continue;
+        }
+        uint32_t to = segment_home(s, segment_tag(slot));
+        if (to < at) to = at;
+        s->slot[to] = slot; /* never behind i: nothing moves away from its home */
+        at = to + 1;
+    }
+    s->used -= (uint32_t)gone;
+    return gone;
+}
+
+const char *segment_check(const struct segment *s) {
+    uint32_t used = 0, last = 0;
+    if (s->slot[s->slots]) return "the slot that ends searches is taken";
+    for (uint32_t i = 0; i < s->slots; i++) {
+        if (!s->slot[i]) continue;
+        uint32_t tag = segment_tag(s->slot[i]), home = segment_home(s, tag);
+        used++;
+        if (tag < last) return "tags are not in order";
+        if (home > i) return "an entry lies before its home";
+        for (uint32_t k = home; k < i; k++)
+            if (!s->slot[k]) return "an empty slot between an entry and its home";
+        int64_t deadline = entry_deadline(segment_entry(s->slot[i]));
+        if (deadline && deadline < s->earliest) return "a deadline is before the segment's earliest";
+        last = tag;
+    }
+    return used == s->used ? NULL : "the count of used slots is wrong";
+}

@@ -1,0 +1,69 @@
+/* segment: some hundred entries in one small block, in order of their tags; the unit of growth, SCAN, eviction and expiry.
+ *
+ * A slot is 8 bytes: the entry's address (48 bits) and its tag (the low 16 bits of its hash). An entry's home is
+ * tag * homes / 65536; it lies there or behind, with no empty slot in between, and slots are in ascending order of tags:
+ * linear probing whose runs are sorted (Celis's Robin Hood hashing, with a hash that keeps order). So a search ends at the
+ * first greater tag, a walk is in hash order, and a larger or smaller segment is filled from an old one without looking at a
+ * single entry. There is no wrap: slots behind the last home take what runs over.
+ *
+ *   homes:      0         1         2         3         4        5  | behind the last home
+ *   slots:    [0x0a..]  [0x11..]  [0x2b..]  [0x2c..]  [0x2e..]  [] | []
+ *                                 home 1,   home 2,   home 2...
+ *
+ * Sizes are four to a doubling, as the allocator's are, so a segment is between 3/4 and 11/12 full whatever the number of keys;
+ * the largest splits in two by the next bit of the hashes.
+ * Thread rule: under the shard's lock. The table owns its segments, a segment none of its entries.
+ */
+#ifndef LARDER_STORE_SEGMENT_H
+#define LARDER_STORE_SEGMENT_H
+
+#include "store/entry.h"
+
+#define SEGMENT_NEVER INT64_MAX
+#define SEGMENT_TAG_BITS 16
+
+struct segment {
+    uint32_t homes, slots, used;
+    uint8_t depth;     /* how many bits of the hash, behind the shard's, all its entries share */
+    uint8_t size;      /* index into the sizes */
+    uint16_t looked;   /* when expiry last went through it (see expire.c) */
+    int64_t earliest;  /* no deadline in it is before this; SEGMENT_NEVER: it has none */
+    uint64_t slot[];
+};
+
+static inline uint32_t segment_tag(uint64_t slot) { return (uint32_t)(slot >> 48); }
+static inline struct entry *segment_entry(uint64_t slot) { return (struct entry *)(uintptr_t)(slot & 0xffffffffffffull); }
+static inline uint64_t segment_slot(uint32_t tag, const struct entry *e) { return (uint64_t)tag << 48 | (uintptr_t)e; }
+static inline uint32_t segment_home(const struct segment *s, uint32_t tag) {
+    return (uint32_t)((uint64_t)tag * s->homes >> SEGMENT_TAG_BITS);
+}
+
+struct segment *segment_new(size_t entries, unsigned depth); /* of the smallest size that has room to grow beyond `entries` */
+void segment_free(struct segment *s);
+size_t segment_bytes(const struct segment *s);
+size_t segment_bytes_next(const struct segment *s);          /* what growing, or splitting, would take for a moment */
+bool segment_largest(const struct segment *s);
+bool segment_full(const struct segment *s);                  /* insert may fail: grow or split first */
+bool segment_sparse(const struct segment *s);                /* worth shrinking */
+bool segment_insert(struct segment *s, uint32_t tag, struct entry *e); /* false: no room where it belongs */
+void segment_remove(struct segment *s, uint32_t i);
+/* A segment one size larger or smaller (step 1, -1) with the same entries; NULL where they do not fit. Frees nothing. */
+struct segment *segment_resized(const struct segment *s, int step);
+/* Both halves' entries in one segment; NULL where they do not fit. */
+struct segment *segment_merged(const struct segment *a, const struct segment *b);
+/* Drops the entries for which drop says so (it frees them); the rest close up. Returns how many went. */
+size_t segment_sift(struct segment *s, bool (*drop)(void *arg, struct entry *e), void *arg);
+/* Appends in ascending order of tags; for splitting. false: no room. */
+bool segment_append(struct segment *s, uint32_t *at, uint64_t slot);
+const char *segment_check(const struct segment *s);          /* what is wrong with it, or NULL */
+
+/* The first slot at or behind `tag`'s home that is empty or has a tag >= `tag`. */
+static inline uint32_t segment_seek(const struct segment *s, uint32_t tag) {
+    uint32_t i = segment_home(s, tag);
+    /* A slot's word compares as its tag does; an empty one ends the run. */
+    const uint64_t least = (uint64_t)tag << 48;
+    while (s->slot[i] && s->slot[i] < least) i++;
+    return i;
+}
+
+#endif

@@ -1,0 +1,39 @@
+/* slab: small blocks in size classes finer than the allocator's, in pages that can be emptied.
+ *
+ * A slab is SLAB_PAGE bytes, aligned to its size, cut into equal objects; classes are 4 bytes apart while more than one such
+ * step does not change how many objects fit, then one class for each count of objects. Allocators' usual classes, 16 bytes
+ * and then a quarter of the size apart, would waste more on an average entry than its whole header. Pages are touched only
+ * as far as they have been handed out. A thread takes from its own arena; whoever frees gives back to the arena it came from.
+ *
+ * When many slabs are sparse, slab_plan marks those worth emptying; no object is taken from a marked slab again, and who owns
+ * the objects moves them. Counted under MEM_DATA at the size of the class.
+ * Thread rule: any thread; one short lock per arena. Process-wide, as the allocator it stands on.
+ */
+#ifndef LARDER_STORE_SLAB_H
+#define LARDER_STORE_SLAB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SLAB_PAGE 65536
+#define SLAB_MAX 4092 /* larger blocks come from the allocator */
+
+void *slab_alloc(size_t n); /* 1 <= n <= SLAB_MAX; aligned to 4; never NULL */
+void slab_free(void *p);
+size_t slab_usable(const void *p);
+size_t slab_class_size(size_t n); /* bytes that slab_alloc(n) takes */
+
+struct slab_totals {
+    uint64_t pages, held, used; /* slabs; bytes in them ever handed out; bytes handed out now */
+};
+void slab_totals(struct slab_totals *out);
+void slab_trim(void); /* frees slabs with nothing in them */
+
+/* Slabs to be emptied, found by address without touching an object. */
+struct slab_plan;
+struct slab_plan *slab_plan_new(unsigned waste_percent); /* NULL: less than that is wasted, or nothing to gain */
+bool slab_plan_has(const struct slab_plan *p, const void *object);
+void slab_plan_free(struct slab_plan *p); /* what is not empty by now is used again */
+
+#endif

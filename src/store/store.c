@@ -1,0 +1,269 @@
+#include "store/inside.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+
+struct store *store_new(const struct store_config *config) {
+    struct store *s = mem_aligned(MEM_MISC, sizeof *s, 64);
+    memset(s, 0, sizeof *s);
+    s->config = config;
+    if (getrandom(&s->seed, sizeof s->seed, 0) != (ssize_t)sizeof s->seed) s->seed = clock_ticks() ^ (uintptr_t)s;
+    return s;
+}
+
+void store_free(struct store *s) {
+    store_flush(s, -1, true);
+    if (s->plan) slab_plan_free(s->plan);
+    slab_trim();
+    mem_free(MEM_MISC, s);
+}
+
+uint64_t store_seed(const struct store *s) { return s->seed; }
+
+void store_set_hook(struct store *s, store_hook *hook, void *arg) {
+    s->hook = hook;
+    s->hook_arg = arg;
+}
+
+void store_event(struct store *s, enum store_event event, unsigned db, const struct entry *e) {
+    if (s->hook) s->hook(s->hook_arg, event, db, entry_key(e));
+}
+
+struct policy store_policy(const struct store *s, int64_t now) {
+    return (struct policy){.kind = (enum policy_kind)option_get(&s->config->policy),
+        .lfu_log_factor = (unsigned)option_get(&s->config->lfu_log_factor),
+        .lfu_decay_minutes = (unsigned)option_get(&s->config->lfu_decay_time),
+        .now = now};
+}
+
+/* -- locks ------------------------------------------------------------------------------------------------------------ */
+
+void store_lock(struct store *s, unsigned shard) { lock_acquire(&s->shard[shard].lock); }
+void store_unlock(struct store *s, unsigned shard) { lock_release(&s->shard[shard].lock); }
+
+static void each_lock(struct store *s, const struct store_locks *l, void (*f)(struct lock *)) {
+    for (unsigned w = 0; w < STORE_SHARDS / 64; w++)
+        for (uint64_t bits = l->bits[w]; bits; bits &= bits - 1) f(&s->shard[w * 64 + (unsigned)__builtin_ctzll(bits)].lock);
+}
+
+void store_lock_many(struct store *s, const struct store_locks *l) { each_lock(s, l, lock_acquire); }
+void store_unlock_many(struct store *s, const struct store_locks *l) { each_lock(s, l, lock_release); }
+void store_lock_all(struct store *s) {
+    for (unsigned i = 0; i < STORE_SHARDS; i++) lock_acquire(&s->shard[i].lock);
+}
+void store_unlock_all(struct store *s) {
+    for (unsigned i = 0; i < STORE_SHARDS; i++) lock_release(&s->shard[i].lock);
+}
+
+bool store_prefetch_pays(const struct store *s) { return atomic_load_explicit(&s->large, memory_order_relaxed); }
+
+void store_prefetch(struct store *s, unsigned db, const struct key *k, int stage) {
+    struct shard *shard = &s->shard[store_shard_of(k->hash)];
+    struct table *t = &shard->table[db];
+    lock_acquire(&shard->lock);
+    if (t->dir) {
+        struct segment *seg = t->dir[table_place(t, k->hash)];
+        uint32_t tag = table_tag(k->hash);
+        if (!stage) {
+            const uint64_t *home = &seg->slot[segment_home(seg, tag)];
+            __builtin_prefetch(home);
+            __builtin_prefetch(home + 8);
+        } else {
+            uint64_t slot = seg->slot[segment_seek(seg, tag)];
+            if (segment_tag(slot) == tag) {
+                __builtin_prefetch(segment_entry(slot));
+                __builtin_prefetch((const char *)segment_entry(slot) + 64);
+            }
+        }
+    }
+    lock_release(&shard->lock);
+}
+
+/* -- whole databases -------------------------------------------------------------------------------------------------- */
+
+uint64_t store_count(const struct store *s, unsigned db) {
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < STORE_SHARDS; i++) sum += counter_get(&s->shard[i].table[db].keys);
+    return sum;
+}
+
+uint64_t store_volatile(const struct store *s, unsigned db) {
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < STORE_SHARDS; i++) sum += counter_get(&s->shard[i].table[db].volatiles);
+    return sum;
+}
+
+/* Moving a table moves its counters, which others may be reading: field by field. */
+static void table_take(struct table *to, struct table *from) {
+    to->dir = from->dir;
+    to->depth = from->depth;
+    to->deepest = from->deepest;
+    counter *const in[] = {&from->keys, &from->volatiles, &from->segments}, *const out[] = {&to->keys, &to->volatiles, &to->segments};
+    for (unsigned i = 0; i < 3; i++) {
+        atomic_store_explicit(out[i], counter_get(in[i]), memory_order_relaxed);
+        counter_reset(in[i]);
+    }
+    from->dir = NULL;
+    from->depth = 0;
+    from->deepest = 0;
+}
+
+void store_trash_table(struct store *s, struct table *t) {
+    if (!t->dir) return;
+    struct trash *item = mem_zalloc(MEM_MISC, sizeof *item);
+    table_take(&item->table, t);
+    atomic_fetch_add(&s->trash_objects, counter_get(&item->table.keys));
+    lock_acquire(&s->trash_lock);
+    item->next = s->trash;
+    s->trash = item;
+    lock_release(&s->trash_lock);
+}
+
+uint64_t store_flush(struct store *s, int db, bool sync) {
+    uint64_t gone = 0;
+    store_lock_all(s);
+    for (unsigned i = 0; i < STORE_SHARDS; i++)
+        for (unsigned d = 0; d < STORE_DATABASES; d++) {
+            struct table *t = store_table(s, i, d);
+            if (db >= 0 && d != (unsigned)db) continue;
+            gone += counter_get(&t->keys);
+            store_trash_table(s, t);
+        }
+    store_unlock_all(s);
+    while (sync && store_trash_step(s, STORE_SLICE_US)) {}
+    return gone;
+}
+
+void store_swap(struct store *s, unsigned a, unsigned b) {
+    if (a == b) return;
+    store_lock_all(s);
+    for (unsigned i = 0; i < STORE_SHARDS; i++) {
+        struct table spare = {0};
+        table_take(&spare, store_table(s, i, a));
+        table_take(store_table(s, i, a), store_table(s, i, b));
+        table_take(store_table(s, i, b), &spare);
+    }
+    store_unlock_all(s);
+}
+
+/* -- trash ------------------------------------------------------------------------------------------------------------ */
+
+#define LAZY_BYTES (256u << 10) /* freeing larger blocks may call the kernel */
+#define LAZY_EFFORT 64          /* as Redis: more frees than this are left to the background */
+
+void store_drop(struct store *s, struct entry *e, bool lazily) {
+    bool slow = entry_form(e) == FORM_POINTER ? value_ops(entry_type(e))->effort(entry_pointer(e)) > LAZY_EFFORT
+                                              : (entry_kind(e) & ENTRY_EXTENDED) && entry_value(e).n > LAZY_BYTES;
+    if (!lazily || !slow) {
+        entry_free(e);
+        return;
+    }
+    struct trash *item = mem_zalloc(MEM_MISC, sizeof *item);
+    item->entry = e;
+    atomic_fetch_add(&s->trash_objects, 1);
+    lock_acquire(&s->trash_lock);
+    item->next = s->trash;
+    s->trash = item;
+    lock_release(&s->trash_lock);
+}
+
+static bool drop_all(void *arg, struct entry *e) {
+    (void)arg;
+    entry_free(e);
+    return true;
+}
+
+/* Frees one segment, or the entry; true when the item is used up. */
+static bool trash_some(struct store *s, struct trash *item) {
+    uint64_t freed;
+    if (item->entry) {
+        entry_free(item->entry);
+        freed = 1;
+    } else {
+        struct segment *seg = table_segment(&item->table, &item->place);
+        if (!seg) {
+            table_clear(&item->table);
+            return true;
+        }
+        uint64_t next = table_next(&item->table, item->place);
+        freed = segment_sift(seg, drop_all, NULL);
+        item->place = next;
+    }
+    atomic_fetch_sub(&s->trash_objects, freed);
+    atomic_fetch_add(&s->trash_freed, freed);
+    return item->entry != NULL;
+}
+
+bool store_trash_step(struct store *s, int64_t slice_us) {
+    uint64_t start = clock_ticks();
+    do {
+        lock_acquire(&s->trash_lock);
+        struct trash *item = s->trash;
+        if (item) s->trash = item->next;
+        lock_release(&s->trash_lock);
+        if (!item) return false;
+        bool done = false;
+        while (!done && !slice_over(start, slice_us - 50)) done = trash_some(s, item);
+        if (done) {
+            mem_free(MEM_MISC, item);
+            continue;
+        }
+        lock_acquire(&s->trash_lock);
+        item->next = s->trash;
+        s->trash = item;
+        lock_release(&s->trash_lock);
+    } while (!slice_over(start, slice_us - 50));
+    return true;
+}
+
+uint64_t store_trash(const struct store *s) { return atomic_load(&s->trash_objects); }
+uint64_t store_trash_freed(const struct store *s) { return atomic_load(&s->trash_freed); }
+
+/* -- walks over segments ---------------------------------------------------------------------------------------------- */
+
+void walk_start(struct walk *w, unsigned part) { *w = (struct walk){.shard = part, .running = true}; }
+
+bool walk_next(struct store *s, struct walk *w, unsigned parts, struct stop *at) {
+    for (; w->shard < STORE_SHARDS; w->shard += parts, w->db = 0) {
+        store_lock(s, w->shard);
+        for (; w->db < STORE_DATABASES; w->db++, w->position = 0) {
+            struct table *t = store_table(s, w->shard, w->db);
+            uint64_t place = w->position >> (TABLE_MAX_DEPTH - t->depth);
+            struct segment *seg = table_segment(t, &place);
+            if (!seg) continue;
+            *at = (struct stop){t, seg, place, w->shard, w->db};
+            w->position = table_next(t, place) << (TABLE_MAX_DEPTH - t->depth);
+            return true;
+        }
+        store_unlock(s, w->shard);
+    }
+    w->running = false;
+    return false;
+}
+
+/* -- shape and checks ------------------------------------------------------------------------------------------------- */
+
+void store_shape(struct store *s, unsigned db, struct store_shape *out) {
+    *out = (struct store_shape){0};
+    for (unsigned i = 0; i < STORE_SHARDS; i++) {
+        store_lock(s, i);
+        struct table *t = store_table(s, i, db);
+        out->keys += counter_get(&t->keys);
+        out->segments += counter_get(&t->segments);
+        out->index_bytes += table_bytes(t);
+        if (t->dir) {
+            out->directory_entries += 1ull << t->depth;
+            for (uint64_t place = 0; !(place >> t->depth); place = table_next(t, place)) out->slots += t->dir[place]->slots;
+        }
+        store_unlock(s, i);
+    }
+}
+
+const char *store_check(struct store *s) {
+    const char *wrong = NULL;
+    store_lock_all(s);
+    for (unsigned i = 0; i < STORE_SHARDS && !wrong; i++)
+        for (unsigned d = 0; d < STORE_DATABASES && !wrong; d++) wrong = table_check(store_table(s, i, d), i, s->seed);
+    store_unlock_all(s);
+    return wrong;
+}

@@ -1,0 +1,73 @@
+/* table: an extendible hash of segments: one database's keys in one shard.
+ *
+ * The directory has 2^depth places; the bits of a hash behind those that choose the shard choose the place; a segment of
+ * smaller depth stands in several neighbouring places. A full segment grows alone, then splits alone: nothing is ever rehashed
+ * as a whole. Segments that become sparse shrink, and merge with their neighbour when both fit into one.
+ * Thread rule: under the shard's lock; counts may be read without. The table owns its segments and entries.
+ */
+#ifndef LARDER_STORE_TABLE_H
+#define LARDER_STORE_TABLE_H
+
+#include "base/thread.h"
+#include "store/segment.h"
+#include "store/store.h"
+
+#define TABLE_MAX_DEPTH 28 /* so that a SCAN cursor has 53 bits and survives clients that hold it in a double */
+
+struct table {
+    struct segment **dir; /* NULL while there has never been a key */
+    uint8_t depth;
+    uint32_t deepest; /* how many segments have the directory's depth */
+    counter keys, volatiles, segments;
+};
+
+struct spot { /* where an entry stands; good until the table changes */
+    struct segment *segment;
+    uint32_t i;
+};
+
+static inline uint64_t table_place(const struct table *t, uint64_t hash) {
+    return hash << STORE_SHARD_BITS >> 1 >> (63 - t->depth);
+}
+static inline uint32_t table_tag(uint64_t hash) { return (uint32_t)(hash & 0xffff); }
+
+/* NULL, or the entry whose key that is; `at` says where. */
+static inline struct entry *table_find(const struct table *t, const struct key *k, struct spot *at) {
+    if (__builtin_expect(!t->dir, 0)) return NULL;
+    const uint32_t tag = table_tag(k->hash);
+    struct segment *s = t->dir[table_place(t, k->hash)];
+    for (uint32_t i = segment_seek(s, tag); s->slot[i] && segment_tag(s->slot[i]) == tag; i++) {
+        struct entry *e = segment_entry(s->slot[i]);
+        struct entry_parts p = entry_parts(e);
+        if (p.keylen == k->n && !memcmp(p.key, k->p, k->n)) {
+            *at = (struct spot){s, i};
+            return e;
+        }
+    }
+    return NULL;
+}
+
+void table_insert(struct table *t, uint64_t hash, struct entry *e, uint64_t seed); /* the key must not be there */
+void table_replace(struct table *t, struct spot at, struct entry *e);  /* same key; the old entry is the caller's */
+void table_changed(struct table *t, struct spot at, int64_t before);   /* the entry's deadline was `before` */
+void table_remove(struct table *t, uint64_t hash, struct spot at);     /* the entry is the caller's now */
+size_t table_room(const struct table *t, uint64_t hash);               /* bytes that an insert may take for a moment */
+/* Removes what `drop` chooses (and frees) from the segment at `place`, then shrinks. Returns how many went. `earliest`, if not
+ * NULL, is read after the last drop: the earliest deadline of those that stay. */
+size_t table_sift(struct table *t, uint64_t place, bool (*drop)(void *arg, struct entry *e), void *arg, const int64_t *earliest);
+void table_clear(struct table *t);                                     /* frees all segments, no entries */
+size_t table_bytes(const struct table *t);
+const char *table_check(const struct table *t, unsigned shard, uint64_t seed);
+
+/* The segment after `place`, going up: NULL past the end. Sets *place to its first place. */
+static inline struct segment *table_segment(const struct table *t, uint64_t *place) {
+    if (!t->dir || *place >> t->depth) return NULL;
+    struct segment *s = t->dir[*place];
+    *place &= ~((1ull << (t->depth - s->depth)) - 1);
+    return s;
+}
+static inline uint64_t table_next(const struct table *t, uint64_t place) {
+    return place + (1ull << (t->depth - t->dir[place]->depth));
+}
+
+#endif

@@ -1,0 +1,195 @@
+#include "store/inside.h"
+
+#include <assert.h>
+
+void view_init(struct view *v, struct store *s, unsigned db, int64_t now, struct store_stats *stats) {
+    *v = (struct view){.store = s, .db = db, .touch = true, .now = now, .policy = store_policy(s, now), .stats = stats,
+        .random = (uint64_t)now ^ clock_ticks()};
+}
+
+static uint64_t view_random(struct view *v) { return v->random = v->random * 6364136223846793005ull + 1442695040888963407ull; }
+
+/* Removes an entry from its table and frees it. */
+static void view_remove(struct view *v, uint64_t hash, struct spot at, struct entry *e, bool lazily) {
+    table_remove(store_table(v->store, store_shard_of(hash), v->db), hash, at);
+    store_drop(v->store, e, lazily);
+}
+
+static void view_expired(struct view *v, const struct key *k, struct spot at, struct entry *e) {
+    store_event(v->store, STORE_EXPIRED, v->db, e);
+    counter_add(&v->stats->expired, 1);
+    view_remove(v, k->hash, at, e, true);
+}
+
+/* The live entry and its place; what is past its deadline goes. */
+static inline struct entry *view_find(struct view *v, const struct key *k, struct spot *at) {
+    struct entry *e = table_find(view_table(v, k), k, at);
+    if (e && __builtin_expect(entry_kind(e) & ENTRY_DEADLINE, 0) && __builtin_expect(entry_deadline(e) <= v->now, 0)) {
+        view_expired(v, k, *at, e);
+        return NULL;
+    }
+    return e;
+}
+
+static inline void view_used(struct view *v, struct entry *e) {
+    if (!v->touch) return;
+    if (__builtin_expect(v->policy.kind & POLICY_LFU, 0)) entry_set_access(e, policy_touched(&v->policy, entry_access(e), view_random(v)));
+    else entry_set_access(e, (uint32_t)(v->policy.now / POLICY_TICK));
+}
+
+struct entry *view_peek(struct view *v, const struct key *k) {
+    struct spot at;
+    return view_find(v, k, &at);
+}
+
+struct entry *view_get(struct view *v, const struct key *k) {
+    struct spot at;
+    struct entry *e = view_find(v, k, &at);
+    if (e) view_used(v, e);
+    return e;
+}
+
+static bool lies_in(const char *p, const struct entry *e) {
+    return e && p >= (const char *)e && p < (const char *)e + entry_size(e);
+}
+
+/* Puts the new entry where the old one was, or into the table. */
+static void view_place(struct view *v, const struct key *k, struct spot at, struct entry *old, struct entry *e) {
+    struct table *t = view_table(v, k);
+    if (!old) {
+        table_insert(t, k->hash, e, v->store->seed);
+        return;
+    }
+    table_replace(t, at, e);
+    store_drop(v->store, old, true);
+}
+
+struct entry *view_set(struct view *v, const struct key *k, struct slice value, int64_t deadline, enum entry_form form) {
+    struct spot at;
+    struct entry *old = view_find(v, k, &at);
+    if (deadline == VIEW_KEEP) deadline = old ? entry_deadline(old) : 0;
+    struct entry_spec spec = {.type = VALUE_STRING, .form = form, .deadline = deadline, .key = {k->p, k->n}, .valuelen = value.n,
+        .access = old && (v->policy.kind & POLICY_LFU) ? policy_touched(&v->policy, entry_access(old), view_random(v))
+                                                       : policy_born(&v->policy)};
+    if (old && !lies_in(value.p, old) && entry_can_rewrite(old, &spec, false)) {
+        int64_t before = entry_deadline(old);
+        entry_rewrite(old, &spec, 0);
+        if (value.n) memcpy((char *)entry_value(old).p, value.p, value.n);
+        if (before | deadline) table_changed(view_table(v, k), at, before);
+        return old;
+    }
+    struct entry *e = entry_new(&spec);
+    if (value.n) memcpy((char *)entry_value(e).p, value.p, value.n);
+    view_place(v, k, at, old, e);
+    return e;
+}
+
+struct entry *view_set_object(struct view *v, const struct key *k, enum value_type t, void *object, int64_t deadline) {
+    struct spot at;
+    struct entry *old = view_find(v, k, &at);
+    if (deadline == VIEW_KEEP) deadline = old ? entry_deadline(old) : 0;
+    struct entry_spec spec = {.type = t, .form = FORM_POINTER, .deadline = deadline, .key = {k->p, k->n}, .valuelen = sizeof object,
+        .access = policy_born(&v->policy)};
+    struct entry *e = entry_new(&spec);
+    memcpy((char *)entry_value(e).p, &object, sizeof object);
+    view_place(v, k, at, old, e);
+    return e;
+}
+
+char *view_edit(struct view *v, const struct key *k, struct entry *e, size_t n, enum entry_form form) {
+    struct spot at;
+    struct entry *old = view_find(v, k, &at);
+    assert(old == e);
+    struct entry_spec spec = {.type = VALUE_STRING, .form = form, .key = {k->p, k->n}, .valuelen = n, .access = policy_born(&v->policy)};
+    size_t had = 0;
+    if (old) {
+        spec.deadline = entry_deadline(old);
+        spec.access = entry_access(old);
+        had = entry_value(old).n;
+    }
+    size_t keep = had < n ? had : n;
+    if (old && entry_can_rewrite(old, &spec, true)) {
+        entry_rewrite(old, &spec, keep);
+        e = old;
+    } else {
+        e = old ? entry_new_roomy(&spec) : entry_new(&spec);
+        if (keep) memcpy((char *)entry_value(e).p, entry_value(old).p, keep);
+        view_place(v, k, at, old, e);
+    }
+    char *bytes = (char *)entry_value(e).p;
+    memset(bytes + keep, 0, n - keep);
+    return bytes;
+}
+
+bool view_delete(struct view *v, const struct key *k) {
+    struct spot at;
+    struct entry *e = view_find(v, k, &at);
+    if (e) view_remove(v, k->hash, at, e, false);
+    return e;
+}
+
+bool view_unlink(struct view *v, const struct key *k) {
+    struct spot at;
+    struct entry *e = view_find(v, k, &at);
+    if (e) view_remove(v, k->hash, at, e, true);
+    return e;
+}
+
+struct entry *view_set_deadline(struct view *v, const struct key *k, struct entry *e, int64_t deadline) {
+    struct spot at;
+    struct entry *old = table_find(view_table(v, k), k, &at);
+    assert(old == e);
+    int64_t before = entry_deadline(old);
+    if (before == deadline) return old;
+    struct entry_spec spec = entry_spec_of(old);
+    spec.deadline = deadline;
+    if (entry_can_rewrite(old, &spec, true)) {
+        entry_rewrite(old, &spec, spec.valuelen);
+        table_changed(view_table(v, k), at, before);
+        return old;
+    }
+    e = entry_new(&spec);
+    memcpy((char *)entry_value(e).p, entry_value(old).p, spec.valuelen);
+    table_replace(view_table(v, k), at, e);
+    entry_free_block(old); /* a collection lives on in the new block */
+    return e;
+}
+
+/* A new entry called `to` with e's value: the value itself, or `object` where that is a collection. */
+static void view_adopt(const struct entry *e, void *object, struct view *target, const struct key *to) {
+    struct spot at;
+    struct entry *old = view_find(target, to, &at);
+    struct entry_spec spec = entry_spec_of(e);
+    spec.key = (struct slice){to->p, to->n};
+    struct entry *fresh = entry_new(&spec);
+    if (spec.form == FORM_POINTER) memcpy((char *)entry_value(fresh).p, &object, sizeof object);
+    else if (spec.valuelen) memcpy((char *)entry_value(fresh).p, entry_value(e).p, spec.valuelen);
+    view_place(target, to, at, old, fresh);
+}
+
+void view_rename(struct view *v, const struct key *from, struct view *target, const struct key *to) {
+    struct spot at;
+    struct entry *e = view_find(v, from, &at);
+    assert(e);
+    bool object = entry_form(e) == FORM_POINTER;
+    view_adopt(e, object ? entry_pointer(e) : NULL, target, to);
+    /* The table may have grown meanwhile: look again. */
+    e = table_find(view_table(v, from), from, &at);
+    table_remove(view_table(v, from), from->hash, at);
+    if (object) entry_free_block(e);
+    else store_drop(v->store, e, true);
+}
+
+void view_copy(struct view *v, const struct entry *e, struct view *target, const struct key *to) {
+    (void)v;
+    view_adopt(e, entry_form(e) == FORM_POINTER ? value_ops(entry_type(e))->clone(entry_pointer(e)) : NULL, target, to);
+}
+
+size_t view_room_for(struct view *v, const struct key *k, size_t n) {
+    struct entry_spec spec = {.key = {k->p, k->n}, .valuelen = n, .deadline = v->now};
+    size_t need = entry_need(&spec);
+    struct spot at;
+    struct table *t = view_table(v, k);
+    size_t room = need <= SLAB_MAX ? slab_class_size(need) : mem_class(need);
+    return room + (table_find(t, k, &at) ? 0 : table_room(t, k->hash));
+}
