@@ -13,7 +13,7 @@ void buf_free(struct buf *b) {
 }
 
 char *buf_room(struct buf *b, size_t n) {
-    if (b->cap - b->n < n) {
+    if (b->cap - b->n < n || !b->p) {
         size_t want = b->n + n, grown = b->cap < 1 << 20 ? b->cap * 2 : b->cap + (b->cap >> 2);
         if (grown > want) want = grown;
         if (want < 64) want = 64;

@@ -19,13 +19,12 @@ void chain_pool_free(struct chain_pool *pool) {
 
 static struct chain_chunk *chunk_take(struct chain_pool *pool, size_t cap) {
     struct chain_chunk *c;
-    if (cap <= OWN && pool->free) {
+    if (cap < OWN) cap = OWN;
+    if (cap == OWN && pool->free) {
         c = pool->free;
         pool->free = c->next;
         pool->count--;
-        cap = OWN;
     } else {
-        if (cap <= OWN && cap) cap = OWN;
         c = mem_alloc(MEM_CLIENT, sizeof *c + cap);
     }
     *c = (struct chain_chunk){.cap = cap, .data = c->own};
@@ -80,23 +79,21 @@ char *chain_grow(struct chain *c, size_t n) {
 void chain_put_slow(struct chain *c, const void *p, size_t n) {
     const char *from = p;
     size_t room = (size_t)(c->end - c->pos);
+    if (room > n) room = n;
     if (room) {
         memcpy(c->pos, from, room);
         c->pos += room;
         from += room;
         n -= room;
     }
+    if (!n) return;
     memcpy(chain_grow(c, n), from, n);
     c->pos += n;
 }
 
 void chain_ref(struct chain *c, const char *p, size_t n, chain_release *release, void *arg) {
-    struct chain_chunk *k = chunk_take(c->pool, 0);
-    k->cap = 0;
-    k->data = p;
-    k->n = n;
-    k->release = release;
-    k->arg = arg;
+    struct chain_chunk *k = mem_alloc(MEM_CLIENT, sizeof *k); /* a header is enough */
+    *k = (struct chain_chunk){.data = p, .n = n, .release = release, .arg = arg};
     chain_append(c, k);
     c->pos = c->end = NULL;
 }

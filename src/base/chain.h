@@ -61,7 +61,7 @@ static inline void chain_used(struct chain *c, size_t n) { c->pos += n; }
 
 void chain_put_slow(struct chain *c, const void *p, size_t n);
 static inline void chain_put(struct chain *c, const void *p, size_t n) {
-    if (__builtin_expect((size_t)(c->end - c->pos) < n, 0)) {
+    if (__builtin_expect((size_t)(c->end - c->pos) <= n, 0)) { /* also nothing put to an empty chain: no NULL in memcpy */
         chain_put_slow(c, p, n);
         return;
     }

@@ -12,7 +12,7 @@
 #include <x86intrin.h>
 #endif
 
-void clock_start(void);           /* measures a tick; about 2 ms, at once where the kernel knows the rate */
+void clock_start(void);           /* measures a tick; about 2 ms */
 int64_t clock_ms(void);           /* wall clock, ms since 1970 */
 int64_t clock_us(void);           /* wall clock, us since 1970 */
 int64_t clock_mono_us(void);      /* never goes back */

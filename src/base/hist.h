@@ -9,7 +9,7 @@
 #include "base/thread.h"
 
 #define HIST_STEPS 32
-#define HIST_POWERS 38 /* up to 2^43 ns, over two hours */
+#define HIST_POWERS 39 /* up to 2^43 ns, over two hours */
 #define HIST_BUCKETS (HIST_STEPS * HIST_POWERS)
 
 struct hist {

@@ -1,6 +1,7 @@
 /* match: Redis's glob patterns: * ? [abc] [^abc] [a-z] and \ to escape.
  *
  * Thread rule: pure functions. Linear in text times stars, never exponential: a pattern of many stars is answered quickly.
+ * No pattern but the empty one matches an empty text, not even "*": KEYS and SCAN do not ask where the pattern is "*".
  */
 #ifndef LARDER_BASE_MATCH_H
 #define LARDER_BASE_MATCH_H

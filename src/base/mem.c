@@ -88,8 +88,11 @@ size_t mem_usable(const void *p) {
 size_t mem_class(size_t n) {
 #ifdef HAVE_JEMALLOC
     return nallocx(n ? n : 1, 0);
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return n ? n : 1;
 #else
-    return (n + 15) & ~(size_t)15;
+    size_t chunk = (n + sizeof(size_t) + 15) & ~(size_t)15; /* glibc: a word in front of each block, 24 bytes at least */
+    return chunk < 32 ? 24 : chunk - sizeof(size_t);
 #endif
 }
 
@@ -139,12 +142,8 @@ void *mem_pages(size_t n, size_t align) {
 }
 
 void mem_pages_free(void *p, size_t n) {
-#ifdef HAVE_JEMALLOC
-    sdallocx(p, n, 0);
-#else
-    (void)n;
+    (void)n; /* an aligned block may lie in a larger class than its size says, so no sized free here */
     free(p);
-#endif
 }
 
 static uint64_t rss_read(void) {
@@ -167,11 +166,16 @@ void mem_system_read(struct mem_system *out) {
         const char *name;
         uint64_t *to;
     } stats[] = {{"stats.allocated", &out->allocated}, {"stats.active", &out->active},
-        {"stats.resident", &out->resident}, {"stats.mapped", &out->mapped}, {"stats.retained", &out->muzzy}};
+        {"stats.resident", &out->resident}, {"stats.mapped", &out->mapped}};
     for (size_t i = 0; i < sizeof stats / sizeof *stats; i++) {
         size_t v = 0, n = sizeof v;
         if (!mallctl(stats[i].name, &v, &n, NULL, 0)) *stats[i].to = v;
     }
+    char name[64];
+    size_t pages = 0;
+    len = sizeof pages;
+    snprintf(name, sizeof name, "stats.arenas.%u.pmuzzy", (unsigned)MALLCTL_ARENAS_ALL);
+    if (!mallctl(name, &pages, &len, NULL, 0)) out->muzzy = pages * (uint64_t)sysconf(_SC_PAGESIZE);
 #else
     out->allocated = out->active = mem_limited() + mem_used(MEM_CLIENT);
     out->resident = out->mapped = out->rss;

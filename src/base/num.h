@@ -22,7 +22,7 @@ bool num_memory(struct slice s, uint64_t *out);
 #define NUM_LONG_DOUBLE_MAX 5120
 size_t num_put_i64(char *out, int64_t v);
 size_t num_put_u64(char *out, uint64_t v);
-/* Shortest decimal text that reads back as the same double, in the style of printf's %.17g: 3, 0.1, 1e+20, inf, -inf, nan. */
+/* Shortest decimal text that reads back as the same double, laid out as Redis 7.2 does: 3, 0.1, 1e+20, 1e-7, inf, -inf, nan. */
 size_t num_put_double(char *out, double v);
 /* As INCRBYFLOAT stores it: fixed notation with 17 digits behind the point, trailing zeros and point removed. */
 size_t num_put_long_double(char *out, long double v);

@@ -20,12 +20,12 @@ struct slice {
 
 static inline struct slice slice_of(const char *text) { return (struct slice){text, strlen(text)}; }
 
-static inline bool slice_equal(struct slice a, struct slice b) { return a.n == b.n && !memcmp(a.p, b.p, a.n); }
+static inline bool slice_equal(struct slice a, struct slice b) { return a.n == b.n && (!a.n || !memcmp(a.p, b.p, a.n)); }
 
 /* Same letters in any case. `word` is NUL-terminated. */
 static inline bool slice_is(struct slice a, const char *word) {
     size_t n = strlen(word);
-    return a.n == n && !strncasecmp(a.p, word, n);
+    return a.n == n && (!n || !strncasecmp(a.p, word, n));
 }
 
 #endif
