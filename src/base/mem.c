@@ -77,13 +77,8 @@ bool mem_fits(uint64_t limit, size_t n, unsigned threads) {
     return now + (int64_t)(threads ? threads - 1 : 0) * MEM_SLACK <= (int64_t)limit;
 }
 
-size_t mem_usable(const void *p) {
-#ifdef HAVE_JEMALLOC
-    return sallocx(p, 0);
-#else
-    return malloc_usable_size((void *)p);
-#endif
-}
+/* jemalloc answers under this name too. */
+size_t mem_usable(const void *p) { return malloc_usable_size((void *)p); }
 
 size_t mem_class(size_t n) {
 #ifdef HAVE_JEMALLOC
