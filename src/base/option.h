@@ -55,11 +55,12 @@ struct option_row {
     enum option_type type;
     unsigned flags;
     int64_t min, max;                 /* for INT, MEMORY and OCTAL */
-    const char *initial;              /* as it would be written in the file */
+    const char *initial;              /* as CONFIG GET would print it */
     const struct option_word *words;  /* for ENUM and BITS; ends with a NULL name */
     size_t offset;                    /* of the setting in the struct given to option_add; ignored for texts */
     option_form *form;                /* for TEXT and LIST; NULL: any words are right */
     const char *(*apply)(void *owner, const char *name);    /* after a change at run time; an error undoes it */
+    const char *sample;               /* what the sample conf sets it to, if that is not `initial` */
     const char *section;              /* heading in the sample conf */
     const char *text;                 /* one or two sentences for the sample conf and the man page */
 };
@@ -75,9 +76,10 @@ void options_add(struct options *o, const struct option_row *rows, size_t n, voi
 bool options_line(struct options *o, const struct slice *argv, size_t argc, struct buf *why);    /* a line of a file */
 /* CONFIG SET, all or none; `pairs` holds n slices: name, value, ... `trusted`: may protected options be changed? */
 bool options_set(struct options *o, const struct slice *pairs, size_t n, bool trusted, struct buf *why);
-/* Calls back for each row whose name matches any of the patterns, once, with the value as CONFIG GET prints it. */
+/* Calls back for each row whose name matches any of the patterns, once, with the value as CONFIG GET prints it; a name given
+ * in full comes back as it was spelled. No option may be asked for or changed in the callback. */
 void options_each(struct options *o, const struct slice *patterns, size_t n,
-    void (*each)(void *arg, const char *name, struct slice value), void *arg);
+    void (*each)(void *arg, struct slice name, struct slice value), void *arg);
 /* Copies the value of any option, as CONFIG GET prints it, to `out` (cleared first); words are separated by a space. */
 void option_text(struct options *o, const char *name, struct buf *out);
 /* Is the value of a text option this one? Takes a time that does not depend on where they differ, for passwords. */
@@ -87,5 +89,10 @@ const struct option_row *option_row(struct options *o, const char *name); /* of 
 const struct option_row *option_at(struct options *o, size_t i);
 /* Has the option ever been set, by file, command line or CONFIG SET? */
 bool option_is_set(struct options *o, const char *name);
+bool option_is_initial(struct options *o, const char *name); /* is the value that of the row? */
+/* Appends the option as a file has it, one or more lines, quoted where needed and sizes with units. */
+void option_write(struct options *o, const char *name, struct buf *out);
+/* One word as a line of a file has it. */
+void option_quote(struct slice word, struct buf *out);
 
 #endif
