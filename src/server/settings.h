@@ -1,0 +1,69 @@
+/* settings: the option rows of larderd, and the fields that they set.
+ *
+ * What the store reads lies in struct store_config, what commands read in struct env_config, what the server reads here.
+ * Texts (requirepass, bind, unixsocket, pidfile, logfile, dir, proc-title-template, syslog-ident, ...) lie in the options
+ * table: option_text. Redis's directives that mean nothing to a cache have rows too (settings_unused.c).
+ * Thread rule: settings are read from any thread; settings_bind and settings_ready before the first thread starts.
+ * Whoever declares a struct settings owns it and frees nothing; it outlives the options table's use.
+ */
+#ifndef LARDER_SERVER_SETTINGS_H
+#define LARDER_SERVER_SETTINGS_H
+
+#include "command/env.h"
+
+enum supervised { SUPERVISED_NO, SUPERVISED_AUTO, SUPERVISED_SYSTEMD, SUPERVISED_UPSTART };
+enum output_class { OUTPUT_NORMAL, OUTPUT_REPLICA, OUTPUT_PUBSUB, OUTPUT_CLASSES };
+
+struct output_limit {
+    setting hard, soft, soft_seconds; /* bytes, 0: none */
+};
+
+struct server_config {
+    setting port, unixsocketperm;      /* perm 0: leave it to the umask */
+    setting threads;                   /* 0 until settings_ready, which puts the number of cores there */
+    setting tcp_backlog, tcp_keepalive, timeout, protected_mode, socket_mark;
+    setting daemonize, supervised, set_proc_title, disable_thp, oom_score_adj;
+    setting loglevel, syslog_enabled, syslog_facility;
+    setting crash_log, crash_memcheck;
+    setting query_buffer_limit;        /* bytes */
+    struct output_limit output_limit[OUTPUT_CLASSES];
+    setting maxmemory_clients;         /* bytes, 0: none; negative: percent of maxmemory */
+    setting hz, dynamic_hz;
+    setting protected_configs;         /* enum settings_allow: may CONFIG SET change dir and its kin? */
+};
+
+struct settings {
+    struct server_config server;
+    struct options *options;
+    struct env_config *env;
+    struct store_config *store;
+    /* The server's part in a change at run time (port, bind, maxclients, hz, maxmemory, tcp-keepalive, ...): called after the
+     * field was set, by the thread that runs CONFIG SET; an error undoes the change. NULL: nothing is running yet. */
+    const char *(*changed)(void *arg, const char *name);
+    void *changed_arg;
+};
+
+/* Adds all rows to `options`, which gives every field its initial value. */
+void settings_bind(struct settings *s, struct options *options, struct env_config *env, struct store_config *store);
+
+/* After the last line of the conf: does what no field can say (working directory, log level, log file, syslog, whether there
+ * is a password, limits per class) and logs, once each, the directives that mean nothing here. NULL, or why not, in `why`. */
+const char *settings_ready(struct settings *s, struct buf *why);
+
+/* The addresses of `bind`, one after another: calls back with the address and whether a failure to bind it is to be
+ * ignored (a leading '-'). "*" and "::*" are any address. */
+void settings_bind_each(struct settings *s, void (*each)(void *arg, const char *address, bool optional), void *arg);
+
+/* -- rows and forms, for settings*.c only ------------------------------------------------------------------------------- */
+struct settings_rows {
+    const struct option_row *row;
+    size_t n;
+};
+struct settings_rows settings_rows_server(void);
+struct settings_rows settings_rows_env(void);
+struct settings_rows settings_rows_store(void);
+struct settings_rows settings_rows_unused(void);
+
+const char *settings_apply_unused(void *owner, const char *name);
+
+#endif
