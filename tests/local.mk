@@ -1,4 +1,5 @@
 # Tests are programs: exit 0 is passed, 77 skipped, anything else failed; `make check` runs all of TESTS.
+# What a test counts inside (TAP, or a last line "N passed, N failed") is counted too: see utils/test-driver.
 # Each runs with top_builddir and top_srcdir (absolute) in its environment, and larderd built.
 #
 # A unit test is one Criterion binary per folder of src, linked with the floors below it and no others:
@@ -14,8 +15,14 @@
 # A script: `TESTS += %D%/run`, and `EXTRA_DIST += %D%/run` with whatever it reads, each file named (the names also end up
 # in the tarball that `make distcheck` builds from).
 AM_TESTS_ENVIRONMENT = \
-  top_builddir='$(abs_top_builddir)'; top_srcdir='$(abs_top_srcdir)'; PYTHON3='$(PYTHON3)'; \
-  export top_builddir top_srcdir PYTHON3;
+  top_builddir='$(abs_top_builddir)'; top_srcdir='$(abs_top_srcdir)'; CRITERION_ENABLE_TAP=1; \
+  export top_builddir top_srcdir CRITERION_ENABLE_TAP;
+LOG_DRIVER = $(SHELL) $(top_srcdir)/utils/test-driver
+EXTRA_DIST += utils/test-driver
+
+.PHONY: list-tests
+list-tests:
+	@echo $(TESTS)
 
 # Criterion's macros make functions that nobody declares.
 UNIT_CFLAGS = $(AM_CFLAGS) -Wno-missing-prototypes $(CRITERION_CFLAGS)

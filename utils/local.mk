@@ -1,0 +1,1 @@
+EXTRA_DIST += utils/setup utils/run utils/check
