@@ -15,7 +15,7 @@ libcommand_a_SOURCES = \
   %D%/info.c \
   %D%/introspect.c \
   %D%/keys.c \
-  %D%/keyspace.c \
+  %D%/keyspace.c %D%/keyspace.h \
   %D%/lane.c \
   %D%/latency.c %D%/latency.h \
   %D%/lcs.c \
@@ -27,4 +27,5 @@ libcommand_a_SOURCES = \
   %D%/slowlog.c %D%/slowlog.h \
   %D%/string.c \
   %D%/string_number.c \
+  %D%/strings.h \
   %D%/version.h
