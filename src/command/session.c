@@ -86,10 +86,8 @@ void session_request_over(struct session *s) {
 /* The request that the task stood for is over: what it cost is counted as the command's. */
 static void task_over(struct session *s, struct task *t) {
     if (t->command) dispatch_finished(s, t->command, t->ticks);
-    if (s->task == t) {
-        s->task = NULL;
-        session_request_over(s);
-    }
+    if (s->task == t) s->task = NULL;
+    if (!s->task) session_request_over(s);
     t->drop(t);
 }
 

@@ -25,13 +25,14 @@ struct task {
 };
 
 enum { SESSION_NAME_MAX = 128 };
+enum session_hold { HOLD_NONE, HOLD_READ, HOLD_WRITE };
 
 struct session {
     struct lane *lane;
     struct session *next, *prev;      /* in the lane */
     uint64_t id;
     unsigned db;
-    bool held;                        /* the next request waits for CLIENT PAUSE to end */
+    enum session_hold held;           /* does the next request wait for CLIENT PAUSE to end? */
     bool authenticated, closing, monitor, no_evict, no_touch, replies_off, reply_skip, reply_skip_next, unix_socket, readonly;
     struct resp_writer writer;        /* writer.out is &out; writer.proto is 2 or 3 */
     struct chain out;

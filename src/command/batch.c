@@ -1,0 +1,134 @@
+#include "command/batch.h"
+
+#include "base/clock.h"
+
+#include <assert.h>
+
+#define KEEP 65536 /* bytes of scratch that stay after a request of very many keys */
+
+struct batch *batch_new(void) { return mem_zalloc(MEM_MISC, sizeof(struct batch)); }
+
+void batch_free(struct batch *b) {
+    buf_free(&b->keys);
+    buf_free(&b->places);
+    mem_free(MEM_MISC, b);
+}
+
+/* The shortest duration that SLOWLOG or LATENCY care about, in ticks. */
+static uint64_t slow_ticks(const struct env_config *f, double per_us) {
+    double us = -1;
+    int64_t slower = option_get(&f->slowlog_slower_than), threshold = option_get(&f->latency_threshold);
+    if (slower >= 0 && option_get(&f->slowlog_max_len) > 0) us = (double)slower;
+    if (threshold > 0 && (us < 0 || (double)threshold * 1000 < us)) us = (double)threshold * 1000;
+    return us < 0 || us > 1e12 ? UINT64_MAX : (uint64_t)(us * per_us);
+}
+
+void batch_refresh(struct batch *b, struct session *s) {
+    struct lane *l = s->lane;
+    struct env *e = l->env;
+    const struct env_config *f = &e->config;
+    struct call *c = &b->call;
+    double per_us = clock_ticks_per_us();
+    c->s = s;
+    c->w = &s->writer;
+    view_init(&c->v, e->store, s->db, clock_ms(), &l->store_stats);
+    c->v.touch = !s->no_touch;
+    c->v.random = lane_random(l);
+    b->ticks_now = clock_ticks();
+    b->ticks_ms = (uint64_t)(per_us * 1000);
+    b->ns_per_tick = 1000 / per_us;
+    b->slow = slow_ticks(f, per_us);
+    b->limited = option_get(&e->store_config.maxmemory) != 0;
+    b->tracking = option_get(&f->latency_tracking) != 0;
+    b->monitored = option_get(&f->monitor_any) != 0;
+    bool locked = session_needs_auth(s);
+    b->careful = locked || s->replies_off || s->reply_skip || s->reply_skip_next ||
+        atomic_load_explicit(&e->pause_until_ms, memory_order_relaxed) != 0;
+    b->limits = (struct resp_limits){option_get(&f->proto_max_bulk_len), INT32_MAX, 65536, locked};
+    b->refresh = false;
+}
+
+void request_look_up(struct batch *b, struct request *q) {
+    const struct command *c = command_find(q->argv[0]);
+    q->command = c;
+    q->fault = FAULT_UNKNOWN;
+    if (__builtin_expect(!c, 0)) return;
+    if (c->sub && q->argc > 1) {
+        const struct command *sub = command_find_sub(c, q->argv[1]);
+        q->fault = FAULT_UNKNOWN_SUB;
+        if (!sub) return;
+        q->command = c = sub;
+    }
+    q->fault = command_arity_ok(c, q->argc) ? FAULT_NONE : FAULT_ARITY;
+    if (c->only_key && !q->fault) q->key = store_key(store_seed(b->call.v.store), q->argv[c->only_key]);
+}
+
+void batch_cut(struct batch *b, const char *p, size_t n) {
+    size_t at = 0, words = 0;
+    for (b->n = 0; b->n < BATCH_REQUESTS; b->n++) {
+        struct request *q = &b->request[b->n];
+        size_t used;
+        size_t argc = resp_reader_quick(&b->limits, p + at, n - at, b->word + words, BATCH_WORDS - words, &used);
+        if (!argc) return;
+        q->argv = b->word + words;
+        q->argc = (int)argc;
+        q->size = used;
+        q->end = at += used;
+        words += argc;
+        request_look_up(b, q);
+    }
+}
+
+void batch_single(struct batch *b, const struct resp_request *r) {
+    struct request *q = &b->request[0];
+    *q = (struct request){.argv = r->argv, .argc = (int)r->argc, .size = r->used, .end = r->used};
+    request_look_up(b, q);
+    b->n = 1;
+}
+
+/* First the slots of all, then, while those arrive, the entries of all. */
+void batch_bring_near(struct batch *b) {
+    struct store *store = b->call.v.store;
+    if (b->n < 2 || !store_prefetch_pays(store)) return;
+    for (int stage = 0; stage < 2; stage++)
+        for (unsigned i = 0; i < b->n; i++) {
+            const struct request *q = &b->request[i];
+            if (!q->fault && q->command->only_key) store_prefetch(store, b->call.v.db, &q->key, stage);
+        }
+}
+
+static void keys_bring_near(struct batch *b) {
+    const struct call *c = &b->call;
+    if (c->keys < 2 || !store_prefetch_pays(c->v.store)) return;
+    for (int from = 0; from < c->keys; from += BATCH_REQUESTS) {
+        int to = from + BATCH_REQUESTS < c->keys ? from + BATCH_REQUESTS : c->keys;
+        for (int stage = 0; stage < 2; stage++)
+            for (int i = from; i < to; i++) store_prefetch(c->v.store, c->v.db, &c->key[i], stage);
+    }
+}
+
+static void buf_reuse(struct buf *b) {
+    b->n = 0;
+    if (b->cap > KEEP) buf_free(b);
+}
+
+void request_keys(struct batch *b, struct request *q) {
+    struct call *c = &b->call;
+    const struct command *cmd = q->command;
+    c->key = &q->key;
+    c->keys = 1;
+    if (__builtin_expect(cmd->only_key, 1)) return;
+    c->keys = 0;
+    if (!cmd->find_keys && cmd->keys[0].how == KEYS_NONE) return;
+    buf_reuse(&b->keys);
+    buf_reuse(&b->places);
+    int *at = (int *)(void *)buf_room(&b->places, (size_t)q->argc * sizeof *at);
+    int n = command_keys(cmd, q->argv, q->argc, at, q->argc);
+    if (n <= 0) return; /* wrong arguments: the handler says which */
+    struct key *key = (struct key *)(void *)buf_room(&b->keys, (size_t)n * sizeof *key);
+    uint64_t seed = store_seed(c->v.store);
+    for (int i = 0; i < n; i++) key[i] = store_key(seed, q->argv[at[i]]);
+    c->key = key;
+    c->keys = n;
+    keys_bring_near(b);
+}

@@ -1,0 +1,385 @@
+#include "command/batch.h"
+
+#include "base/clock.h"
+#include "command/latency.h"
+#include "command/monitor.h"
+#include "command/slowlog.h"
+
+#include <stdio.h>
+
+#define OUT_OF_MEMORY "OOM command not allowed when used memory > 'maxmemory'."
+#define TRIES_AT_ONCE 4 /* other threads may take the room that was made: then again, but not for long */
+#define TRIES_IN_ALL 10000
+
+enum outcome { RAN, NO_ROOM, ROOM_LATER };
+
+/* -- refusing ------------------------------------------------------------------------------------------------------------ */
+
+/* Texts are cut at a NUL and at 128 bytes, as Redis prints them. */
+static size_t shown(struct slice s, size_t most) { return strnlen(s.p, s.n < most ? s.n : most); }
+
+static void refuse_unknown(struct call *c) {
+    struct buf args = {0};
+    for (int i = 1; i < c->argc && args.n < 128; i++) {
+        struct slice a = c->argv[i];
+        buf_puts(&args, "'");
+        buf_put(&args, a.p, shown(a, 128 - (args.n - 1)));
+        buf_puts(&args, "' ");
+    }
+    struct slice name = c->argv[0];
+    reply_errorf(c, "ERR unknown command '%.*s', with args beginning with: %.*s", (int)shown(name, 128), name.p,
+        (int)args.n, args.n ? args.p : "");
+    buf_free(&args);
+}
+
+static void refuse_fault(struct call *c, enum request_fault fault) {
+    switch (fault) {
+    case FAULT_UNKNOWN:
+        refuse_unknown(c);
+        break;
+    case FAULT_UNKNOWN_SUB:
+        reply_unknown_sub(c);
+        break;
+    case FAULT_ARITY:
+        reply_arity(c);
+        break;
+    case FAULT_NONE:
+        break;
+    }
+}
+
+static void count_rejected(struct call *c, const struct request *q) {
+    if (q->fault == FAULT_UNKNOWN || q->fault == FAULT_UNKNOWN_SUB) return; /* no row to count it under */
+    counter_add(&c->s->lane->commands[command_number(q->command)].rejected, 1);
+}
+
+static bool pause_holds(const struct env *e, bool write) {
+    int64_t until = atomic_load_explicit(&e->pause_until_ms, memory_order_relaxed);
+    if (!until || until <= clock_ms()) return false;
+    return write || !atomic_load_explicit(&e->pause_writes_only, memory_order_relaxed);
+}
+
+bool dispatch_held(const struct session *s) {
+    return s->task || (s->held && pause_holds(s->lane->env, s->held == HOLD_WRITE));
+}
+
+static void call_begin(struct call *c, const struct request *q) {
+    c->cmd = q->command;
+    c->argc = q->argc;
+    c->argv = q->argv;
+    c->need = 0;
+    c->failed = c->closed = false;
+}
+
+enum admission { ADMITTED, REFUSED, HELD };
+
+static enum admission request_admit(struct batch *b, struct session *s, const struct request *q) {
+    struct call *c = &b->call;
+    bool refused = true;
+    call_begin(c, q);
+    if (q->fault)
+        refuse_fault(c, q->fault);
+    else if (session_needs_auth(s) && !(q->command->flags & C_NO_AUTH))
+        reply_error(c, "NOAUTH Authentication required.");
+    else
+        refused = false;
+    if (refused) {
+        count_rejected(c, q);
+        return REFUSED;
+    }
+    bool write = q->command->flags & (C_WRITE | C_MAY_REPLICATE);
+    if (!pause_holds(s->lane->env, write)) return ADMITTED;
+    s->held = write ? HOLD_WRITE : HOLD_READ;
+    return HELD;
+}
+
+/* -- what is noted when a command is over ---------------------------------------------------------------------------------- */
+
+static void note_slow(struct session *s, const struct command *cmd, const struct slice *argv, int argc, uint64_t ticks) {
+    struct env *e = s->lane->env;
+    int64_t us = clock_ticks_us(ticks), slower = option_get(&e->config.slowlog_slower_than);
+    int64_t max = option_get(&e->config.slowlog_max_len), threshold = option_get(&e->config.latency_threshold);
+    if (slower >= 0 && us >= slower && max > 0 && !(cmd->flags & C_SKIP_SLOWLOG))
+        slowlog_note(e->slowlog, s, argv, argc, us, (size_t)max);
+    if (threshold > 0 && us / 1000 >= threshold)
+        latency_note(e->latency, cmd->flags & C_FAST ? "fast-command" : "command", us / 1000);
+}
+
+void dispatch_finished(struct session *s, const struct command *c, uint64_t ticks) {
+    struct command_stats *st = &s->lane->commands[command_number(c)];
+    counter_add(&st->ticks, ticks);
+    if (option_get(&s->lane->env->config.latency_tracking))
+        hist_add(&st->latency, (uint64_t)((double)ticks * 1000 / clock_ticks_per_us()));
+    char name[128]; /* its arguments are gone */
+    struct slice word = {name, command_fullname(c, name, sizeof name)};
+    note_slow(s, c, &word, 1, ticks);
+}
+
+static void request_done(struct batch *b, struct session *s, const struct request *q) {
+    const struct call *c = &b->call;
+    const struct command *cmd = q->command;
+    struct lane *l = s->lane;
+    struct command_stats *st = &l->commands[command_number(cmd)];
+    uint64_t now = clock_ticks(), took = now - b->ticks;
+    b->ticks = now;
+    s->last = cmd;
+    counter_add(&l->total_commands, 1);
+    counter_add(&s->commands, 1);
+    counter_add(&st->calls, 1);
+    if (__builtin_expect(s->task != NULL, 0)) {
+        s->task->command = cmd;
+        s->task->ticks += took;
+    } else {
+        counter_add(&st->ticks, took);
+        if (b->tracking) hist_add(&st->latency, (uint64_t)((double)(int64_t)took * b->ns_per_tick));
+        if (__builtin_expect(took >= b->slow, 0)) note_slow(s, cmd, q->argv, q->argc, took);
+    }
+    if (__builtin_expect(c->failed, 0)) counter_add(&st->failed, 1);
+    if (__builtin_expect(c->closed, 0)) s->closing = b->refresh = true;
+    if (__builtin_expect(b->monitored, 0) && !(cmd->flags & (C_SKIP_MONITOR | C_ADMIN))) monitor_feed(s, q->argv, q->argc);
+    if (!(cmd->flags & (C_READONLY | C_WRITE)))
+        b->refresh = true;
+    else if (__builtin_expect(now - b->ticks_now > b->ticks_ms, 0))
+        b->refresh = true; /* the view's clock is late */
+}
+
+/* -- running ----------------------------------------------------------------------------------------------------------------- */
+
+static void run_many(struct call *c) {
+    struct store *store = c->v.store;
+    struct store_locks locks = {{0}};
+    for (int i = 0; i < c->keys; i++) store_locks_add(&locks, store_shard_of(c->key[i].hash));
+    store_lock_many(store, &locks);
+    c->cmd->run(c);
+    store_unlock_many(store, &locks);
+}
+
+static inline void run_locked(struct call *c) {
+    struct store *store = c->v.store;
+    if (__builtin_expect(c->cmd->flags & C_ALL_LOCKS, 0)) {
+        store_lock_all(store);
+        c->cmd->run(c);
+        store_unlock_all(store);
+    } else if (__builtin_expect(c->keys == 1, 1)) {
+        unsigned shard = store_shard_of(c->key->hash);
+        store_lock(store, shard);
+        c->cmd->run(c);
+        store_unlock(store, shard);
+    } else if (c->keys) {
+        run_many(c);
+    } else {
+        c->cmd->run(c);
+    }
+}
+
+/* Makes room for `need` more bytes with no lock held, then runs the request; again if it asks for more than there is. */
+static enum outcome run_with_room(struct batch *b, const struct request *q, size_t need) {
+    struct call *c = &b->call;
+    for (int i = 0; i < TRIES_AT_ONCE; i++) {
+        switch (store_make_room(c->v.store, need, c->v.now, c->v.stats, STORE_SLICE_US)) {
+        case FIT_YES:
+            break;
+        case FIT_LATER:
+            return ROOM_LATER;
+        case FIT_NO:
+            return NO_ROOM;
+        }
+        call_begin(c, q);
+        run_locked(c);
+        if (!c->need) return RAN;
+        need = c->need;
+    }
+    return ROOM_LATER;
+}
+
+static void refuse_for_room(struct batch *b, const struct request *q) {
+    call_begin(&b->call, q);
+    reply_error(&b->call, OUT_OF_MEMORY);
+    count_rejected(&b->call, q);
+}
+
+/* -- waiting for room: a task with a copy of the request --------------------------------------------------------------------- */
+
+struct room {
+    struct task task;
+    size_t need;
+    unsigned tries;
+    struct request request; /* its command is NULL: one has run, and its reply is followed by evicting down to the limit */
+    struct slice argv[];
+};
+
+static enum task_state room_step(struct task *t, struct session *s, int64_t slice_us);
+static void room_drop(struct task *t) { mem_free(MEM_CLIENT, t); }
+
+static void room_park(struct session *s, const struct request *q, size_t need) {
+    size_t argc = q ? (size_t)q->argc : 0, n = sizeof(struct room) + argc * sizeof(struct slice), bytes = 0;
+    for (size_t i = 0; i < argc; i++) bytes += q->argv[i].n;
+    struct room *r = mem_alloc(MEM_CLIENT, n + bytes);
+    *r = (struct room){.task = {.step = room_step, .drop = room_drop}, .need = need};
+    if (q) {
+        char *at = (char *)r + n;
+        r->request = *q;
+        r->request.argv = r->argv;
+        for (size_t i = 0; i < argc; i++) {
+            memcpy(at, q->argv[i].p, q->argv[i].n);
+            r->argv[i] = (struct slice){at, q->argv[i].n};
+            at += q->argv[i].n;
+        }
+        if (q->command->only_key) r->request.key.p = r->argv[q->command->only_key].p;
+    }
+    session_park(s, &r->task);
+}
+
+/* A write may have taken more than it asked for: down to the limit before its reply leaves. */
+static void evict_down(struct batch *b, struct session *s) {
+    struct view *v = &b->call.v;
+    enum store_fit fit = store_make_room(v->store, 0, v->now, v->stats, STORE_SLICE_US);
+    if (fit == FIT_LATER && !s->task) room_park(s, NULL, 0);
+}
+
+static void request_settle(struct batch *b, struct session *s, const struct request *q, enum outcome o) {
+    if (__builtin_expect(o == NO_ROOM, 0)) {
+        refuse_for_room(b, q);
+        return;
+    }
+    request_done(b, s, q);
+    if (b->limited && !(q->command->flags & C_READONLY) && !store_fits(b->call.v.store, 0)) evict_down(b, s);
+}
+
+static enum task_state room_step(struct task *t, struct session *s, int64_t slice_us) {
+    struct room *r = (struct room *)(void *)t;
+    struct batch *b = s->lane->batch;
+    struct call *c = &b->call;
+    batch_refresh(b, s);
+    b->ticks = clock_ticks();
+    if (!r->request.command)
+        return store_make_room(c->v.store, 0, c->v.now, c->v.stats, slice_us) == FIT_LATER ? TASK_AGAIN : TASK_DONE;
+    call_begin(c, &r->request);
+    request_keys(b, &r->request);
+    s->task = NULL; /* the request may park in its turn: see session_step */
+    enum outcome o = run_with_room(b, &r->request, r->need);
+    if (o == ROOM_LATER && ++r->tries < TRIES_IN_ALL) {
+        if (c->need) r->need = c->need;
+        s->task = t;
+        return TASK_AGAIN;
+    }
+    request_settle(b, s, &r->request, o == RAN ? RAN : NO_ROOM);
+    return TASK_DONE;
+}
+
+/* -- the way of a request ------------------------------------------------------------------------------------------------------- */
+
+static void request_run(struct batch *b, struct session *s, struct request *q) {
+    struct call *c = &b->call;
+    enum outcome o = RAN;
+    call_begin(c, q);
+    request_keys(b, q);
+    if (b->limited && (q->command->flags & C_DENYOOM) && !store_fits(c->v.store, q->size)) {
+        o = run_with_room(b, q, q->size);
+    } else {
+        run_locked(c);
+        if (__builtin_expect(c->need != 0, 0)) o = run_with_room(b, q, c->need);
+    }
+    if (__builtin_expect(o == ROOM_LATER, 0))
+        room_park(s, q, c->need ? c->need : q->size);
+    else
+        request_settle(b, s, q, o);
+}
+
+/* False: the request waits, with its bytes. */
+static bool request_run_careful(struct batch *b, struct session *s, struct request *q) {
+    struct chain_mark before = chain_mark(&s->out);
+    switch (request_admit(b, s, q)) {
+    case ADMITTED:
+        request_run(b, s, q);
+        break;
+    case REFUSED:
+        break;
+    case HELD:
+        return false;
+    }
+    session_silence(s, &before);
+    b->refresh = true;
+    return true;
+}
+
+/* Runs the batch in order. Returns how many bytes are done with; *stop: something holds up the rest, or the batch was cut by
+ * rules that are no longer those of the session. */
+static size_t batch_run(struct batch *b, struct session *s, bool *stop) {
+    size_t done = 0;
+    for (unsigned i = 0; i < b->n; i++) {
+        struct request *q = &b->request[i];
+        if (__builtin_expect(b->careful || q->fault, 0)) {
+            if (!request_run_careful(b, s, q)) {
+                *stop = true;
+                return done;
+            }
+        } else {
+            request_run(b, s, q);
+        }
+        done = q->end;
+        if (__builtin_expect(s->task != NULL, 0)) {
+            *stop = true;
+            return done;
+        }
+        if (__builtin_expect(b->refresh, 0)) {
+            session_request_over(s);
+            if (s->closing) {
+                *stop = true;
+                return done;
+            }
+            batch_refresh(b, s);
+        }
+    }
+    return done;
+}
+
+static void protocol_error(struct batch *b, struct session *s) {
+    char text[128];
+    struct chain_mark before = chain_mark(&s->out);
+    snprintf(text, sizeof text, "ERR %s", s->reader.error);
+    call_begin(&b->call, &(struct request){0});
+    reply_error(&b->call, text);
+    session_silence(s, &before);
+    s->closing = true;
+}
+
+/* Asks the reader for the next request. False: there is none. */
+static bool batch_read(struct batch *b, struct session *s, const char *p, size_t n, size_t *used, size_t *need) {
+    struct resp_request r;
+    b->n = 0;
+    switch (resp_reader_next(&s->reader, &b->limits, p, n, &r, need)) {
+    case RESP_MORE:
+        return false;
+    case RESP_ERROR:
+        protocol_error(b, s);
+        return false;
+    case RESP_REQUEST:
+        break;
+    }
+    if (r.argc)
+        batch_single(b, &r);
+    else
+        *used = r.used;
+    return true;
+}
+
+size_t dispatch_input(struct session *s, const char *p, size_t n, size_t *need) {
+    struct batch *b = s->lane->batch;
+    size_t done = 0;
+    bool stop = false;
+    if (need) *need = 0;
+    s->held = HOLD_NONE;
+    if (s->task || s->closing || !n) return 0;
+    batch_refresh(b, s);
+    b->ticks = clock_ticks();
+    while (done < n && !stop && !s->closing) {
+        size_t skipped = 0;
+        b->n = 0;
+        if (resp_reader_idle(&s->reader)) batch_cut(b, p + done, n - done);
+        if (!b->n && !batch_read(b, s, p + done, n - done, &skipped, need)) break;
+        batch_bring_near(b);
+        done += skipped + batch_run(b, s, &stop);
+    }
+    return s->closing ? n : done;
+}
