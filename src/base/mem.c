@@ -16,7 +16,7 @@
 #include <jemalloc/jemalloc.h>
 /* Free pages go back within a second, so that RSS follows what is used; padding large blocks against cache aliasing would
  * cost a page for each. */
-const char *malloc_conf = "dirty_decay_ms:1000,muzzy_decay_ms:0,cache_oblivious:false,narenas:4";
+const char *malloc_conf = "dirty_decay_ms:1000,muzzy_decay_ms:0,narenas:4";
 #endif
 
 struct count {

@@ -7,6 +7,7 @@
 #include "store/inside.h"
 
 #define SAMPLE 16
+#define RESERVE 24576 /* what a caller cannot know: a segment that must grow for a crowded run, a block of the next class */
 #define REACH 256 /* slots looked at, at the most, in search of a sample */
 
 static uint64_t evict_random(void) {
@@ -20,7 +21,7 @@ static uint64_t evict_random(void) {
 
 bool store_fits(const struct store *s, size_t n) {
     uint64_t limit = (uint64_t)option_get(&s->config->maxmemory);
-    return !limit || mem_fits(limit, n, (unsigned)option_get(&s->config->threads));
+    return !limit || mem_fits(limit, n + RESERVE, (unsigned)option_get(&s->config->threads));
 }
 
 /* The worst of a sample of one segment, in *at; NULL if nothing may go there. */

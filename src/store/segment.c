@@ -24,7 +24,7 @@ static struct segment *make(unsigned size, unsigned depth) {
 
 struct segment *segment_new(size_t entries, unsigned depth) {
     unsigned size = 0;
-    while (size + 1 < SIZES && entries * 5 / 4 >= limit_of(slots_of(size))) size++;
+    while (size + 1 < SIZES && entries * 9 / 8 >= limit_of(slots_of(size))) size++;
     return make(size, depth);
 }
 

@@ -168,7 +168,7 @@ void table_remove(struct table *t, uint64_t hash, struct spot at) {
 size_t table_room(const struct table *t, uint64_t hash) {
     if (!t->dir) return 256;
     const struct segment *s = t->dir[table_place(t, hash)];
-    if (!segment_full(s)) return 0; /* a crowded run may still force growth: the slack of a check covers it */
+    if (!segment_full(s)) return 0; /* a crowded run may still force growth: store_fits keeps a reserve for that */
     return segment_bytes_next(s) + (s->depth == t->depth ? sizeof *t->dir << (t->depth + 1) : 0) + 16 * (size_t)s->used;
 }
 

@@ -1,0 +1,15 @@
+if HAVE_CRITERION
+check_PROGRAMS += test-store
+TESTS += test-store
+test_store_SOURCES = \
+  %D%/fixture.h \
+  %D%/test-entry.c \
+  %D%/test-memory.c \
+  %D%/test-policy.c \
+  %D%/test-segment.c \
+  %D%/test-slab.c \
+  %D%/test-store.c \
+  %D%/test-threads.c
+test_store_CFLAGS = $(UNIT_CFLAGS)
+test_store_LDADD = libstore.a libtype.a libbase.a $(UNIT_LIBS)
+endif

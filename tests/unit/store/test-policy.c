@@ -1,0 +1,48 @@
+#include "store/policy.h"
+
+#include <criterion/criterion.h>
+
+Test(policy, lru_ranks_by_time_since_use_and_tells_it) {
+    struct policy p = {.kind = POLICY_ALLKEYS_LRU, .now = 1700000000000};
+    uint32_t old = policy_born(&p);
+    p.now += 5000;
+    uint32_t young = policy_touched(&p, old, 1);
+    p.now += 60000;
+    cr_assert_gt(policy_rank(&p, old, 0, 0), policy_rank(&p, young, 0, 0));
+    cr_assert_eq(policy_idle_ms(&p, old), 65000);
+    cr_assert_eq(policy_idle_ms(&p, young), 60000);
+    cr_assert_eq(policy_idle_ms(&p, policy_word_idle(&p, 7000)), 7000);
+}
+
+Test(policy, lru_survives_the_wrap_of_its_clock) {
+    struct policy p = {.kind = POLICY_ALLKEYS_LRU, .now = ((int64_t)UINT32_MAX * POLICY_TICK) - 100};
+    uint32_t before = policy_born(&p);
+    p.now += 1000;
+    uint32_t after = policy_born(&p);
+    cr_assert_lt(after, before, "the clock wrapped");
+    p.now += 1000;
+    cr_assert_gt(policy_rank(&p, before, 0, 0), policy_rank(&p, after, 0, 0));
+}
+
+Test(policy, lfu_counts_up_slowly_and_falls_by_the_minute) {
+    struct policy p = {.kind = POLICY_ALLKEYS_LFU, .lfu_log_factor = 10, .lfu_decay_minutes = 1, .now = 1700000000000};
+    uint32_t word = policy_born(&p);
+    cr_assert_eq(policy_frequency(&p, word), POLICY_LFU_START);
+    uint64_t r = 99;
+    for (int i = 0; i < 1000; i++) {
+        r = r * 6364136223846793005ull + 1442695040888963407ull;
+        word = policy_touched(&p, word, r >> 8);
+    }
+    unsigned after = policy_frequency(&p, word);
+    cr_assert(after > 10 && after < 40, "1000 uses counted as %u", after); /* Redis documents 18 for factor 10 */
+    p.now += 3 * 60000;
+    cr_assert_eq(policy_frequency(&p, word), after - 3);
+    p.lfu_decay_minutes = 0;
+    cr_assert_eq(policy_frequency(&p, word), after);
+    cr_assert_eq(policy_frequency(&p, policy_word_frequency(&p, 200)), 200);
+}
+
+Test(policy, ttl_prefers_the_nearest_deadline) {
+    struct policy p = {.kind = POLICY_VOLATILE_TTL, .now = 1000};
+    cr_assert_gt(policy_rank(&p, 0, 2000, 0), policy_rank(&p, 0, 3000, 0));
+}

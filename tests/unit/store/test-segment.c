@@ -1,0 +1,129 @@
+#include "store/segment.h"
+
+#include "base/mem.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+static struct entry *thing(unsigned n) {
+    struct entry_spec spec = {.key = {(const char *)&n, sizeof n}, .deadline = n % 3 ? 0 : 1000 + n};
+    return entry_new(&spec);
+}
+
+static unsigned name(const struct entry *e) {
+    unsigned n;
+    memcpy(&n, entry_key(e).p, sizeof n);
+    return n;
+}
+
+static bool find(const struct segment *s, uint32_t tag, unsigned n, uint32_t *at) {
+    for (uint32_t i = segment_seek(s, tag); s->slot[i] && segment_tag(s->slot[i]) == tag; i++)
+        if (name(segment_entry(s->slot[i])) == n) {
+            if (at) *at = i;
+            return true;
+        }
+    return false;
+}
+
+static void discard(struct segment *s) {
+    for (uint32_t i = 0; i < s->slots; i++)
+        if (s->slot[i]) entry_free(segment_entry(s->slot[i]));
+    segment_free(s);
+}
+
+static void check(struct segment *s) {
+    const char *wrong = segment_check(s);
+    cr_assert_null(wrong, "%s", wrong);
+}
+
+/* Random inserts, removals and resizes against an array of what should be there. */
+Test(segment, agrees_with_a_naive_twin) {
+    enum { N = 900 };
+    static bool there[N];
+    static uint32_t tag[N];
+    srand(7);
+    for (unsigned n = 0; n < N; n++) tag[n] = (uint32_t)rand() & (n % 2 ? 0xffff : 0xff0f); /* half of them crowd */
+    struct segment *s = segment_new(0, 3);
+    s->earliest = 1000;
+    for (int step = 0; step < 60000; step++) {
+        unsigned n = (unsigned)rand() % N;
+        uint32_t at;
+        cr_assert_eq(find(s, tag[n], n, &at), there[n]);
+        if (there[n] && rand() % 3) {
+            struct entry *e = segment_entry(s->slot[at]);
+            segment_remove(s, at);
+            entry_free(e);
+            there[n] = false;
+        } else if (!there[n]) {
+            struct entry *e = thing(n);
+            while (segment_full(s) || !segment_insert(s, tag[n], e)) {
+                struct segment *larger = segment_resized(s, 1);
+                cr_assert_not_null(larger);
+                segment_free(s);
+                s = larger;
+            }
+            there[n] = true;
+        }
+        if (segment_sparse(s)) {
+            struct segment *smaller = segment_resized(s, -1);
+            if (smaller) {
+                segment_free(s);
+                s = smaller;
+            }
+        }
+        if (step % 500 == 0) check(s);
+    }
+    check(s);
+    cr_assert_eq(s->depth, 3);
+    discard(s);
+}
+
+static bool drop_even(void *arg, struct entry *e) {
+    (void)arg;
+    if (name(e) % 2) return false;
+    entry_free(e);
+    return true;
+}
+
+Test(segment, sifting_closes_up_what_stays) {
+    struct segment *s = segment_new(500, 0);
+    s->earliest = 1000;
+    for (unsigned n = 0; n < 500; n++) cr_assert(segment_insert(s, (n * 2654435761u) >> 16, thing(n)));
+    check(s);
+    cr_assert_eq(segment_sift(s, drop_even, NULL), 250);
+    check(s);
+    for (unsigned n = 0; n < 500; n++) cr_assert_eq(find(s, (n * 2654435761u) >> 16, n, NULL), n % 2 == 1);
+    discard(s);
+}
+
+Test(segment, a_run_past_the_last_home_asks_for_growth_and_is_not_lost) {
+    struct segment *s = segment_new(0, 0);
+    unsigned n = 0;
+    s->earliest = 1000;
+    struct entry *next = thing(0);
+    while (segment_insert(s, 0xffff, next)) next = thing(++n);
+    entry_free(next);
+    cr_assert_gt(n, 0);
+    check(s);
+    struct segment *larger = segment_resized(s, 1);
+    cr_assert_not_null(larger);
+    check(larger);
+    cr_assert_eq(larger->used, n);
+    segment_free(s);
+    discard(larger);
+}
+
+Test(segment, merging_keeps_both_halves_in_order) {
+    struct segment *a = segment_new(150, 5), *b = segment_new(150, 5);
+    a->earliest = b->earliest = 1000;
+    for (unsigned n = 0; n < 300; n++) cr_assert(segment_insert(n % 2 ? a : b, (n * 40503u) & 0xffff, thing(n)));
+    struct segment *one = segment_merged(a, b);
+    cr_assert_not_null(one);
+    check(one);
+    cr_assert_eq(one->used, 300);
+    cr_assert_eq(one->depth, 4);
+    for (unsigned n = 0; n < 300; n++) cr_assert(find(one, (n * 40503u) & 0xffff, n, NULL));
+    segment_free(a);
+    segment_free(b);
+    discard(one);
+}
