@@ -14,8 +14,7 @@
 #endif
 #ifdef HAVE_JEMALLOC
 #include <jemalloc/jemalloc.h>
-/* Free pages go back within a second, so that RSS follows what is used; padding large blocks against cache aliasing would
- * cost a page for each. */
+/* Free pages go back within a second, so that RSS follows what is used; few arenas, because each keeps free pages. */
 const char *malloc_conf = "dirty_decay_ms:1000,muzzy_decay_ms:0,narenas:4";
 #endif
 

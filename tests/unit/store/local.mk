@@ -8,8 +8,12 @@ test_store_SOURCES = \
   %D%/test-policy.c \
   %D%/test-segment.c \
   %D%/test-slab.c \
-  %D%/test-store.c \
-  %D%/test-threads.c
+  %D%/test-store.c
 test_store_CFLAGS = $(UNIT_CFLAGS)
 test_store_LDADD = libstore.a libtype.a libbase.a $(UNIT_LIBS)
 endif
+
+check_PROGRAMS += stress-store
+TESTS += stress-store
+stress_store_SOURCES = %D%/stress-store.c
+stress_store_LDADD = libstore.a libtype.a libbase.a $(UNIT_LIBS)
