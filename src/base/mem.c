@@ -189,10 +189,15 @@ const char *mem_allocator(void) {
 #endif
 }
 
-void mem_purge(void) {
+static void all_arenas(const char *what) {
 #ifdef HAVE_JEMALLOC
     char name[64];
-    snprintf(name, sizeof name, "arena.%u.purge", (unsigned)MALLCTL_ARENAS_ALL);
+    snprintf(name, sizeof name, "arena.%u.%s", (unsigned)MALLCTL_ARENAS_ALL, what);
     mallctl(name, NULL, NULL, NULL, 0);
+#else
+    (void)what;
 #endif
 }
+
+void mem_decay(void) { all_arenas("decay"); }
+void mem_purge(void) { all_arenas("purge"); }

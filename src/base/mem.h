@@ -50,6 +50,7 @@ struct mem_system {
 void mem_system_read(struct mem_system *out);
 uint64_t mem_total_ram(void);
 const char *mem_allocator(void);           /* "jemalloc-5.3.0", or "libc" */
+void mem_decay(void);                      /* give back what has been free for a while: idle threads do not by themselves */
 void mem_purge(void);                      /* give free pages back to the kernel now */
 
 #endif

@@ -56,6 +56,7 @@ struct lane {
     struct command_stats *commands;  /* command_total() of them */
     counter total_commands, total_connections, net_in, net_out, errors, rejected_connections, reads, writes;
     counter cpu_us_commands;
+    counter query_limit_closes, output_limit_closes; /* connections closed for one of these */
     counter clients;                 /* sessions, readable by others */
     uint64_t random;                 /* state of lane_random */
     struct batch *batch;             /* scratch of dispatch */

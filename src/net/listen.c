@@ -119,9 +119,7 @@ static bool may_be_absent(int error) {
            error == ESOCKTNOSUPPORT || error == EPFNOSUPPORT;
 }
 
-bool listen_tcp(struct listener *l, const char *address, int port, int backlog, struct buf *why) {
-    bool optional = address[0] == '-';
-    if (optional) address++;
+bool listen_tcp(struct listener *l, const char *address, bool optional, int port, int backlog, struct buf *why) {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *list = NULL;
     const char *node = address;
     if (!strcmp(address, "*")) {

@@ -23,9 +23,9 @@ typedef void listen_trouble(void *arg, const char *text, int error);
 struct listener *listen_new(void);
 void listen_free(struct listener *l); /* closes; the loop must run on for a turn, or loop_free follow */
 
-/* Binds one address: "127.0.0.1", "::1", "*" (all of IPv4), "::*" (all of IPv6), a name. An address that begins with '-' may
- * fail to exist. port 0: the kernel chooses. Returns false and says why. */
-bool listen_tcp(struct listener *l, const char *address, int port, int backlog, struct buf *why);
+/* Binds one address: "127.0.0.1", "::1", "*" (all of IPv4), "::*" (all of IPv6), a name. An `optional` one need not exist on
+ * this machine. port 0: the kernel chooses. Returns false and says why. */
+bool listen_tcp(struct listener *l, const char *address, bool optional, int port, int backlog, struct buf *why);
 bool listen_unix(struct listener *l, const char *path, mode_t mode, int backlog, struct buf *why); /* mode 0: as umask says */
 bool listen_passed(struct listener *l, int fd, struct buf *why); /* already listening */
 size_t listen_count(const struct listener *l);

@@ -4,15 +4,15 @@
 
 #include <assert.h>
 
-static void inbox_run(struct loop *l) {
-    for (;;) {
+bool loop_drain(struct loop *l) {
+    for (bool any = false;; any = true) {
         lock_acquire(&l->inbox_lock);
         struct loop_message *list = l->inbox;
         size_t n = l->inbox_count;
         l->inbox = NULL;
         l->inbox_count = l->inbox_room = 0;
         lock_release(&l->inbox_lock);
-        if (!n) return;
+        if (!n) return any;
         for (size_t i = 0; i < n; i++) list[i].job(list[i].to, list[i].arg);
         /* Give the array back, unless more came meanwhile: posting is usual, so its memory stays. */
         lock_acquire(&l->inbox_lock);
@@ -24,13 +24,13 @@ static void inbox_run(struct loop *l) {
         bool again = l->inbox_count > 0;
         lock_release(&l->inbox_lock);
         if (!keep) mem_free(MEM_MISC, list);
-        if (!again) return;
+        if (!again) return true;
     }
 }
 
 static void on_wake(uv_async_t *a) {
     struct loop *l = a->data;
-    inbox_run(l);
+    loop_drain(l);
     if (atomic_load(&l->stopping)) uv_stop(&l->uv);
 }
 
@@ -73,7 +73,7 @@ int loop_init(struct loop *l, void (*at_end)(void *owner), bool (*at_idle)(void 
 }
 
 void loop_free(struct loop *l) {
-    inbox_run(l);
+    loop_drain(l);
     uv_close((uv_handle_t *)&l->wake, NULL);
     uv_close((uv_handle_t *)&l->prepare, NULL);
     uv_close((uv_handle_t *)&l->check, NULL);
@@ -82,7 +82,7 @@ void loop_free(struct loop *l) {
     int rc = uv_loop_close(&l->uv);
     assert(rc == 0);
     (void)rc;
-    inbox_run(l);
+    loop_drain(l);
     mem_free(MEM_MISC, l->inbox);
     mem_free(MEM_CLIENT, l->scratch);
     l->inbox = NULL;

@@ -48,6 +48,7 @@ int loop_init(struct loop *l, void (*at_end)(void *owner), bool (*at_idle)(void 
 void loop_free(struct loop *l);
 void loop_run(struct loop *l);  /* until loop_stop */
 void loop_stop(struct loop *l); /* any thread */
+bool loop_drain(struct loop *l); /* runs the jobs posted so far, and theirs; were there any? Not from a job */
 void loop_turn(struct loop *l); /* one turn that does not wait */
 
 /* Runs job(to, arg) on the loop's thread. Any thread, also the loop's own; never runs it at once. */

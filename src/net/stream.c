@@ -75,6 +75,7 @@ static void read_shared(struct stream *s) {
         s->calls->ended(s, n < 0 ? errno : 0);
         return;
     }
+    s->received += (uint64_t)n;
     if (kept) memcpy(p, s->in.p, kept);
     size_t all = kept + (size_t)n;
     s->need = 0;
@@ -95,6 +96,7 @@ static void read_long(struct stream *s) {
         s->calls->ended(s, n < 0 ? errno : 0);
         return;
     }
+    s->received += (uint64_t)n;
     s->in.n += (size_t)n;
     if (s->in.n < s->need) return; /* no need to look before it is whole */
     offer_kept(s);
@@ -111,7 +113,9 @@ static void on_event(uv_poll_t *poll, int status, int events) {
         s->calls->ended(s, error);
         return;
     }
-    if (events & UV_READABLE && !s->paused && !s->finishing) {
+    if (events & UV_READABLE && s->paused) {
+        stream_watch(s);
+    } else if (events & UV_READABLE && !s->finishing) {
         if (s->in.n <= SMALL && s->need <= SMALL)
             read_shared(s);
         else
@@ -129,10 +133,10 @@ static void on_event(uv_poll_t *poll, int status, int events) {
     }
 }
 
+/* Most pauses end before anything comes: the kernel is told only once something does. */
 void stream_pause(struct stream *s) {
     s->paused = true;
     s->deaf = false;
-    if (!s->closing) stream_watch(s);
 }
 
 void stream_resume(struct stream *s) {
@@ -209,7 +213,6 @@ void stream_flush_all(struct loop *l) {
 void stream_finish(struct stream *s) {
     if (s->closing || s->finishing) return;
     s->finishing = true;
-    buf_free(&s->in);
     stream_watch(s);
     stream_send(s); /* the end of the turn writes, or finds nothing to write and closes */
 }
@@ -252,7 +255,7 @@ union address {
     struct sockaddr_storage any;
 };
 
-static void name_of(const union address *a, const char *path, char *out, size_t cap) {
+static void name_of(const union address *a, char *out, size_t cap) {
     char text[INET6_ADDRSTRLEN] = "?";
     if (a->sa.sa_family == AF_INET) {
         inet_ntop(AF_INET, &a->in.sin_addr, text, sizeof text);
@@ -261,19 +264,21 @@ static void name_of(const union address *a, const char *path, char *out, size_t 
         inet_ntop(AF_INET6, &a->in6.sin6_addr, text, sizeof text);
         snprintf(out, cap, "[%s]:%u", text, ntohs(a->in6.sin6_port));
     } else {
-        if (!path) path = "";
-        snprintf(out, cap, "%.*s:0", (int)cap - 3, path);
+        snprintf(out, cap, "%.*s:0", (int)cap - 3, a->un.sun_path);
     }
 }
 
-void stream_names(int fd, const char *path, char *peer, char *local, size_t cap) {
-    union address a = {0};
-    socklen_t len = sizeof a;
+void stream_names(int fd, char *peer, char *local, size_t cap) {
+    union address a = {0}, b = {0};
+    socklen_t len = sizeof a - 1;
     snprintf(peer, cap, "?:0");
     snprintf(local, cap, "?:0");
-    if (!getpeername(fd, &a.sa, &len)) name_of(&a, path, peer, cap);
-    len = sizeof a;
-    if (!getsockname(fd, &a.sa, &len)) name_of(&a, path, local, cap);
+    if (!getsockname(fd, &a.sa, &len)) name_of(&a, local, cap);
+    len = sizeof b - 1;
+    if (a.sa.sa_family == AF_UNIX)
+        snprintf(peer, cap, "%s", local); /* who connects has no name of his own */
+    else if (!getpeername(fd, &b.sa, &len))
+        name_of(&b, peer, cap);
 }
 
 bool stream_peer_local(int fd) {

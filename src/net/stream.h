@@ -35,6 +35,7 @@ struct stream {
     struct stream *next_dirty;
     struct buf in;      /* bytes not used yet */
     size_t need;
+    uint64_t received;  /* bytes, ever */
     int fd, watched;    /* events asked of the kernel */
     bool dirty, paused, blocked, finishing, closing, deaf;
 };
@@ -60,8 +61,8 @@ static inline size_t stream_kept(const struct stream *s) { return s->in.n; }
 
 void stream_nodelay(int fd);
 void stream_keepalive(int fd, int seconds); /* 0: off */
-/* "127.0.0.1:6379", "[::1]:6379"; a Unix socket's is its path (or `path`) and ":0". */
-void stream_names(int fd, const char *path, char *peer, char *local, size_t cap);
+/* "127.0.0.1:6379", "[::1]:6379"; of a Unix socket both are its path and ":0". */
+void stream_names(int fd, char *peer, char *local, size_t cap);
 bool stream_peer_local(int fd); /* the loopback interface, or a Unix socket */
 
 #endif

@@ -4,11 +4,14 @@ libserver_a_SOURCES = \
   %D%/conn.c %D%/conn.h \
   %D%/crash.c %D%/crash.h \
   %D%/cron.c %D%/cron.h \
+  %D%/host.c \
   %D%/notify.c %D%/notify.h \
+  %D%/process.c %D%/process.h \
   %D%/rewrite.c \
   %D%/server.c %D%/server.h \
   %D%/settings.c %D%/settings.h \
   %D%/settings_unused.c \
+  %D%/sockets.c \
   %D%/worker.c %D%/worker.h
 
 bin_PROGRAMS += larderd

@@ -1,0 +1,147 @@
+#include "server/worker.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "server/conn.h"
+#include "server/crash.h"
+#include "server/cron.h"
+#include "server/server.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+/* One slice a turn: a task's, or background work's. */
+static bool worker_idle(void *owner) {
+    struct worker *w = owner;
+    struct conn *c = TAILQ_FIRST(&w->run);
+    if (c && (!w->background || !w->task_last)) {
+        TAILQ_REMOVE(&w->run, c, queue);
+        c->running = false;
+        w->task_last = true;
+        conn_step(c);
+    } else if (w->background) {
+        w->task_last = false;
+        cron_step(w);
+    }
+    return !TAILQ_EMPTY(&w->run) || w->background;
+}
+
+void worker_queue(struct worker *w, struct conn *c) {
+    if (c->running || c->stream.closing || c->stream.finishing) return;
+    c->running = true;
+    TAILQ_INSERT_TAIL(&w->run, c, queue);
+    loop_idle_start(&w->loop);
+}
+
+/* -- CLIENT PAUSE --------------------------------------------------------------------------------------------------------- */
+
+static void release_held(void *arg) {
+    struct worker *w = arg;
+    struct conn_list list = TAILQ_HEAD_INITIALIZER(list);
+    TAILQ_CONCAT(&list, &w->held, queue);
+    struct conn *c;
+    while ((c = TAILQ_FIRST(&list))) {
+        TAILQ_REMOVE(&list, c, queue);
+        c->held = false;
+        conn_continue(c); /* what is still held up comes back to the list */
+    }
+}
+
+static void set_pause_timer(struct worker *w) {
+    int64_t left = atomic_load(&w->lane->env->pause_until_ms) - clock_ms();
+    loop_timer_set(w->pause_timer, left > 0 ? (uint64_t)left : 0, 0);
+}
+
+void worker_hold(struct worker *w, struct conn *c) {
+    if (c->held) return;
+    c->held = true;
+    TAILQ_INSERT_TAIL(&w->held, c, queue);
+    set_pause_timer(w);
+}
+
+static void pause_changed(void *to, void *arg) {
+    (void)arg;
+    release_held(to);
+}
+
+void worker_look_at_pause(struct worker *w) { loop_post(&w->loop, pause_changed, w, NULL); }
+
+/* -- connections ------------------------------------------------------------------------------------------------------------ */
+
+static void arrive(void *to, void *arg) { conn_open(to, (int)(intptr_t)arg); }
+
+void worker_give(struct worker *w, int fd) {
+    atomic_fetch_add(&w->load, 1);
+    if (pthread_equal(w->thread, pthread_self()))
+        conn_open(w, fd);
+    else
+        loop_post(&w->loop, arrive, w, (void *)(intptr_t)fd);
+}
+
+/* -- life ------------------------------------------------------------------------------------------------------------------- */
+
+int worker_init(struct worker *w, struct server *server, struct lane *lane) {
+    *w = (struct worker){.server = server, .lane = lane};
+    TAILQ_INIT(&w->conns);
+    TAILQ_INIT(&w->run);
+    TAILQ_INIT(&w->held);
+    lane->host_lane = w;
+    int rc = loop_init(&w->loop, NULL, worker_idle, w);
+    if (rc) return rc;
+    w->pause_timer = loop_timer_new(&w->loop, release_held, w);
+    cron_start(w);
+    return 0;
+}
+
+static void close_all(struct worker *w) {
+    struct conn *c, *next;
+    for (c = TAILQ_FIRST(&w->conns); c; c = next) {
+        next = TAILQ_NEXT(c, all);
+        if (!chain_empty(&c->session.out)) stream_flush(&c->stream);
+        conn_close(c);
+    }
+    loop_turn(&w->loop); /* lets them go */
+}
+
+void worker_run(struct worker *w) {
+    w->thread = pthread_self();
+    void *stack = crash_stack_new();
+    loop_run(&w->loop);
+    close_all(w);
+    crash_stack_free(stack);
+}
+
+static void *worker_thread(void *arg) {
+    struct worker *w = arg;
+    char name[16];
+    snprintf(name, sizeof name, "larder-%u", w->lane->index);
+    thread_name(name);
+    worker_run(w);
+    return NULL;
+}
+
+int worker_start(struct worker *w) {
+    /* Signals are the main thread's. */
+    sigset_t all, before;
+    sigfillset(&all);
+    crash_signals_unblocked(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(&w->thread, NULL, worker_thread, w);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return -rc;
+}
+
+void worker_stop(struct worker *w) { loop_stop(&w->loop); }
+void worker_join(struct worker *w) { pthread_join(w->thread, NULL); }
+
+bool worker_drain(struct worker *w) {
+    bool any = loop_drain(&w->loop);
+    close_all(w); /* a connection may have been on its way */
+    return any;
+}
+
+void worker_free(struct worker *w) {
+    loop_timer_free(w->tick);
+    loop_timer_free(w->pause_timer);
+    loop_free(&w->loop);
+}
