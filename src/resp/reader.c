@@ -9,7 +9,6 @@ enum {
     FIRST_SLOTS = 8,
     KEPT_SLOTS = 1024,  /* more are given back once the next request begins */
     KEPT_WORDS = 4096,  /* the same for the bytes of inline words */
-    QUICK_DIGITS = 9,   /* of a length that the quick path reads */
     SHORTEST_BULK = 6,  /* "$0\r\n\r\n" */
     NOBODY_ARGS = 10,   /* limits before AUTH */
     NOBODY_BULK = 16384,
@@ -30,45 +29,61 @@ void resp_reader_free(struct resp_reader *r) {
 
 static inline unsigned digit(char c) { return (unsigned)(unsigned char)c - '0'; }
 
-/* Reads the number behind the '*' or '$' at s and returns the byte behind its line, or NULL where the line is not whole or
- * not plain. At least SHORTEST_BULK bytes lie at s: three digits and the line's end need no look at `end`. */
-static inline const char *quick_number(const char *s, const char *end, size_t *out) {
-    unsigned v = digit(s[1]), d = digit(s[2]);
-    if (v > 9) return NULL;
-    s += 2;
-    if (d <= 9) {
-        if (!v) return NULL;
-        v = v * 10 + d;
-        d = digit(*++s);
-        if (d <= 9) {
-            v = v * 10 + d;
-            d = digit(*++s);
-            for (int i = 3; d <= 9 && i < QUICK_DIGITS && end - s > 2; i++) {
-                v = v * 10 + d;
-                d = digit(*++s);
-            }
-        }
+/* Reads the number behind the mark at `*at`, where at least SHORTEST_BULK bytes lie, so that three digits and the line's end
+ * need no look at `end`; moves `*at` behind the line. False where the line is not whole or not plain, or has more than four
+ * digits: what goes with it costs more than its line. What follows '\r' is not looked at: Redis does not either. Positions
+ * are integers, as they may point past the end before they are checked. */
+static inline __attribute__((always_inline)) bool quick_number(uintptr_t *at, uintptr_t end, uint32_t *out) {
+    const char *s = (const char *)*at;
+    uint32_t v = digit(s[1]), d;
+    if (v > 9) return false;
+    if (s[2] == '\r') {
+        *at += 4;
+        *out = v;
+        return true;
     }
-    *out = v;
-    return *s == '\r' && end - s >= 2 ? s + 2 : NULL;
+    d = digit(s[2]);
+    if (d > 9 || !v) return false;
+    v = v * 10 + d;
+    if (s[3] == '\r') {
+        *at += 5;
+        *out = v;
+        return true;
+    }
+    d = digit(s[3]);
+    if (d > 9) return false;
+    v = v * 10 + d;
+    if (s[4] == '\r') {
+        *at += 6;
+        *out = v;
+        return true;
+    }
+    d = digit(s[4]);
+    *at += 7;
+    *out = v * 10 + d;
+    return d <= 9 && *at <= end && s[5] == '\r';
+}
+
+static inline __attribute__((always_inline)) size_t quick_request(const struct resp_limits *limits, const char *p,
+    size_t n, struct slice *argv, size_t room, size_t *used) {
+    uintptr_t at = (uintptr_t)p, end = at + n, last_start = end - SHORTEST_BULK;
+    uint32_t argc, len;
+    if (n < SHORTEST_BULK || *p != '*' || limits->unauthenticated) return 0;
+    if (!quick_number(&at, end, &argc) || argc > room || argc > limits->max_args) return 0;
+    for (uint32_t left = argc; left; left--) {
+        if (at > last_start || *(const char *)at != '$') return 0;
+        if (!quick_number(&at, end, &len) || len > limits->max_bulk) return 0;
+        *argv++ = (struct slice){(const char *)at, len};
+        at += (size_t)len + 2;
+        if (at > end) return 0;
+    }
+    *used = at - (uintptr_t)p;
+    return argc;
 }
 
 size_t resp_reader_quick(const struct resp_limits *limits, const char *p, size_t n, struct slice *argv, size_t room,
     size_t *used) {
-    const char *end = p + n, *s;
-    size_t argc, len, max = (size_t)limits->max_bulk;
-    if (n < SHORTEST_BULK || *p != '*' || limits->unauthenticated) return 0;
-    s = quick_number(p, end, &argc);
-    if (!s || argc > room || (int64_t)argc > limits->max_args) return 0;
-    for (struct slice *a = argv, *last = argv + argc; a < last; a++) {
-        if (end - s < SHORTEST_BULK || *s != '$') return 0;
-        s = quick_number(s, end, &len);
-        if (!s || (size_t)(end - s) < len + 2 || len > max) return 0;
-        *a = (struct slice){s, len};
-        s += len + 2;
-    }
-    *used = (size_t)(s - p);
-    return argc;
+    return quick_request(limits, p, n, argv, room, used);
 }
 
 /* --- the general path: a state machine that goes on where it stopped --- */
@@ -257,19 +272,26 @@ static enum resp_status inline_read(struct resp_reader *r, const struct resp_lim
     return finish(r, out, (size_t)(stop - p) + 1);
 }
 
-enum resp_status resp_reader_next(struct resp_reader *r, const struct resp_limits *limits, const char *p, size_t n,
-    struct resp_request *out, size_t *need) {
+static __attribute__((noinline)) enum resp_status general(struct resp_reader *r, const struct resp_limits *limits,
+    const char *p, size_t n, struct resp_request *out, size_t *need) {
     if (need) *need = 0;
     if (resp_reader_idle(r)) {
-        size_t used, argc = resp_reader_quick(limits, p, n, r->argv, r->argcap, &used);
-        if (__builtin_expect(argc > 0, 1)) {
-            *out = (struct resp_request){r->argv, argc, used};
-            return RESP_REQUEST;
-        }
         r->argc = 0;
         if (r->argcap > KEPT_SLOTS) slots_set(r, 0);
         if (r->inline_words.cap > KEPT_WORDS) buf_free(&r->inline_words);
         if (!n) return RESP_MORE;
     }
     return *p == '*' ? array_read(r, limits, p, n, out, need) : inline_read(r, limits, p, n, out);
+}
+
+enum resp_status resp_reader_next(struct resp_reader *r, const struct resp_limits *limits, const char *p, size_t n,
+    struct resp_request *out, size_t *need) {
+    if (resp_reader_idle(r)) {
+        out->argc = quick_request(limits, p, n, r->argv, r->argcap, &out->used);
+        if (__builtin_expect(out->argc > 0, 1)) {
+            out->argv = r->argv;
+            return RESP_REQUEST;
+        }
+    }
+    return general(r, limits, p, n, out, need);
 }

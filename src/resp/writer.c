@@ -9,28 +9,26 @@ enum {
     ONE_PIECE = 4096,  /* a payload up to this is kept in one chunk even if that wastes the rest of the last one */
 };
 
-static inline size_t header(char *to, char mark, uint64_t v) {
-    char *at = to;
+static inline char *header(char *at, char mark, uint64_t v) {
     *at++ = mark;
     if (v < 10) {
         *at++ = (char)('0' + v);
-    } else if (v < 100) {
-        *at++ = (char)('0' + v / 10);
-        *at++ = (char)('0' + v % 10);
     } else if (v < 1000) {
-        *at++ = (char)('0' + v / 100);
-        *at++ = (char)('0' + v / 10 % 10);
-        *at++ = (char)('0' + v % 10);
+        uint32_t low = (uint32_t)v, tens = low / 10, hundreds = low / 100;
+        if (hundreds) *at++ = (char)('0' + hundreds);
+        at[0] = (char)('0' + (tens - hundreds * 10));
+        at[1] = (char)('0' + (low - tens * 10));
+        at += 2;
     } else {
         at += num_put_u64(at, v);
     }
-    *at++ = '\r';
-    *at++ = '\n';
-    return (size_t)(at - to);
+    memcpy(at, "\r\n", 2);
+    return at + 2;
 }
 
 static void put_header(struct resp_writer *w, char mark, uint64_t v) {
-    chain_used(w->out, header(chain_room(w->out, HEADER_MAX), mark, v));
+    char *at = chain_room(w->out, HEADER_MAX);
+    w->out->pos = header(at, mark, v);
 }
 
 void resp_bulk(struct resp_writer *w, const char *p, size_t n) {
@@ -41,8 +39,7 @@ void resp_bulk(struct resp_writer *w, const char *p, size_t n) {
         RESP_RAW(w, "\r\n");
         return;
     }
-    char *at = chain_room(out, n + HEADER_MAX + 2);
-    at += header(at, '$', n);
+    char *at = header(chain_room(out, n + HEADER_MAX + 2), '$', n);
     if (n) memcpy(at, p, n);
     at += n;
     memcpy(at, "\r\n", 2);
@@ -79,17 +76,15 @@ void resp_error(struct resp_writer *w, struct slice text) {
 }
 
 void resp_int(struct resp_writer *w, int64_t v) {
-    char *at = chain_room(w->out, HEADER_MAX);
-    size_t n;
     if (v >= 0) {
-        n = header(at, ':', (uint64_t)v);
-    } else {
-        *at = ':';
-        n = 1 + num_put_i64(at + 1, v);
-        at[n++] = '\r';
-        at[n++] = '\n';
+        put_header(w, ':', (uint64_t)v);
+        return;
     }
-    chain_used(w->out, n);
+    char *at = chain_room(w->out, HEADER_MAX);
+    at[0] = ':';
+    at[1] = '-';
+    w->out->pos = at + 2 + num_put_u64(at + 2, 0 - (uint64_t)v);
+    RESP_RAW(w, "\r\n");
 }
 
 void resp_null(struct resp_writer *w) {
