@@ -19,6 +19,7 @@ enum command_flag { /* COMMAND INFO's words */
     C_MOVABLEKEYS = 1 << 16, C_ALLOW_BUSY = 1 << 17, C_NO_ASYNC_LOADING = 1 << 18, C_NO_MANDATORY_KEYS = 1 << 19,
     C_ALL_LOCKS = 1 << 24,   /* ours: needs every shard (rare) */
     C_MODULE = 1 << 25,
+    C_SYSCMD = 1 << 26,      /* COMMAND DOCS: for the server's own people */
 };
 
 enum command_category { /* ACL categories beyond those that follow from the flags */

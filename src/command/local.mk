@@ -13,7 +13,7 @@ libcommand_a_SOURCES = \
   %D%/env.c %D%/env.h \
   %D%/expiry.c \
   %D%/info.c \
-  %D%/introspect.c \
+  %D%/introspect.c %D%/introspect.h \
   %D%/keys.c \
   %D%/keyspace.c %D%/keyspace.h \
   %D%/lane.c \
