@@ -189,6 +189,23 @@ const char *mem_allocator(void) {
 #endif
 }
 
+void mem_report(void (*put)(void *arg, const char *text), void *arg, bool json) {
+#ifdef HAVE_JEMALLOC
+    malloc_stats_print(put, arg, json ? "J" : "");
+#else
+    char *text = NULL; /* glibc knows one form only, XML */
+    size_t n = 0;
+    FILE *f = open_memstream(&text, &n);
+    (void)json;
+    if (f) {
+        malloc_info(0, f);
+        fclose(f);
+    }
+    if (text) put(arg, text);
+    free(text);
+#endif
+}
+
 static void all_arenas(const char *what) {
 #ifdef HAVE_JEMALLOC
     char name[64];

@@ -69,7 +69,10 @@ struct env *env_new(unsigned lanes) {
     return e;
 }
 
-void env_open(struct env *e) { e->store = store_new(&e->store_config); }
+void env_open(struct env *e) {
+    e->store = store_new(&e->store_config);
+    e->startup_bytes = mem_limited();
+}
 
 void env_free(struct env *e) {
     for (unsigned i = 0; i < e->lanes; i++) lane_free(e->lane[i]);

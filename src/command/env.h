@@ -20,6 +20,8 @@ struct session;
 struct lane;
 struct env;
 
+enum env_allow { ENV_ALLOW_NO, ENV_ALLOW_YES, ENV_ALLOW_LOCAL }; /* values of enable_debug */
+
 /* Settings that commands read. The server binds option rows to them. */
 struct env_config {
     setting proto_max_bulk_len, slowlog_slower_than, slowlog_max_len, latency_threshold, latency_tracking;
@@ -58,6 +60,7 @@ struct lane {
     counter cpu_us_commands;
     counter query_limit_closes, output_limit_closes; /* connections closed for one of these */
     counter clients;                 /* sessions, readable by others */
+    counter blocked;                 /* of them, those that CLIENT UNBLOCK could wake */
     uint64_t random;                 /* state of lane_random */
     struct batch *batch;             /* scratch of dispatch */
     void *host_lane;                 /* the host's own */
@@ -76,6 +79,7 @@ struct env {
     struct errors *errors;           /* errorstats */
     _Atomic uint64_t next_session;
     int64_t started_us, started_ms;  /* monotonic; wall clock */
+    uint64_t startup_bytes;          /* mem_limited() once the store stood: INFO used_memory_startup */
     char run_id[41], replication_id[41];
     const char *executable, *config_file; /* absolute, or "" */
     _Atomic int64_t pause_until_ms;  /* CLIENT PAUSE: wall clock, 0 none */

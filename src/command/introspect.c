@@ -2,6 +2,7 @@
 #include "command/introspect.h"
 
 #include "base/match.h"
+#include "base/mem.h"
 
 struct flag_word {
     unsigned bit;
@@ -270,25 +271,27 @@ static void list_run(struct call *c) {
 #define GETKEYS_FEW 64
 
 /* What is done to the key at argument `at`: what its spec says; SET with GET reads as well as writes. */
-static unsigned key_flags(const struct command *cmd, const struct slice *argv, int argc, int at) {
-    const struct key_spec *k = cmd->keys;
-    for (unsigned i = specs_of(cmd); i > 1; i--, k++) {
-        int last = k->how != KEYS_RANGE || k->last < 0 ? argc + (k->how == KEYS_RANGE ? k->last : -1) : k->first + k->last;
-        if (at >= k->first && at <= last) break;
-    }
-    if (!(k->flags & K_VARIABLE_FLAGS)) return k->flags;
+static unsigned key_flags(const struct slice *argv, int argc, int at, unsigned flags) {
+    if (!(flags & K_VARIABLE_FLAGS)) return flags;
     for (int i = at + 2; i < argc; i++)
         if (slice_is(argv[i], "GET")) return K_RW | K_ACCESS | K_UPDATE;
-    return k->flags & ~(unsigned)K_VARIABLE_FLAGS;
+    return flags & ~(unsigned)K_VARIABLE_FLAGS;
 }
 
-static void put_keys(struct call *c, const struct command *cmd, const int *at, int n, bool flags) {
+struct key_place {
+    int *at;
+    unsigned *flags; /* NULL: not asked for */
+    int n;
+};
+
+static void put_keys(struct call *c, const struct key_place *k) {
     const struct slice *argv = c->argv + 2;
-    resp_array(c->w, (size_t)n);
-    for (int i = 0; i < n; i++) {
-        if (flags) resp_array(c->w, 2);
-        resp_bulk(c->w, argv[at[i]].p, argv[at[i]].n);
-        if (flags) put_words(c->w, key_flags(cmd, argv, c->argc - 2, at[i]), WORDS(key_words));
+    resp_array(c->w, (size_t)k->n);
+    for (int i = 0; i < k->n; i++) {
+        int at = k->at[i];
+        if (k->flags) resp_array(c->w, 2);
+        resp_bulk(c->w, argv[at].p, argv[at].n);
+        if (k->flags) put_words(c->w, key_flags(argv, c->argc - 2, at, k->flags[i]), WORDS(key_words));
     }
 }
 
@@ -310,12 +313,18 @@ static void keys_of(struct call *c, bool flags) {
         return;
     }
     int few[GETKEYS_FEW], *at = few;
-    if (argc > GETKEYS_FEW) at = mem_alloc(MEM_MISC, (size_t)argc * sizeof *at);
-    int n = command_keys(cmd, argv, argc, at, argc > GETKEYS_FEW ? argc : GETKEYS_FEW);
+    unsigned few_flags[GETKEYS_FEW], *bits = few_flags;
+    if (argc > GETKEYS_FEW) {
+        at = mem_alloc(MEM_MISC, (size_t)argc * sizeof *at);
+        bits = mem_alloc(MEM_MISC, (size_t)argc * sizeof *bits);
+    }
+    int n = command_keys_flags(cmd, argv, argc, at, bits, argc > GETKEYS_FEW ? argc : GETKEYS_FEW);
     if (n < 0) reply_error(c, "ERR Invalid arguments specified for command");
     else if (!n && !(cmd->flags & C_NO_MANDATORY_KEYS)) reply_error(c, "ERR The command has no key arguments");
-    else put_keys(c, cmd, at, n, flags);
-    if (at != few) mem_free(MEM_MISC, at);
+    else put_keys(c, &(struct key_place){at, flags ? bits : NULL, n});
+    if (at == few) return;
+    mem_free(MEM_MISC, at);
+    mem_free(MEM_MISC, bits);
 }
 
 static void getkeys_run(struct call *c) { keys_of(c, false); }

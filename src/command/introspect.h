@@ -31,6 +31,7 @@ struct memory_figures {
     uint64_t used, peak, startup, data, index, misc, clients, overhead, dataset, keys, maxmemory;
 };
 void memory_figures(struct env *e, struct memory_figures *out);
+double memory_dataset_percent(const struct memory_figures *f);
 
 /* debug.c */
 void debug_run(struct call *c);                                      /* DEBUG, all its words */

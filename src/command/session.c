@@ -37,10 +37,15 @@ void session_init(struct session *s, struct lane *lane) {
     counter_add(&lane->total_connections, 1);
 }
 
+static void task_drop(struct session *s, struct task *t) {
+    if (t->unblock) counter_add(&s->lane->blocked, (uint64_t)-1);
+    t->drop(t);
+}
+
 static void task_free(struct session *s) {
     struct task *t = s->task;
     s->task = NULL;
-    if (t) t->drop(t);
+    if (t) task_drop(s, t);
 }
 
 void session_end(struct session *s) {
@@ -72,6 +77,7 @@ void session_reset(struct session *s) {
 void session_park(struct session *s, struct task *t) {
     assert(!s->task && t->step && t->drop);
     s->task = t;
+    if (t->unblock) counter_add(&s->lane->blocked, 1);
 }
 
 void session_silence(struct session *s, const struct chain_mark *before) {
@@ -88,7 +94,7 @@ static void task_over(struct session *s, struct task *t) {
     if (t->command) dispatch_finished(s, t->command, t->ticks);
     if (s->task == t) s->task = NULL;
     if (!s->task) session_request_over(s);
-    t->drop(t);
+    task_drop(s, t);
 }
 
 enum task_state session_step(struct session *s, int64_t slice_us) {
