@@ -86,6 +86,9 @@ int command_keys_flags(const struct command *c, const struct slice *argv, int ar
 const struct command *command_rows_string(void);
 const struct command *command_rows_keyspace(void);
 const struct command *command_rows_connection(void);
+const struct command *command_rows_client(void);
+const struct command *command_rows_slowlog(void);
+const struct command *command_rows_latency(void);
 const struct command *command_rows_server(void);
 const struct command *command_rows_introspect(void); /* COMMAND, INFO, MEMORY, DEBUG */
 const struct command *command_rows_config(void);

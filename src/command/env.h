@@ -63,6 +63,7 @@ struct lane {
     counter blocked;                 /* of them, those that CLIENT UNBLOCK could wake */
     uint64_t random;                 /* state of lane_random */
     struct batch *batch;             /* scratch of dispatch */
+    struct monitor_box *monitor;     /* lines on their way to its sessions that run MONITOR */
     void *host_lane;                 /* the host's own */
 };
 

@@ -1,6 +1,7 @@
 #include "base/clock.h"
 #include "command/dispatch.h"
 #include "command/env.h"
+#include "command/monitor.h"
 
 #include <assert.h>
 
@@ -13,12 +14,14 @@ struct lane *lane_new(struct env *e, unsigned index) {
     chain_pool_init(&l->pool, POOL_KEEP);
     l->commands = mem_zalloc(MEM_MISC, command_total() * sizeof *l->commands);
     l->batch = batch_new();
+    l->monitor = monitor_box_new();
     return l;
 }
 
 void lane_free(struct lane *l) {
     assert(!l->sessions);
     batch_free(l->batch);
+    monitor_box_free(l->monitor);
     for (unsigned i = 0; i < command_total(); i++) hist_free(&l->commands[i].latency);
     mem_free(MEM_MISC, l->commands);
     chain_pool_free(&l->pool);

@@ -1,8 +1,10 @@
 noinst_LIBRARIES += libcommand.a
 libcommand_a_SOURCES = \
+  %D%/admin.h \
   %D%/batch.c %D%/batch.h \
   %D%/call.c %D%/call.h \
   %D%/client.c \
+  %D%/clients.c %D%/clients.h \
   %D%/command.c %D%/command.h \
   %D%/config.c \
   %D%/connection.c \
@@ -21,6 +23,8 @@ libcommand_a_SOURCES = \
   %D%/lcs.c \
   %D%/memory.c \
   %D%/monitor.c %D%/monitor.h \
+  %D%/redact.c %D%/redact.h \
+  %D%/roster.c %D%/roster.h \
   %D%/scan.c \
   %D%/server.c \
   %D%/session.c %D%/session.h \

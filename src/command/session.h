@@ -34,6 +34,7 @@ struct session {
     unsigned db;
     enum session_hold held;           /* does the next request wait for CLIENT PAUSE to end? */
     bool authenticated, closing, monitor, no_evict, no_touch, replies_off, reply_skip, reply_skip_next, unix_socket, readonly;
+    bool killed;                      /* CLIENT KILL closed it; it is not listed any more */
     struct resp_writer writer;        /* writer.out is &out; writer.proto is 2 or 3 */
     struct chain out;
     struct resp_reader reader;
