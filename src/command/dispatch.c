@@ -172,11 +172,22 @@ static inline void run_locked(struct call *c) {
     }
 }
 
+/* What was flushed or unlinked may not be freed yet: nothing can be evicted, and still there will be room. */
+static enum store_fit room_from_trash(struct call *c, size_t need) {
+    struct store *store = c->v.store;
+    if (!store_trash(store)) return FIT_NO;
+    bool more = store_trash_step(store, STORE_SLICE_US);
+    if (store_fits(store, need)) return FIT_YES;
+    return more ? FIT_LATER : FIT_NO;
+}
+
 /* Makes room for `need` more bytes with no lock held, then runs the request; again if it asks for more than there is. */
 static enum outcome run_with_room(struct batch *b, const struct request *q, size_t need) {
     struct call *c = &b->call;
     for (int i = 0; i < TRIES_AT_ONCE; i++) {
-        switch (store_make_room(c->v.store, need, c->v.now, c->v.stats, STORE_SLICE_US)) {
+        enum store_fit fit = store_make_room(c->v.store, need, c->v.now, c->v.stats, STORE_SLICE_US);
+        if (fit == FIT_NO) fit = room_from_trash(c, need);
+        switch (fit) {
         case FIT_YES:
             break;
         case FIT_LATER:
@@ -243,7 +254,8 @@ static void request_settle(struct batch *b, struct session *s, const struct requ
         return;
     }
     request_done(b, s, q);
-    if (b->limited && !(q->command->flags & C_READONLY) && !store_fits(b->call.v.store, 0)) evict_down(b, s);
+    bool watch = b->limited || (q->command->flags & C_ADMIN); /* CONFIG SET maxmemory has its effect at once */
+    if (watch && !(q->command->flags & C_READONLY) && !store_fits(b->call.v.store, 0)) evict_down(b, s);
 }
 
 static enum task_state room_step(struct task *t, struct session *s, int64_t slice_us) {

@@ -1,0 +1,13 @@
+if HAVE_CRITERION
+check_PROGRAMS += test-command
+TESTS += test-command
+test_command_SOURCES = \
+  tests/command/loopback.c tests/command/loopback.h \
+  %D%/fixture.h \
+  %D%/test-dispatch.c \
+  %D%/test-env.c \
+  %D%/test-keys.c \
+  %D%/test-lookup.c
+test_command_CFLAGS = $(UNIT_CFLAGS)
+test_command_LDADD = libcommand.a libstore.a libtype.a libresp.a libbase.a $(UNIT_LIBS)
+endif
