@@ -150,7 +150,8 @@ static void fill(struct peer *p, int keys, int size) {
     char *value = malloc((size_t)size + 1);
     memset(value, 'v', (size_t)size);
     value[size] = 0;
-    struct buf in = {0};
+    struct buf in;
+    buf_init(&in, MEM_CLIENT); /* not under maxmemory */
     for (int i = 0; i < keys; i++) buf_printf(&in, "*3\r\n$3\r\nSET\r\n$9\r\nkey%06d\r\n$%d\r\n%s\r\n", i, size, value);
     peer_send(p, in.p, in.n);
     p->output.n = 0;
@@ -226,7 +227,8 @@ Test(dispatch, a_request_waits_for_room_in_slices) {
     struct session *s = &p->session;
     fill(p, 300000, 100);
     size_t n = 8 << 20;
-    struct buf in = {0};
+    struct buf in;
+    buf_init(&in, MEM_CLIENT);
     buf_printf(&in, "*3\r\n$3\r\nSET\r\n$3\r\nbig\r\n$%zu\r\n", n);
     memset(buf_room(&in, n + 2), 'b', n);
     in.n += n;
@@ -255,7 +257,14 @@ Test(dispatch, without_eviction_a_full_store_refuses) {
     struct command_stats *set = fixture_stats(p, "SET");
     cr_assert_gt(counter_get(&set->rejected), 0);
     cr_assert_eq(counter_get(&set->rejected) + counter_get(&set->calls), 200000);
-    cr_assert_str_eq(fixture_say(p, "SET one more\r\n"), OOM);
+    struct buf big;
+    buf_init(&big, MEM_CLIENT);
+    buf_puts(&big, "*3\r\n$3\r\nSET\r\n$3\r\none\r\n$262144\r\n");
+    memset(buf_room(&big, 262144), 'b', 262144);
+    big.n += 262144;
+    buf_puts(&big, "\r\n");
+    cr_assert_str_eq(fixture_say(p, buf_cstr(&big)), OOM);
+    buf_free(&big);
     cr_assert_str_eq(fixture_say(p, "STRLEN key000000\r\nDEL key000000 key000001\r\n"), ":100\r\n:2\r\n");
     cr_assert_leq(mem_limited(), limit_of(p));
     cr_assert_str_eq(fixture_say(p, "FLUSHALL ASYNC\r\nSET one more\r\n"), "+OK\r\n+OK\r\n");
