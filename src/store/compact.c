@@ -13,6 +13,7 @@ static void compact_plan(struct store *s, unsigned parts) {
     if (!lock_try(&s->plan_lock)) return;
     if (!atomic_load(&s->plan)) {
         slab_trim();
+        mem_decay();
         struct slab_plan *plan = slab_plan_new(WASTE);
         if (plan) {
             atomic_store(&s->plan_parts_left, parts);

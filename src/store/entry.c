@@ -8,13 +8,14 @@
 #include <stdatomic.h>
 
 #define EMBSTR_MAX 44 /* Redis's OBJ_ENCODING_EMBSTR_SIZE_LIMIT */
-#define NARROW_MAX ((int64_t)1 << 47) /* deadlines beyond, or before 1970, take eight bytes */
 
-static bool is_wide(int64_t deadline) { return deadline < 0 || deadline >= NARROW_MAX; }
+static bool is_wide(int64_t deadline) {
+    return deadline && (deadline < ENTRY_EPOCH || deadline - ENTRY_EPOCH >= (int64_t)1 << (8 * ENTRY_NARROW));
+}
 
 static size_t header_size(const struct entry_spec *s, bool extended) {
     return 5 + (extended ? ENTRY_EXTENSION : 0) + entry_varint_size(s->key.n) + entry_varint_size(s->valuelen) +
-           (s->deadline ? is_wide(s->deadline) ? 8 : 6 : 0);
+           (s->deadline ? is_wide(s->deadline) ? 8 : ENTRY_NARROW : 0);
 }
 
 /* Large blocks and wide deadlines need the extension. */
@@ -66,9 +67,10 @@ static uint8_t *put_header(struct entry *e, const struct entry_spec *s, bool ext
     p = put_varint(p, s->key.n);
     p = put_varint(p, s->valuelen);
     if (s->deadline) {
-        size_t n = is_wide(s->deadline) ? 8 : 6;
-        memcpy(p, &s->deadline, n);
-        p += n;
+        bool wide = is_wide(s->deadline);
+        int64_t v = wide ? s->deadline : s->deadline - ENTRY_EPOCH;
+        memcpy(p, &v, wide ? 8 : ENTRY_NARROW);
+        p += wide ? 8 : ENTRY_NARROW;
     }
     return p;
 }

@@ -4,7 +4,7 @@
  *   1..4        access: what the eviction policy remembers (see policy.h)
  *   [5..12]     extension, where the kind says so: policy id, flags, 2 spare, references (4, aligned to 4)
  *   1,2,5 bytes key length; 1,2,5 bytes value length (see entry_varint)
- *   [6]         deadline in ms since 1970, little endian; 8 bytes where the extension says wide
+ *   [5]         deadline in ms since ENTRY_EPOCH, little endian; ms since 1970 in 8 bytes where the extension says wide
  *   key, value  the value of a collection is a pointer to it
  *
  * Every byte is paid once per key, so nothing is there that is not used. Blocks of up to SLAB_MAX bytes come from the slabs,
@@ -31,6 +31,8 @@ enum { ENTRY_WIDE = 1 /* 8-byte deadline */ };
 #define ENTRY_GONE 0x80000000u /* among the references: out of its table, alive by replies only */
 
 #define ENTRY_EXTENSION 8
+#define ENTRY_EPOCH 1577836800000ll /* 2020: five bytes reach to 2054 */
+#define ENTRY_NARROW 5
 #define ENTRY_MAX_KEY ((size_t)512 << 20)
 
 struct entry; /* unsigned char[] */
@@ -88,7 +90,7 @@ static inline struct entry_parts entry_parts(const struct entry *e) {
     out.deadline_size = 0;
     if (kind & ENTRY_DEADLINE) {
         out.deadline = p;
-        out.deadline_size = wide ? 8 : 6;
+        out.deadline_size = wide ? 8 : ENTRY_NARROW;
         p += out.deadline_size;
     }
     out.key = (const char *)p;
@@ -100,7 +102,11 @@ static inline struct entry_parts entry_parts(const struct entry *e) {
 static inline int64_t entry_parts_deadline(const struct entry_parts *p) {
     if (!p->deadline) return 0;
     int64_t v = 0;
-    memcpy(&v, p->deadline, p->deadline_size == 6 ? 6 : 8);
+    if (p->deadline_size == ENTRY_NARROW) {
+        memcpy(&v, p->deadline, ENTRY_NARROW);
+        return v + ENTRY_EPOCH;
+    }
+    memcpy(&v, p->deadline, sizeof v);
     return v;
 }
 

@@ -4,16 +4,14 @@
 #include "base/thread.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ARENAS 8
-#define STEP 4
+#define STEP 2
 #define SMALLEST 16
 #define ROOM (SLAB_PAGE - sizeof(struct slab))
-#define CLASSES 400
-#define BORROW_BELOW 4 /* a class with fewer slabs than this first looks for room in the next larger ones */
-#define BORROW_REACH 3
+#define CLASSES 512
 
 struct slab {
     struct slab *next, *prev; /* in its class's ring of slabs with room; NULL while full or marked */
@@ -22,22 +20,18 @@ struct slab {
     uint32_t touched; /* objects ever out: those behind have never been written to */
     uint32_t free;    /* 1 + index of the first free object, 0: none */
     uint16_t class;
-    uint8_t arena;
     bool marked;
 } __attribute__((aligned(64)));
 
 struct class {
-    struct slab *ring; /* slabs with room; the first is taken from */
-    uint32_t slabs;
-};
-
-struct arena {
     struct lock lock;
-    struct class class[CLASSES];
-    uint64_t pages, held, used;
+    uint32_t slabs;
+    struct slab *ring;            /* slabs with room; the first is taken from */
+    uint64_t held, used;          /* bytes */
 } __attribute__((aligned(64)));
 
-static struct arena arenas[ARENAS];
+static struct class class_table[CLASSES];
+static _Atomic uint32_t pages;                /* of all classes */
 static uint16_t class_of[SLAB_MAX / STEP + 2]; /* by (n + STEP - 1) / STEP */
 static uint32_t size_of[CLASSES];
 static unsigned classes;
@@ -75,68 +69,80 @@ static void ring_remove(struct class *k, struct slab *s) {
     s->next = s->prev = NULL;
 }
 
-static struct slab *slab_new(struct arena *a, unsigned arena, unsigned class) {
+static void slab_open(struct class *k) {
     struct slab *s = mem_pages(SLAB_PAGE, SLAB_PAGE);
+    unsigned class = (unsigned)(k - class_table);
     uint32_t size = size_of[class];
-    *s = (struct slab){.size = size, .capacity = (uint32_t)(ROOM / size), .class = (uint16_t)class, .arena = (uint8_t)arena};
-    a->class[class].slabs++;
-    a->pages++;
-    ring_add_last(&a->class[class], s);
-    return s;
+    *s = (struct slab){.size = size, .capacity = (uint32_t)(ROOM / size), .class = (uint16_t)class};
+    k->slabs++;
+    atomic_fetch_add_explicit(&pages, 1, memory_order_relaxed);
+    ring_add_last(k, s);
 }
 
-static void slab_release(struct arena *a, struct slab *s) {
-    if (s->next) ring_remove(&a->class[s->class], s);
-    a->class[s->class].slabs--;
-    a->pages--;
-    a->held -= (uint64_t)s->touched * s->size;
+static void slab_release(struct class *k, struct slab *s) {
+    if (s->next) ring_remove(k, s);
+    k->slabs--;
+    k->held -= (uint64_t)s->touched * s->size;
+    atomic_fetch_sub_explicit(&pages, 1, memory_order_relaxed);
     mem_pages_free(s, SLAB_PAGE);
 }
 
-/* A class without room: a small one first fills what its larger neighbours have open, so that a little data does not open a
- * page for every size there is. */
-static struct slab *slab_find(struct arena *a, unsigned arena, unsigned class) {
-    if (a->class[class].slabs < BORROW_BELOW)
-        for (unsigned c = class + 1; c <= class + BORROW_REACH && c < classes; c++)
-            if (a->class[c].ring) return a->class[c].ring;
-    return slab_new(a, arena, class);
+/* Each class has a page that is partly free, so few pages in all must do with fewer classes: how many of the next larger ones
+ * an object may go to while there is room in them. At 512 MB and beyond, half a page per class is under 2 %. */
+static unsigned borrow_reach(void) {
+    uint32_t n = atomic_load_explicit(&pages, memory_order_relaxed);
+    return n >= 8192 ? 0 : n >= 4096 ? 1 : n >= 2048 ? 2 : n >= 1024 ? 4 : 8;
+}
+
+/* The class to take from, locked, with room: its own, or a near one, or its own with a new page. */
+static struct class *class_with_room(unsigned class) {
+    struct class *own = &class_table[class];
+    lock_acquire(&own->lock);
+    if (__builtin_expect(own->ring != NULL, 1)) return own;
+    unsigned reach = own->slabs < 2 ? borrow_reach() : 0;
+    lock_release(&own->lock);
+    for (unsigned c = class + 1; c <= class + reach && c < classes; c++) {
+        struct class *k = &class_table[c];
+        lock_acquire(&k->lock);
+        if (k->ring) return k;
+        lock_release(&k->lock);
+    }
+    lock_acquire(&own->lock);
+    if (!own->ring) slab_open(own);
+    return own;
 }
 
 void *slab_alloc(size_t n) {
-    unsigned class = class_of[(n + STEP - 1) / STEP], arena = thread_index() % ARENAS;
-    struct arena *a = &arenas[arena];
-    lock_acquire(&a->lock);
-    struct slab *s = a->class[class].ring;
-    if (__builtin_expect(!s, 0)) s = slab_find(a, arena, class);
+    struct class *k = class_with_room(class_of[(n + STEP - 1) / STEP]);
+    struct slab *s = k->ring;
     char *p;
     if (s->free) {
         p = object_at(s, s->free - 1);
         memcpy(&s->free, p, sizeof s->free);
     } else {
         p = object_at(s, s->touched++);
-        a->held += s->size;
+        k->held += s->size;
     }
-    if (++s->used == s->capacity) ring_remove(&a->class[s->class], s);
+    if (++s->used == s->capacity) ring_remove(k, s);
     size_t size = s->size;
-    a->used += size;
-    lock_release(&a->lock);
+    k->used += size;
+    lock_release(&k->lock);
     mem_count(MEM_DATA, (int64_t)size);
     return p;
 }
 
 void slab_free(void *p) {
     struct slab *s = slab_of(p);
-    struct arena *a = &arenas[s->arena];
+    struct class *k = &class_table[s->class];
     size_t size = s->size;
-    lock_acquire(&a->lock);
+    lock_acquire(&k->lock);
     memcpy(p, &s->free, sizeof s->free);
-    s->free = (uint32_t)(((char *)p - (char *)(s + 1)) / (ptrdiff_t)size) + 1;
-    struct class *k = &a->class[s->class];
+    s->free = (uint32_t)((size_t)((char *)p - (char *)(s + 1)) / size) + 1;
     if (s->used-- == s->capacity && !s->marked) ring_add_last(k, s);
-    a->used -= size;
+    k->used -= size;
     /* An empty slab goes, unless it is the only one with room: the next object would open one again. */
-    if (!s->used && !s->marked && s->next != s) slab_release(a, s);
-    lock_release(&a->lock);
+    if (!s->used && !s->marked && s->next != s) slab_release(k, s);
+    lock_release(&k->lock);
     mem_count(MEM_DATA, -(int64_t)size);
 }
 
@@ -144,25 +150,23 @@ size_t slab_usable(const void *p) { return slab_of(p)->size; }
 size_t slab_class_size(size_t n) { return size_of[class_of[(n + STEP - 1) / STEP]]; }
 
 void slab_totals(struct slab_totals *out) {
-    *out = (struct slab_totals){0};
-    for (unsigned i = 0; i < ARENAS; i++) {
-        lock_acquire(&arenas[i].lock);
-        out->pages += arenas[i].pages;
-        out->held += arenas[i].held;
-        out->used += arenas[i].used;
-        lock_release(&arenas[i].lock);
+    *out = (struct slab_totals){.pages = atomic_load(&pages)};
+    for (unsigned c = 0; c < classes; c++) {
+        lock_acquire(&class_table[c].lock);
+        out->held += class_table[c].held;
+        out->used += class_table[c].used;
+        lock_release(&class_table[c].lock);
     }
 }
 
 void slab_trim(void) {
-    for (unsigned i = 0; i < ARENAS; i++)
-        for (unsigned c = 0; c < classes; c++) {
-            struct arena *a = &arenas[i];
-            lock_acquire(&a->lock);
-            struct slab *s = a->class[c].ring;
-            if (s && !s->used && s->next == s) slab_release(a, s);
-            lock_release(&a->lock);
-        }
+    for (unsigned c = 0; c < classes; c++) {
+        struct class *k = &class_table[c];
+        lock_acquire(&k->lock);
+        struct slab *s = k->ring;
+        if (s && !s->used && s->next == s) slab_release(k, s);
+        lock_release(&k->lock);
+    }
 }
 
 /* -- emptying sparse slabs -------------------------------------------------------------------------------------------- */
@@ -212,10 +216,10 @@ struct slab_plan *slab_plan_new(unsigned waste_percent) {
     slab_totals(&t);
     if (t.held - t.used < (uint64_t)4 * SLAB_PAGE || (t.held - t.used) * 100 < t.held * waste_percent) return NULL;
     struct slab_plan *p = mem_zalloc(MEM_MISC, sizeof *p);
-    for (unsigned i = 0; i < ARENAS; i++) {
-        lock_acquire(&arenas[i].lock);
-        for (unsigned c = 0; c < classes; c++) plan_class(p, &arenas[i].class[c]);
-        lock_release(&arenas[i].lock);
+    for (unsigned c = 0; c < classes; c++) {
+        lock_acquire(&class_table[c].lock);
+        plan_class(p, &class_table[c]);
+        lock_release(&class_table[c].lock);
     }
     if (!p->count) {
         slab_plan_free(p);
@@ -244,12 +248,12 @@ bool slab_plan_has(const struct slab_plan *p, const void *object) {
 void slab_plan_free(struct slab_plan *p) {
     for (size_t i = 0; i < p->count; i++) {
         struct slab *s = p->marked[i];
-        struct arena *a = &arenas[s->arena];
-        lock_acquire(&a->lock);
+        struct class *k = &class_table[s->class];
+        lock_acquire(&k->lock);
         s->marked = false;
-        if (!s->used) slab_release(a, s);
-        else if (s->used < s->capacity) ring_add_last(&a->class[s->class], s);
-        lock_release(&a->lock);
+        if (!s->used) slab_release(k, s);
+        else if (s->used < s->capacity) ring_add_last(k, s);
+        lock_release(&k->lock);
     }
     mem_free(MEM_MISC, p->marked);
     mem_free(MEM_MISC, p->set);

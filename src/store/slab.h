@@ -1,13 +1,13 @@
 /* slab: small blocks in size classes finer than the allocator's, in pages that can be emptied.
  *
- * A slab is SLAB_PAGE bytes, aligned to its size, cut into equal objects; classes are 4 bytes apart while more than one such
- * step does not change how many objects fit, then one class for each count of objects. Allocators' usual classes, 16 bytes
- * and then a quarter of the size apart, would waste more on an average entry than its whole header. Pages are touched only
- * as far as they have been handed out. A thread takes from its own arena; whoever frees gives back to the arena it came from.
+ * A slab is SLAB_PAGE bytes, aligned to its size, cut into equal objects; there is one class for each count of objects that a
+ * page can hold, but none less than 2 bytes apart. Allocators' usual classes, 16 bytes and then a quarter of the size apart,
+ * would waste more on an average entry than its whole header. Objects are not aligned. Pages are touched only as far as they
+ * have been handed out. While there are few pages, an object may go to a class a few steps larger that has room.
  *
  * When many slabs are sparse, slab_plan marks those worth emptying; no object is taken from a marked slab again, and who owns
  * the objects moves them. Counted under MEM_DATA at the size of the class.
- * Thread rule: any thread; one short lock per arena. Process-wide, as the allocator it stands on.
+ * Thread rule: any thread; one short lock per class. Process-wide, as the allocator it stands on.
  */
 #ifndef LARDER_STORE_SLAB_H
 #define LARDER_STORE_SLAB_H
@@ -19,7 +19,7 @@
 #define SLAB_PAGE 65536
 #define SLAB_MAX 4092 /* larger blocks come from the allocator */
 
-void *slab_alloc(size_t n); /* 1 <= n <= SLAB_MAX; aligned to 4; never NULL */
+void *slab_alloc(size_t n); /* 1 <= n <= SLAB_MAX; not aligned; never NULL */
 void slab_free(void *p);
 size_t slab_usable(const void *p);
 size_t slab_class_size(size_t n); /* bytes that slab_alloc(n) takes */

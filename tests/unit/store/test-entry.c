@@ -12,23 +12,23 @@ static struct entry *make(const char *key, size_t keylen, size_t valuelen, int64
     return e;
 }
 
-Test(entry, header_of_a_small_one_takes_seven_bytes_and_six_for_a_deadline) {
+Test(entry, header_of_a_small_one_takes_seven_bytes_and_five_for_a_deadline) {
     struct entry_spec spec = {.key = SLICE("0123456789abcdef"), .valuelen = 20};
     cr_assert_eq(entry_need(&spec), 7 + 36);
     spec.deadline = 1700000000000;
-    cr_assert_eq(entry_need(&spec), 13 + 36);
+    cr_assert_eq(entry_need(&spec), 12 + 36);
     spec.valuelen = 128;
-    cr_assert_eq(entry_need(&spec), 14 + 16 + 128);
+    cr_assert_eq(entry_need(&spec), 13 + 16 + 128);
 }
 
 Test(entry, every_part_reads_back_at_every_length) {
     static char key[70000];
     memset(key, 'k', sizeof key);
     const size_t lengths[] = {0, 1, 127, 128, 4000, 4079, 4080, 4081, 4092, 4093, 16383, 16384, 65536};
-    const int64_t deadlines[] = {0, 1, 1700000000000, (int64_t)1 << 47, INT64_MAX, -5};
+    const int64_t deadlines[] = {0, 1, 1700000000000, ENTRY_EPOCH, ENTRY_EPOCH + ((int64_t)1 << 40) - 1, ENTRY_EPOCH + ((int64_t)1 << 40), INT64_MAX, -5};
     for (size_t a = 0; a < 13; a++)
         for (size_t b = 0; b < 13; b++)
-            for (size_t d = 0; d < 6; d++) {
+            for (size_t d = 0; d < 8; d++) {
                 struct entry *e = make(key, lengths[a], lengths[b], deadlines[d]);
                 cr_assert_eq(entry_key(e).n, lengths[a]);
                 cr_assert_eq(entry_value(e).n, lengths[b]);
