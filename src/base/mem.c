@@ -14,7 +14,7 @@
 #endif
 #ifdef HAVE_JEMALLOC
 #include <jemalloc/jemalloc.h>
-/* Free pages go back within half a second, so that RSS follows what is used; few arenas, because each keeps free pages. */
+/* Free pages go back within a second, so that RSS follows what is used; few arenas, because each keeps free pages. */
 const char *malloc_conf = "dirty_decay_ms:500,muzzy_decay_ms:0,narenas:4";
 #endif
 
@@ -105,8 +105,7 @@ void *mem_zalloc(enum mem_domain d, size_t n) {
 }
 
 void *mem_aligned(enum mem_domain d, size_t n, size_t align) {
-    void *p = NULL;
-    if (posix_memalign(&p, align < sizeof p ? sizeof p : align, n)) out_of_memory(n);
+    void *p = mem_pages(n, align);
     mem_count(d, (int64_t)mem_usable(p));
     return p;
 }
@@ -130,30 +129,6 @@ char *mem_strdup(enum mem_domain d, const char *text) {
     return memcpy(mem_alloc(d, n), text, n);
 }
 
-#ifdef HAVE_JEMALLOC
-/* Slabs have an arena of their own: a page that has been somebody else's would be resident before it is written to. */
-static _Atomic unsigned page_arena; /* 1 + its number; 0: not made yet */
-
-static unsigned page_arena_get(void) {
-    unsigned a = atomic_load_explicit(&page_arena, memory_order_relaxed);
-    if (a) return a - 1;
-    unsigned made = 0, none = 0;
-    size_t len = sizeof made;
-    if (mallctl("arenas.create", &made, &len, NULL, 0)) return 0;
-    return atomic_compare_exchange_strong(&page_arena, &none, made + 1) ? made : none - 1;
-}
-
-void *mem_pages(size_t n, size_t align) {
-    void *p = mallocx(n, MALLOCX_ALIGN(align) | MALLOCX_ARENA(page_arena_get()) | MALLOCX_TCACHE_NONE);
-    if (!p) out_of_memory(n);
-    return p;
-}
-
-void mem_pages_free(void *p, size_t n) {
-    (void)n;
-    dallocx(p, MALLOCX_TCACHE_NONE);
-}
-#else
 void *mem_pages(size_t n, size_t align) {
     void *p = NULL;
     if (posix_memalign(&p, align < sizeof p ? sizeof p : align, n)) out_of_memory(n);
@@ -164,7 +139,6 @@ void mem_pages_free(void *p, size_t n) {
     (void)n; /* an aligned block may lie in a larger class than its size says, so no sized free here */
     free(p);
 }
-#endif
 
 static uint64_t rss_read(void) {
     FILE *f = fopen("/proc/self/statm", "r");
@@ -215,16 +189,32 @@ const char *mem_allocator(void) {
 #endif
 }
 
+void mem_report(void (*put)(void *arg, const char *text), void *arg, bool json) {
 #ifdef HAVE_JEMALLOC
-static void each_arena(const char *what) {
+    malloc_stats_print(put, arg, json ? "J" : "");
+#else
+    char *text = NULL; /* glibc knows one form only, XML */
+    size_t n = 0;
+    FILE *f = open_memstream(&text, &n);
+    (void)json;
+    if (f) {
+        malloc_info(0, f);
+        fclose(f);
+    }
+    if (text) put(arg, text);
+    free(text);
+#endif
+}
+
+static void all_arenas(const char *what) {
+#ifdef HAVE_JEMALLOC
     char name[64];
     snprintf(name, sizeof name, "arena.%u.%s", (unsigned)MALLCTL_ARENAS_ALL, what);
     mallctl(name, NULL, NULL, NULL, 0);
+#else
+    (void)what;
+#endif
 }
 
-void mem_purge(void) { each_arena("purge"); }
-void mem_decay(void) { each_arena("decay"); }
-#else
-void mem_purge(void) { malloc_trim(0); }
-void mem_decay(void) {}
-#endif
+void mem_decay(void) { all_arenas("decay"); }
+void mem_purge(void) { all_arenas("purge"); }

@@ -54,6 +54,5 @@ void mem_decay(void);                      /* give back what has been free for a
 /* The allocator's own statistics, as text or as JSON, in pieces. */
 void mem_report(void (*put)(void *arg, const char *text), void *arg, bool json);
 void mem_purge(void);                      /* give free pages back to the kernel now */
-void mem_decay(void);                      /* those that have been free for a while; now and then from a quiet thread */
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/thread.h"
+#include "store/page.h"
 
 #include <assert.h>
 #include <stdatomic.h>
@@ -10,8 +11,9 @@
 
 #define STEP 2
 #define SMALLEST 16
-#define ROOM (SLAB_PAGE - sizeof(struct slab))
+#define ROOM (PAGE_BYTES - sizeof(struct slab))
 #define CLASSES 512
+#define SPARE_PAGES 16 /* free pages that stay resident for the next to come: 1 MB */
 
 struct slab {
     struct slab *next, *prev; /* in its class's ring of slabs with room; NULL while full or marked */
@@ -49,7 +51,7 @@ __attribute__((constructor)) static void make_classes(void) {
     }
 }
 
-static inline struct slab *slab_of(const void *p) { return (struct slab *)((uintptr_t)p & ~(uintptr_t)(SLAB_PAGE - 1)); }
+static inline struct slab *slab_of(const void *p) { return (struct slab *)((uintptr_t)p & ~(uintptr_t)(PAGE_BYTES - 1)); }
 static inline char *object_at(struct slab *s, uint32_t i) { return (char *)(s + 1) + (size_t)i * s->size; }
 
 static void ring_add_last(struct class *k, struct slab *s) {
@@ -70,7 +72,7 @@ static void ring_remove(struct class *k, struct slab *s) {
 }
 
 static void slab_open(struct class *k) {
-    struct slab *s = mem_pages(SLAB_PAGE, SLAB_PAGE);
+    struct slab *s = page_take();
     unsigned class = (unsigned)(k - class_table);
     uint32_t size = size_of[class];
     *s = (struct slab){.size = size, .capacity = (uint32_t)(ROOM / size), .class = (uint16_t)class};
@@ -84,7 +86,7 @@ static void slab_release(struct class *k, struct slab *s) {
     k->slabs--;
     k->held -= (uint64_t)s->touched * s->size;
     atomic_fetch_sub_explicit(&pages, 1, memory_order_relaxed);
-    mem_pages_free(s, SLAB_PAGE);
+    page_give(s);
 }
 
 /* Each class has a page that is partly free, so few pages in all must do with fewer classes: how many of the next larger ones
@@ -167,6 +169,7 @@ void slab_trim(void) {
         if (s && !s->used && s->next == s) slab_release(k, s);
         lock_release(&k->lock);
     }
+    page_purge(SPARE_PAGES);
 }
 
 /* -- emptying sparse slabs -------------------------------------------------------------------------------------------- */
@@ -214,7 +217,7 @@ static size_t page_hash(uintptr_t page) { return (size_t)((page * 0x9e3779b97f4a
 struct slab_plan *slab_plan_new(unsigned waste_percent) {
     struct slab_totals t;
     slab_totals(&t);
-    if (t.held - t.used < (uint64_t)4 * SLAB_PAGE || (t.held - t.used) * 100 < t.held * waste_percent) return NULL;
+    if (t.held - t.used < (uint64_t)4 * PAGE_BYTES || (t.held - t.used) * 100 < t.held * waste_percent) return NULL;
     struct slab_plan *p = mem_zalloc(MEM_MISC, sizeof *p);
     for (unsigned c = 0; c < classes; c++) {
         lock_acquire(&class_table[c].lock);
@@ -230,7 +233,7 @@ struct slab_plan *slab_plan_new(unsigned waste_percent) {
     p->mask = slots - 1;
     p->set = mem_zalloc(MEM_MISC, slots * sizeof *p->set);
     for (size_t i = 0; i < p->count; i++) {
-        uintptr_t page = (uintptr_t)p->marked[i] / SLAB_PAGE;
+        uintptr_t page = (uintptr_t)p->marked[i] / PAGE_BYTES;
         size_t at = page_hash(page) & p->mask;
         while (p->set[at]) at = (at + 1) & p->mask;
         p->set[at] = page;
@@ -239,7 +242,7 @@ struct slab_plan *slab_plan_new(unsigned waste_percent) {
 }
 
 bool slab_plan_has(const struct slab_plan *p, const void *object) {
-    uintptr_t page = (uintptr_t)object / SLAB_PAGE;
+    uintptr_t page = (uintptr_t)object / PAGE_BYTES;
     for (size_t at = page_hash(page) & p->mask; p->set[at]; at = (at + 1) & p->mask)
         if (p->set[at] == page) return true;
     return false;

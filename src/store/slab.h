@@ -1,6 +1,6 @@
 /* slab: small blocks in size classes finer than the allocator's, in pages that can be emptied.
  *
- * A slab is SLAB_PAGE bytes, aligned to its size, cut into equal objects; there is one class for each count of objects that a
+ * A slab is one page of PAGE_BYTES (see page.h), cut into equal objects; there is one class for each count of objects that a
  * page can hold, but none less than 2 bytes apart. Allocators' usual classes, 16 bytes and then a quarter of the size apart,
  * would waste more on an average entry than its whole header. Objects are not aligned. Pages are touched only as far as they
  * have been handed out. While there are few pages, an object may go to a class a few steps larger that has room.
@@ -16,7 +16,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SLAB_PAGE 65536
 #define SLAB_MAX 4092 /* larger blocks come from the allocator */
 
 void *slab_alloc(size_t n); /* 1 <= n <= SLAB_MAX; not aligned; never NULL */
@@ -28,7 +27,7 @@ struct slab_totals {
     uint64_t pages, held, used; /* slabs; bytes in them ever handed out; bytes handed out now */
 };
 void slab_totals(struct slab_totals *out);
-void slab_trim(void); /* frees slabs with nothing in them */
+void slab_trim(void); /* frees slabs with nothing in them, and gives free pages back to the kernel */
 
 /* Slabs to be emptied, found by address without touching an object. */
 struct slab_plan;
