@@ -39,6 +39,7 @@ enum {
     OPTION_UNUSED = 128,  /* known to Redis, has no meaning here: checked, kept for CONFIG GET, bound to no field */
     OPTION_FILE = 256,    /* only a directive of the file, unknown to CONFIG (rename-command) */
     OPTION_PROTECTED = 512, /* CONFIG SET only as enable-protected-configs says */
+    OPTION_UNSAFE = 1024, /* not used, and whoever sets it may count on it: logged as a warning */
 };
 
 struct option_word {

@@ -13,6 +13,7 @@ libcommand_a_SOURCES = \
   %D%/dispatch.c %D%/dispatch.h \
   %D%/docs.c \
   %D%/env.c %D%/env.h \
+  %D%/events.c %D%/events.h \
   %D%/expiry.c \
   %D%/info.c \
   %D%/introspect.c %D%/introspect.h \

@@ -9,7 +9,10 @@ libserver_a_SOURCES = \
   %D%/process.c %D%/process.h \
   %D%/rewrite.c \
   %D%/server.c %D%/server.h \
+  %D%/sample.c \
   %D%/settings.c %D%/settings.h \
+  %D%/settings_form.c \
+  %D%/settings_rows.c \
   %D%/settings_unused.c \
   %D%/sockets.c \
   %D%/worker.c %D%/worker.h

@@ -14,14 +14,18 @@
 enum supervised { SUPERVISED_NO, SUPERVISED_AUTO, SUPERVISED_SYSTEMD, SUPERVISED_UPSTART };
 enum output_class { OUTPUT_NORMAL, OUTPUT_REPLICA, OUTPUT_PUBSUB, OUTPUT_CLASSES };
 
+enum settings_allow { SETTINGS_ALLOW_NO, SETTINGS_ALLOW_YES, SETTINGS_ALLOW_LOCAL };
+enum settings_oom { SETTINGS_OOM_NO, SETTINGS_OOM_RELATIVE, SETTINGS_OOM_ABSOLUTE };
+enum { SETTINGS_THREADS_MAX = 128 };
+
 struct output_limit {
     setting hard, soft, soft_seconds; /* bytes, 0: none */
 };
 
 struct server_config {
     setting port, unixsocketperm;      /* perm 0: leave it to the umask */
-    setting threads;                   /* 0 until settings_ready, which puts the number of cores there */
-    setting tcp_backlog, tcp_keepalive, timeout, protected_mode, socket_mark;
+    setting threads;                   /* 0: one a core; see settings_threads */
+    setting tcp_backlog, tcp_keepalive, timeout, protected_mode;
     setting daemonize, supervised, set_proc_title, disable_thp, oom_score_adj;
     setting loglevel, syslog_enabled, syslog_facility;
     setting crash_log, crash_memcheck;
@@ -41,6 +45,8 @@ struct settings {
      * field was set, by the thread that runs CONFIG SET; an error undoes the change. NULL: nothing is running yet. */
     const char *(*changed)(void *arg, const char *name);
     void *changed_arg;
+    int64_t oom_at_start; /* the kernel's score of this process before oom-score-adj changed it */
+    bool oom_changed;
 };
 
 /* Adds all rows to `options`, which gives every field its initial value. */
@@ -49,6 +55,8 @@ void settings_bind(struct settings *s, struct options *options, struct env_confi
 /* After the last line of the conf: does what no field can say (working directory, log level, log file, syslog, whether there
  * is a password, limits per class) and logs, once each, the directives that mean nothing here. NULL, or why not, in `why`. */
 const char *settings_ready(struct settings *s, struct buf *why);
+
+unsigned settings_threads(const struct settings *s);
 
 /* The addresses of `bind`, one after another: calls back with the address and whether a failure to bind it is to be
  * ignored (a leading '-'). "*" and "::*" are any address. */
@@ -64,6 +72,12 @@ struct settings_rows settings_rows_env(void);
 struct settings_rows settings_rows_store(void);
 struct settings_rows settings_rows_unused(void);
 
+const char *settings_apply(void *owner, const char *name);
 const char *settings_apply_unused(void *owner, const char *name);
+
+option_form settings_form_bind, settings_form_save, settings_form_output, settings_form_events, settings_form_percentiles,
+    settings_form_oom, settings_form_dir, settings_form_title, settings_form_filename;
+/* Reads one class out of the text that settings_form_output made. */
+void settings_output_limit(struct slice text, enum output_class c, struct output_limit *out);
 
 #endif
