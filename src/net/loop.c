@@ -9,8 +9,10 @@ bool loop_drain(struct loop *l) {
         lock_acquire(&l->inbox_lock);
         struct loop_message *list = l->inbox;
         size_t n = l->inbox_count;
-        l->inbox = NULL;
-        l->inbox_count = l->inbox_room = 0;
+        if (n) {
+            l->inbox = NULL;
+            l->inbox_count = l->inbox_room = 0;
+        }
         lock_release(&l->inbox_lock);
         if (!n) return any;
         for (size_t i = 0; i < n; i++) list[i].job(list[i].to, list[i].arg);
