@@ -27,7 +27,9 @@ static char *copy(struct slice s) {
     return p;
 }
 
-/* -- LIST ---------------------------------------------------------------------------------------------------------------- */
+/* -- LIST
+ * ----------------------------------------------------------------------------------------------------------------
+ */
 
 struct line {
     uint64_t id;
@@ -36,9 +38,9 @@ struct line {
 
 struct listing {
     struct roster roster;
-    const char *kind;   /* NULL: all */
-    uint64_t *id;       /* those that were asked for, in that order; NULL: all */
-    uint64_t *sorted;   /* the same, ascending */
+    const char *kind; /* NULL: all */
+    uint64_t *id;     /* those that were asked for, in that order; NULL: all */
+    uint64_t *sorted; /* the same, ascending */
     size_t ids;
     struct buf text, lines;
 };
@@ -48,7 +50,10 @@ static int compare_ids(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-static int compare_lines(const void *a, const void *b) { return compare_ids(&((const struct line *)a)->id, &((const struct line *)b)->id); }
+static int compare_lines(const void *a, const void *b) {
+    const struct line *x = a, *y = b;
+    return compare_ids(&x->id, &y->id);
+}
 
 static void listing_look(struct roster *r, struct lane *l) {
     struct listing *g = (struct listing *)(void *)r;
@@ -124,17 +129,19 @@ void clients_list(struct call *c) {
         listing_drop(&g->roster);
 }
 
-/* -- KILL ---------------------------------------------------------------------------------------------------------------- */
+/* -- KILL
+ * ----------------------------------------------------------------------------------------------------------------
+ */
 
 struct killing {
     struct roster roster;
     uint64_t asker_id;
-    bool plain;             /* the old form: one address, reply OK */
+    bool plain; /* the old form: one address, reply OK */
     bool skip_me;
     bool kills_me;
-    uint64_t id;            /* 0: any */
-    int64_t max_age_us;     /* 0: any */
-    const char *kind;       /* NULL: any; so below */
+    uint64_t id;        /* 0: any */
+    int64_t max_age_us; /* 0: any */
+    const char *kind;   /* NULL: any; so below */
     char *address, *local_address;
     uint64_t killed;
 };
@@ -172,10 +179,7 @@ static const char *killing_answer(struct roster *r, struct session *asker) {
         resp_ok(&asker->writer);
     else
         resp_int(&asker->writer, (int64_t)k->killed);
-    if (k->kills_me) {
-        asker->closing = true;
-        asker->lane->env->host->close(asker, true);
-    }
+    if (k->kills_me) asker->closing = true;
     return NULL;
 }
 
@@ -257,7 +261,9 @@ void clients_kill(struct call *c) {
         killing_drop(&k->roster);
 }
 
-/* -- UNBLOCK ------------------------------------------------------------------------------------------------------------- */
+/* -- UNBLOCK
+ * -------------------------------------------------------------------------------------------------------------
+ */
 
 struct unblocking {
     struct roster roster;
@@ -295,7 +301,8 @@ void clients_unblock(struct call *c) {
     }
     if (!call_i64(c, 2, &id)) return;
     struct unblocking *u = mem_zalloc(MEM_CLIENT, sizeof *u);
-    u->roster = (struct roster){.look = unblocking_look, .answer = unblocking_answer, .drop = unblocking_drop};
+    u->roster =
+        (struct roster){.look = unblocking_look, .answer = unblocking_answer, .drop = unblocking_drop};
     u->id = (uint64_t)id;
     u->with_error = with_error;
     roster_ask(c, &u->roster);

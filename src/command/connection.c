@@ -35,12 +35,15 @@ static void run_select(struct call *c) {
     }
 }
 
-/* -- who it is ----------------------------------------------------------------------------------------------------------- */
+/* -- who it is
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 /* There is one user, "default"; with no password set, any is right for it. */
 static bool log_in(struct call *c, struct slice user, struct slice password) {
     struct env *e = call_env(c);
-    bool right = slice_equal(user, SLICE("default")) &&
+    bool right =
+        slice_equal(user, SLICE("default")) &&
         (!option_get(&e->config.has_password) || option_matches(e->options, "requirepass", password));
     if (right)
         c->s->authenticated = true;
@@ -53,7 +56,8 @@ static void run_auth(struct call *c) {
     if (c->argc > 3) {
         reply_syntax(c);
     } else if (c->argc == 2 && !option_get(&call_env(c)->config.has_password)) {
-        reply_error(c, "ERR AUTH <password> called without any password configured for the default user. Are you sure your "
+        reply_error(c, "ERR AUTH <password> called without any password configured for the default user. Are "
+                       "you sure your "
                        "configuration is correct?");
     } else if (log_in(c, c->argc == 3 ? c->argv[1] : SLICE("default"), c->argv[c->argc - 1])) {
         resp_ok(c->w);
@@ -68,7 +72,8 @@ struct hello {
 
 static bool hello_parse(struct call *c, struct hello *h) {
     if (c->argc > 1) {
-        if (!call_i64_or(c, 1, &h->proto, "ERR Protocol version is not an integer or out of range")) return false;
+        if (!call_i64_or(c, 1, &h->proto, "ERR Protocol version is not an integer or out of range"))
+            return false;
         if (h->proto < 2 || h->proto > 3) {
             reply_error(c, "NOPROTO unsupported protocol version");
             return false;
@@ -87,7 +92,8 @@ static bool hello_parse(struct call *c, struct hello *h) {
             if (!client_word_ok(h->name)) return client_name(c, h->name);
         } else {
             struct slice word = c->argv[i];
-            reply_errorf(c, "ERR Syntax error in HELLO option '%.*s'", (int)(word.n < 128 ? word.n : 128), word.p);
+            reply_errorf(
+                c, "ERR Syntax error in HELLO option '%.*s'", (int)(word.n < 128 ? word.n : 128), word.p);
             return false;
         }
     }
@@ -99,8 +105,10 @@ static void run_hello(struct call *c) {
     if (!hello_parse(c, &h)) return;
     if (h.log_in && !log_in(c, h.user, h.password)) return;
     if (session_needs_auth(c->s)) {
-        reply_error(c, "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH "
-                       "<user> <pass> option can be used to authenticate the client and select the RESP protocol version at "
+        reply_error(c, "NOAUTH HELLO must be called with the client already authenticated, otherwise the "
+                       "HELLO <proto> AUTH "
+                       "<user> <pass> option can be used to authenticate the client and select the RESP "
+                       "protocol version at "
                        "the same time");
         return;
     }
@@ -123,32 +131,83 @@ static void run_hello(struct call *c) {
     resp_array(c->w, 0);
 }
 
-/* -- rows ---------------------------------------------------------------------------------------------------------------- */
+/* -- rows
+ * ----------------------------------------------------------------------------------------------------------------
+ */
 
 static const char *const auth_history[] = {"6.0.0", "A user's name before the password.", NULL};
-static const char *const hello_history[] = {"6.2.0", "The version may be left out: then only the reply is given.", NULL};
+static const char *const hello_history[] = {
+    "6.2.0", "The version may be left out: then only the reply is given.", NULL};
 
 #define EARLY (C_NOSCRIPT | C_LOADING | C_STALE | C_FAST | C_NO_AUTH | C_ALLOW_BUSY)
 #define GROUP .categories = A_CONNECTION, .group = "connection"
 
 static const struct command rows[] = {
-    {.name = "AUTH", .arity = -2, .flags = EARLY, GROUP, .run = run_auth, .since = "1.0.0",
-        .complexity = "O(N) where N is the number of passwords defined for the user", .history = auth_history,
-        .summary = "Proves to the server who the client is.", .syntax = "[username] password"},
-    {.name = "ECHO", .arity = 2, .flags = C_LOADING | C_STALE | C_FAST, GROUP, .run = run_echo, .since = "1.0.0",
-        .complexity = "O(1)", .summary = "Replies what it is given.", .syntax = "message"},
-    {.name = "HELLO", .arity = -1, .flags = EARLY, GROUP, .run = run_hello, .since = "6.0.0", .complexity = "O(1)",
-        .history = hello_history, .summary = "Agrees on the protocol, and may log in and name the connection.",
+    {.name = "AUTH",
+        .arity = -2,
+        .flags = EARLY,
+        GROUP,
+        .run = run_auth,
+        .since = "1.0.0",
+        .complexity = "O(N) where N is the number of passwords defined for the user",
+        .history = auth_history,
+        .summary = "Proves to the server who the client is.",
+        .syntax = "[username] password"},
+    {.name = "ECHO",
+        .arity = 2,
+        .flags = C_LOADING | C_STALE | C_FAST,
+        GROUP,
+        .run = run_echo,
+        .since = "1.0.0",
+        .complexity = "O(1)",
+        .summary = "Replies what it is given.",
+        .syntax = "message"},
+    {.name = "HELLO",
+        .arity = -1,
+        .flags = EARLY,
+        GROUP,
+        .run = run_hello,
+        .since = "6.0.0",
+        .complexity = "O(1)",
+        .history = hello_history,
+        .summary = "Agrees on the protocol, and may log in and name the connection.",
         .syntax = "[protover [AUTH username password] [SETNAME clientname]]"},
-    {.name = "PING", .arity = -1, .flags = C_FAST, GROUP, .run = run_ping, .since = "1.0.0", .complexity = "O(1)",
-        .tips = "request_policy:all_shards response_policy:all_succeeded", .summary = "Asks whether the server answers.",
+    {.name = "PING",
+        .arity = -1,
+        .flags = C_FAST,
+        GROUP,
+        .run = run_ping,
+        .since = "1.0.0",
+        .complexity = "O(1)",
+        .tips = "request_policy:all_shards response_policy:all_succeeded",
+        .summary = "Asks whether the server answers.",
         .syntax = "[message]"},
-    {.name = "QUIT", .arity = -1, .flags = EARLY, GROUP, .run = run_quit, .since = "1.0.0", .complexity = "O(1)",
-        .deprecated = "7.2.0 just closing the connection", .summary = "Closes the connection."},
-    {.name = "RESET", .arity = 1, .flags = EARLY, GROUP, .run = run_reset, .since = "6.2.0", .complexity = "O(1)",
+    {.name = "QUIT",
+        .arity = -1,
+        .flags = EARLY,
+        GROUP,
+        .run = run_quit,
+        .since = "1.0.0",
+        .complexity = "O(1)",
+        .deprecated = "7.2.0 just closing the connection",
+        .summary = "Closes the connection."},
+    {.name = "RESET",
+        .arity = 1,
+        .flags = EARLY,
+        GROUP,
+        .run = run_reset,
+        .since = "6.2.0",
+        .complexity = "O(1)",
         .summary = "Makes the connection what it was when it was new."},
-    {.name = "SELECT", .arity = 2, .flags = C_LOADING | C_STALE | C_FAST, GROUP, .run = run_select, .since = "1.0.0",
-        .complexity = "O(1)", .summary = "Chooses the database of this connection.", .syntax = "index"},
+    {.name = "SELECT",
+        .arity = 2,
+        .flags = C_LOADING | C_STALE | C_FAST,
+        GROUP,
+        .run = run_select,
+        .since = "1.0.0",
+        .complexity = "O(1)",
+        .summary = "Chooses the database of this connection.",
+        .syntax = "index"},
     {0},
 };
 

@@ -1,7 +1,8 @@
 #include "base/clock.h"
 #include "command/session.h"
 
-/* As CLIENT LIST writes them. Being parked for a moment, with nothing that CLIENT UNBLOCK could end, is not being blocked. */
+/* As CLIENT LIST writes them. Being parked for a moment, with nothing that CLIENT UNBLOCK could end, is not
+ * being blocked. */
 static void put_flags(const struct session *s, struct buf *out) {
     size_t before = out->n;
     if (s->monitor) buf_puts(out, "O");
@@ -36,13 +37,16 @@ void session_describe(const struct session *s, struct buf *out) {
     struct waiting w = waiting_of(&s->out);
     char last[128] = "NULL";
     size_t n = s->last ? command_fullname(s->last, last, sizeof last) : 4;
-    buf_printf(out, "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=", (unsigned long long)s->id, s->address,
-        s->local_address, s->fd, s->name ? s->name : "", (long long)((now - s->born_us) / 1000000),
-        (long long)((now - s->active_us) / 1000000));
+    buf_printf(out,
+        "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=", (unsigned long long)s->id,
+        s->address, s->local_address, s->fd, s->name ? s->name : "",
+        (long long)((now - s->born_us) / 1000000), (long long)((now - s->active_us) / 1000000));
     put_flags(s, out);
-    buf_printf(out, " db=%u sub=0 psub=0 ssub=0 multi=-1 qbuf=%zu qbuf-free=%zu argv-mem=%zu multi-mem=0 rbs=%zu rbp=%zu",
+    buf_printf(out,
+        " db=%u sub=0 psub=0 ssub=0 multi=-1 qbuf=%zu qbuf-free=%zu argv-mem=%zu multi-mem=0 rbs=%zu rbp=%zu",
         s->db, s->query_bytes, s->query_room, s->reader.argcap * sizeof *s->reader.argv, w.room, w.first);
-    buf_printf(out, " obl=%zu oll=%zu omem=%zu tot-mem=%zu events=%s cmd=%.*s user=default redir=-1 resp=%d", w.first, w.chunks,
-        w.rest, session_memory(s), w.first ? "rw" : "r", (int)n, last, s->writer.proto);
-    buf_printf(out, " lib-name=%s lib-ver=%s\n", s->lib_name ? s->lib_name : "", s->lib_version ? s->lib_version : "");
+    buf_printf(out, " obl=%zu oll=%zu omem=%zu tot-mem=%zu events=%s cmd=%.*s user=default redir=-1 resp=%d",
+        w.first, w.chunks, w.rest, session_memory(s), w.first ? "rw" : "r", (int)n, last, s->writer.proto);
+    buf_printf(out, " lib-name=%s lib-ver=%s\n", s->lib_name ? s->lib_name : "",
+        s->lib_version ? s->lib_version : "");
 }

@@ -24,7 +24,9 @@ struct latency {
     struct event event[EVENTS];
 };
 
-struct latency *latency_new(void) { return mem_zalloc(MEM_MISC, sizeof(struct latency)); }
+struct latency *latency_new(void) {
+    return mem_zalloc(MEM_MISC, sizeof(struct latency));
+}
 void latency_free(struct latency *l) { mem_free(MEM_MISC, l); }
 
 /* `i`: 0 is the oldest. */
@@ -72,7 +74,8 @@ static bool event_copy(struct latency *l, struct slice name, struct event *out) 
     return e != NULL;
 }
 
-/* -- LATEST, HISTORY, RESET --------------------------------------------------------------------------------------------------- */
+/* -- LATEST, HISTORY, RESET
+ * --------------------------------------------------------------------------------------------------- */
 
 static void run_latest(struct call *c) {
     struct latency *l = call_env(c)->latency;
@@ -120,7 +123,8 @@ static void run_reset(struct call *c) {
     resp_int(c->w, gone);
 }
 
-/* -- GRAPH and DOCTOR: for people ---------------------------------------------------------------------------------------------- */
+/* -- GRAPH and DOCTOR: for people
+ * ---------------------------------------------------------------------------------------------- */
 
 /* One column for each of the last samples, a bar as high as its share of the highest of them. */
 static void put_graph(struct buf *out, struct event *e) {
@@ -131,8 +135,8 @@ static void put_graph(struct buf *out, struct event *e) {
         if (ms > high) high = ms;
         if (ms < low) low = ms;
     }
-    buf_printf(out, "%s: highest %lld ms, lowest %lld ms, worst since the last reset %lld ms\n\n", e->name, (long long)high,
-        (long long)low, (long long)e->worst);
+    buf_printf(out, "%s: highest %lld ms, lowest %lld ms, worst since the last reset %lld ms\n\n", e->name,
+        (long long)high, (long long)low, (long long)e->worst);
     for (int row = GRAPH_ROWS; row > 0; row--) {
         buf_printf(out, "%8lld ms |", (long long)(high * row / GRAPH_ROWS));
         for (unsigned i = from; i < e->n; i++)
@@ -148,7 +152,8 @@ static void run_graph(struct call *c) {
     struct slice name = c->argv[2];
     struct buf out;
     if (!event_copy(call_env(c)->latency, name, &e)) {
-        reply_errorf(c, "ERR No samples available for event '%.*s'", (int)(name.n < 128 ? name.n : 128), name.p);
+        reply_errorf(
+            c, "ERR No samples available for event '%.*s'", (int)(name.n < 128 ? name.n : 128), name.p);
         return;
     }
     buf_init(&out, MEM_CLIENT);
@@ -163,8 +168,8 @@ static void put_findings(struct buf *out, struct event *e) {
     double mean = sum / e->n;
     for (unsigned i = 0; i < e->n; i++) apart += fabs((double)sample_at(e, i)->ms - mean);
     int64_t span = sample_at(e, e->n - 1)->time - sample_at(e, 0)->time;
-    buf_printf(out, "- %s: %u spikes, %.0f ms on average (mean deviation %.0f ms), the worst %lld ms", e->name, e->n, mean,
-        apart / e->n, (long long)e->worst);
+    buf_printf(out, "- %s: %u spikes, %.0f ms on average (mean deviation %.0f ms), the worst %lld ms",
+        e->name, e->n, mean, apart / e->n, (long long)e->worst);
     if (e->n > 1) buf_printf(out, ", one every %.1f s", (double)span / (e->n - 1));
     buf_puts(out, ".\n");
 }
@@ -172,17 +177,20 @@ static void put_findings(struct buf *out, struct event *e) {
 static const struct {
     const char *event, *advice;
 } advices[] = {
-    {"command", "Look at SLOWLOG GET: it names the slow requests with their arguments. Large values, and many keys in one "
+    {"command", "Look at SLOWLOG GET: it names the slow requests with their arguments. Large values, and "
+                "many keys in one "
                 "request, are what takes long."},
-    {"fast-command", "Commands that are fast by nature were slow: most often the machine's cores are busy with something "
-                     "else, or memory is being swapped out."},
+    {"fast-command",
+        "Commands that are fast by nature were slow: most often the machine's cores are busy with something "
+        "else, or memory is being swapped out."},
     {"expire-cycle", "Very many keys expire at the same moment: spread their deadlines."},
     {"eviction-cycle", "Evicting takes long: raise maxmemory, or store smaller values."},
 };
 
 static void put_report(struct buf *out, struct latency *l, int64_t threshold) {
     if (threshold <= 0) {
-        buf_puts(out, "Spikes are not watched. Set latency-monitor-threshold to the milliseconds from which on they are to be "
+        buf_puts(out, "Spikes are not watched. Set latency-monitor-threshold to the milliseconds from which "
+                      "on they are to be "
                       "noted: CONFIG SET latency-monitor-threshold 100\n");
         return;
     }
@@ -193,7 +201,8 @@ static void put_report(struct buf *out, struct latency *l, int64_t threshold) {
         buf_printf(out, "What took %lld ms or longer:\n\n", (long long)threshold);
     for (unsigned i = 0; i < l->n; i++) put_findings(out, &l->event[i]);
     for (size_t i = 0; i < sizeof advices / sizeof *advices; i++)
-        if (event_find(l, slice_of(advices[i].event))) buf_printf(out, "\n%s: %s\n", advices[i].event, advices[i].advice);
+        if (event_find(l, slice_of(advices[i].event)))
+            buf_printf(out, "\n%s: %s\n", advices[i].event, advices[i].advice);
     lock_release(&l->lock);
 }
 
@@ -206,10 +215,13 @@ static void run_doctor(struct call *c) {
     buf_free(&out);
 }
 
-/* -- HISTOGRAM ------------------------------------------------------------------------------------------------------------------ */
+/* -- HISTOGRAM
+ * ------------------------------------------------------------------------------------------------------------------
+ */
 
-/* How many calls took at most 1, 2, 4, ... us: as Redis tells it, powers of two from 1,024 ns on, named by the highest
- * duration, in us, that Redis's histogram (two digits) cannot tell from them; powers with nothing new are left out. */
+/* How many calls took at most 1, 2, 4, ... us: as Redis tells it, powers of two from 1,024 ns on, named by
+ * the highest duration, in us, that Redis's histogram (two digits) cannot tell from them; powers with nothing
+ * new are left out. */
 static int64_t power_name(unsigned power) { return ((1ll << power) + (1ll << (power - 7)) - 1) / 1000; }
 
 static void reply_histogram(struct call *c, const struct hist_sum *sum) {
@@ -237,7 +249,8 @@ static void reply_histogram(struct call *c, const struct hist_sum *sum) {
 
 static void histogram_of(struct env *e, const struct command *cmd, struct hist_sum *sum) {
     memset(sum, 0, sizeof *sum);
-    for (unsigned i = 0; i < e->lanes; i++) hist_sum_add(sum, &e->lane[i]->commands[command_number(cmd)].latency);
+    for (unsigned i = 0; i < e->lanes; i++)
+        hist_sum_add(sum, &e->lane[i]->commands[command_number(cmd)].latency);
 }
 
 /* Marks the command and what it contains. */
@@ -251,7 +264,8 @@ static const struct command *named(struct slice name) {
     if (!bar) return command_find(name);
     size_t n = (size_t)(bar - name.p);
     const struct command *container = command_find((struct slice){name.p, n});
-    return container && container->sub ? command_find_sub(container, (struct slice){bar + 1, name.n - n - 1}) : NULL;
+    return container && container->sub ? command_find_sub(container, (struct slice){bar + 1, name.n - n - 1})
+                                       : NULL;
 }
 
 static void run_histogram(struct call *c) {
@@ -267,7 +281,8 @@ static void run_histogram(struct call *c) {
     for (unsigned i = 0; i < total; i++) {
         if (!wanted[i]) continue;
         histogram_of(e, command_at(i), sum);
-        wanted[i] = sum->total > 0; /* more calls may come meanwhile, but none of a command that is left out here */
+        wanted[i] =
+            sum->total > 0; /* more calls may come meanwhile, but none of a command that is left out here */
         lines += wanted[i];
     }
     resp_map(c->w, lines);
@@ -284,12 +299,18 @@ static void run_histogram(struct call *c) {
 
 static void run_help(struct call *c) {
     static const char *const lines[] = {
-        "DOCTOR", "    What was slow, in words, and what may help.",
-        "GRAPH <event>", "    The spikes of an event as a drawing.",
-        "HISTOGRAM [<command> ...]", "    How many calls of each command took at most how many microseconds.",
-        "HISTORY <event>", "    Times and milliseconds of the spikes of an event.",
-        "LATEST", "    For each event: time and milliseconds of its last spike, and its worst.",
-        "RESET [<event> ...]", "    Forget the spikes of these events, or of all.",
+        "DOCTOR",
+        "    What was slow, in words, and what may help.",
+        "GRAPH <event>",
+        "    The spikes of an event as a drawing.",
+        "HISTOGRAM [<command> ...]",
+        "    How many calls of each command took at most how many microseconds.",
+        "HISTORY <event>",
+        "    Times and milliseconds of the spikes of an event.",
+        "LATEST",
+        "    For each event: time and milliseconds of its last spike, and its worst.",
+        "RESET [<event> ...]",
+        "    Forget the spikes of these events, or of all.",
         NULL,
     };
     reply_help(c, lines);
@@ -299,28 +320,77 @@ static void run_help(struct call *c) {
 #define PER_NODE "nondeterministic_output request_policy:all_nodes response_policy:special"
 
 static const struct command subcommands[] = {
-    {.name = "DOCTOR", .arity = 2, WATCH, .run = run_doctor, .since = "2.8.13", .complexity = "O(1)", .tips = PER_NODE,
+    {.name = "DOCTOR",
+        .arity = 2,
+        WATCH,
+        .run = run_doctor,
+        .since = "2.8.13",
+        .complexity = "O(1)",
+        .tips = PER_NODE,
         .summary = "Says in words what was slow."},
-    {.name = "GRAPH", .arity = 3, WATCH, .run = run_graph, .since = "2.8.13", .complexity = "O(1)", .tips = PER_NODE,
-        .summary = "Draws the spikes of an event.", .syntax = "event"},
-    {.name = "HELP", .arity = 2, .flags = C_LOADING | C_STALE, .group = "server", .run = run_help, .since = "2.8.13",
-        .complexity = "O(1)", .summary = "A short text on each subcommand."},
-    {.name = "HISTOGRAM", .arity = -2, WATCH, .run = run_histogram, .since = "7.0.0",
-        .complexity = "O(N) where N is the number of commands with latency information being retrieved.", .tips = PER_NODE,
-        .summary = "How long calls of commands took, as cumulative counts.", .syntax = "[command [command ...]]"},
-    {.name = "HISTORY", .arity = 3, WATCH, .run = run_history, .since = "2.8.13", .complexity = "O(1)", .tips = PER_NODE,
-        .summary = "The spikes of an event.", .syntax = "event"},
-    {.name = "LATEST", .arity = 2, WATCH, .run = run_latest, .since = "2.8.13", .complexity = "O(1)", .tips = PER_NODE,
+    {.name = "GRAPH",
+        .arity = 3,
+        WATCH,
+        .run = run_graph,
+        .since = "2.8.13",
+        .complexity = "O(1)",
+        .tips = PER_NODE,
+        .summary = "Draws the spikes of an event.",
+        .syntax = "event"},
+    {.name = "HELP",
+        .arity = 2,
+        .flags = C_LOADING | C_STALE,
+        .group = "server",
+        .run = run_help,
+        .since = "2.8.13",
+        .complexity = "O(1)",
+        .summary = "A short text on each subcommand."},
+    {.name = "HISTOGRAM",
+        .arity = -2,
+        WATCH,
+        .run = run_histogram,
+        .since = "7.0.0",
+        .complexity = "O(N) where N is the number of commands with latency information being retrieved.",
+        .tips = PER_NODE,
+        .summary = "How long calls of commands took, as cumulative counts.",
+        .syntax = "[command [command ...]]"},
+    {.name = "HISTORY",
+        .arity = 3,
+        WATCH,
+        .run = run_history,
+        .since = "2.8.13",
+        .complexity = "O(1)",
+        .tips = PER_NODE,
+        .summary = "The spikes of an event.",
+        .syntax = "event"},
+    {.name = "LATEST",
+        .arity = 2,
+        WATCH,
+        .run = run_latest,
+        .since = "2.8.13",
+        .complexity = "O(1)",
+        .tips = PER_NODE,
         .summary = "The last spike of each event."},
-    {.name = "RESET", .arity = -2, WATCH, .run = run_reset, .since = "2.8.13", .complexity = "O(1)",
-        .tips = "request_policy:all_nodes response_policy:all_succeeded", .summary = "Forgets spikes.",
+    {.name = "RESET",
+        .arity = -2,
+        WATCH,
+        .run = run_reset,
+        .since = "2.8.13",
+        .complexity = "O(1)",
+        .tips = "request_policy:all_nodes response_policy:all_succeeded",
+        .summary = "Forgets spikes.",
         .syntax = "[event [event ...]]"},
     {0},
 };
 
 static const struct command rows[] = {
-    {.name = "LATENCY", .arity = -2, .group = "server", .since = "2.8.13", .complexity = "Depends on subcommand.",
-        .sub = subcommands, .summary = "Commands about what was slow."},
+    {.name = "LATENCY",
+        .arity = -2,
+        .group = "server",
+        .since = "2.8.13",
+        .complexity = "Depends on subcommand.",
+        .sub = subcommands,
+        .summary = "Commands about what was slow."},
     {0},
 };
 

@@ -8,8 +8,8 @@
 
 #define BOX_MAX ((size_t)64 << 20) /* bytes that may wait for a lane whose thread is busy */
 
-/* A lane's box of lines. Whoever puts the first line in posts a job to the lane, which gives all of them to its monitors:
- * one post for many lines. */
+/* A lane's box of lines. Whoever puts the first line in posts a job to the lane, which gives all of them to
+ * its monitors: one post for many lines. */
 struct monitor_box {
     struct lock lock;
     struct buf lines;
@@ -28,7 +28,9 @@ void monitor_box_free(struct monitor_box *b) {
     mem_free(MEM_MISC, b);
 }
 
-/* -- the lane's side --------------------------------------------------------------------------------------------------------- */
+/* -- the lane's side
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static void give(struct session *s, const struct buf *lines, bool overflowed) {
     struct host *host = s->lane->env->host;
@@ -82,7 +84,8 @@ void monitor_end(struct session *s) {
     atomic_fetch_sub(&s->lane->env->config.monitor_any, 1);
 }
 
-/* -- the side of who executes ------------------------------------------------------------------------------------------------ */
+/* -- the side of who executes
+ * ------------------------------------------------------------------------------------------------ */
 
 static void put_byte(struct buf *out, unsigned char b) {
     static const char named[] = "\a\b\t\n\r", letter[] = "abtnr";

@@ -2,7 +2,9 @@
 
 #include <stddef.h>
 
-static struct roster *roster_of(struct task *t) { return (struct roster *)(void *)((char *)t - offsetof(struct roster, task)); }
+static struct roster *roster_of(struct task *t) {
+    return (struct roster *)(void *)((char *)t - offsetof(struct roster, task));
+}
 
 static void roster_look(struct lane *l, void *arg) {
     struct roster *r = arg;

@@ -20,16 +20,18 @@ static void run_role(struct call *c) {
 bool server_timeout(struct call *c, int arg, int64_t *ms) {
     if (!call_i64_or(c, arg, ms, "ERR timeout is not an integer or out of range")) return false;
     const char *error = *ms < 0 ? "ERR timeout is negative" : NULL;
-    if (*ms > INT64_MAX / 1000 - clock_ms()) error = "ERR timeout is out of range"; /* monotonic time is counted in us */
+    if (*ms > INT64_MAX / 1000 - clock_ms())
+        error = "ERR timeout is out of range"; /* monotonic time is counted in us */
     if (error) reply_error(c, error);
     return !error;
 }
 
-/* -- WAIT and WAITAOF: there are no replicas and no append-only file, so both wait for what never comes ------------------------- */
+/* -- WAIT and WAITAOF: there are no replicas and no append-only file, so both wait for what never comes
+ * ------------------------- */
 
 struct waiting {
     struct task task;
-    bool both;                 /* WAITAOF replies two numbers */
+    bool both; /* WAITAOF replies two numbers */
     bool unblocked, with_error;
 };
 
@@ -113,7 +115,9 @@ static void run_replicaof(struct call *c) {
     reply_error(c, "ERR replication is not supported: each larder stands for itself");
 }
 
-/* -- SHUTDOWN ------------------------------------------------------------------------------------------------------------------- */
+/* -- SHUTDOWN
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 struct shutdown {
     bool nosave, save, now, force, abort;
@@ -121,12 +125,12 @@ struct shutdown {
 
 static bool shutdown_parse(struct call *c, struct shutdown *s) {
     for (int i = 1; i < c->argc; i++) {
-        bool *field = call_is(c, i, "nosave") ? &s->nosave
-            : call_is(c, i, "save")           ? &s->save
-            : call_is(c, i, "now")            ? &s->now
-            : call_is(c, i, "force")          ? &s->force
-            : call_is(c, i, "abort")          ? &s->abort
-                                              : NULL;
+        bool *field = call_is(c, i, "nosave")  ? &s->nosave
+                      : call_is(c, i, "save")  ? &s->save
+                      : call_is(c, i, "now")   ? &s->now
+                      : call_is(c, i, "force") ? &s->force
+                      : call_is(c, i, "abort") ? &s->abort
+                                               : NULL;
         if (!field) return false;
         *field = true;
     }
@@ -143,16 +147,17 @@ static void run_shutdown(struct call *c) {
     } else if (s.abort) { /* it is never under way for long: there are no replicas to wait for */
         reply_error(c, "ERR No shutdown in progress.");
     } else if (s.save && !s.force) {
-        log_warning("SHUTDOWN SAVE: there are no snapshots yet, so keys cannot be saved. SHUTDOWN NOSAVE ends without them.");
+        log_warning("SHUTDOWN SAVE: there are no snapshots yet, so keys cannot be saved. SHUTDOWN NOSAVE "
+                    "ends without them.");
         reply_error(c, "ERR Errors trying to SHUTDOWN. Check logs.");
     } else {
-        log_notice("User requested shutdown...");
         c->closed = true;
         e->host->shutdown(e, s.now);
     }
 }
 
-/* -- LOLWUT: a larder, differently stocked each time ------------------------------------------------------------------------------ */
+/* -- LOLWUT: a larder, differently stocked each time
+ * ------------------------------------------------------------------------------ */
 
 enum { SHELVES = 3, SHELVES_MAX = 20, JAR = 7, JARS = 6, JARS_MAX = 24, JAR_ROWS = 4 };
 
@@ -173,7 +178,8 @@ static void put_shelf(struct buf *out, struct lane *l, int jars) {
     for (unsigned row = 0; row < 2 + JAR_ROWS; row++) {
         buf_puts(out, "  ");
         for (int i = 0; i < jars; i++) {
-            put_jar(out, (unsigned)(random[i] >> 8) % (JAR_ROWS + 1), row, fillings[random[i] % (sizeof fillings - 1)]);
+            put_jar(out, (unsigned)(random[i] >> 8) % (JAR_ROWS + 1), row,
+                fillings[random[i] % (sizeof fillings - 1)]);
             buf_puts(out, " ");
         }
         buf_puts(out, "\n");
@@ -196,41 +202,90 @@ static void run_lolwut(struct call *c) {
     struct buf out;
     buf_init(&out, MEM_CLIENT);
     for (int64_t i = 0; i < shelves; i++) put_shelf(&out, c->s->lane, (int)jars);
-    buf_puts(&out, "\nA larder, and what is left in it. Redis ver. " REDIS_VERSION ", larder " LARDER_VERSION "\n");
+    buf_puts(&out,
+        "\nA larder, and what is left in it. Redis ver. " REDIS_VERSION ", larder " LARDER_VERSION "\n");
     resp_verbatim(c->w, "txt", buf_slice(&out));
     buf_free(&out);
 }
 
-/* -- rows ------------------------------------------------------------------------------------------------------------------------- */
+/* -- rows
+ * -------------------------------------------------------------------------------------------------------------------------
+ */
 
 static const char *const shutdown_history[] = {"7.0.0", "`NOW`, `FORCE` and `ABORT`.", NULL};
 
-#define REPLICATION .arity = 3, .flags = C_ADMIN | C_NOSCRIPT | C_STALE | C_NO_ASYNC_LOADING, .run = run_replicaof, \
+#define REPLICATION                                                                                          \
+    .arity = 3, .flags = C_ADMIN | C_NOSCRIPT | C_STALE | C_NO_ASYNC_LOADING, .run = run_replicaof,          \
     .group = "server", .complexity = "O(1)", .syntax = "<host port | NO ONE>"
 #define WAITING .flags = C_NOSCRIPT, .categories = A_CONNECTION, .group = "generic", .complexity = "O(1)"
 
 static const struct command rows[] = {
-    {.name = "LOLWUT", .arity = -1, .flags = C_READONLY | C_FAST, .run = run_lolwut, .group = "server", .since = "5.0.0",
-        .summary = "A drawing, and the versions.", .syntax = "[VERSION version]"},
-    {.name = "MONITOR", .arity = 1, .flags = C_ADMIN | C_NOSCRIPT | C_LOADING | C_STALE, .run = monitor_run,
-        .group = "server", .since = "1.0.0", .summary = "Shows this connection every request as it is executed."},
-    {.name = "REPLICAOF", REPLICATION, .since = "5.0.0", .summary = "Makes a server a replica; here, NO ONE is all there is."},
-    {.name = "ROLE", .arity = 1, .flags = C_NOSCRIPT | C_LOADING | C_STALE | C_FAST, .categories = A_ADMIN | A_DANGEROUS,
-        .run = run_role, .group = "server", .since = "2.8.12", .complexity = "O(1)",
+    {.name = "LOLWUT",
+        .arity = -1,
+        .flags = C_READONLY | C_FAST,
+        .run = run_lolwut,
+        .group = "server",
+        .since = "5.0.0",
+        .summary = "A drawing, and the versions.",
+        .syntax = "[VERSION version]"},
+    {.name = "MONITOR",
+        .arity = 1,
+        .flags = C_ADMIN | C_NOSCRIPT | C_LOADING | C_STALE,
+        .run = monitor_run,
+        .group = "server",
+        .since = "1.0.0",
+        .summary = "Shows this connection every request as it is executed."},
+    {.name = "REPLICAOF",
+        REPLICATION,
+        .since = "5.0.0",
+        .summary = "Makes a server a replica; here, NO ONE is all there is."},
+    {.name = "ROLE",
+        .arity = 1,
+        .flags = C_NOSCRIPT | C_LOADING | C_STALE | C_FAST,
+        .categories = A_ADMIN | A_DANGEROUS,
+        .run = run_role,
+        .group = "server",
+        .since = "2.8.12",
+        .complexity = "O(1)",
         .summary = "What the server is to replication: always a master."},
-    {.name = "SHUTDOWN", .arity = -1,
-        .flags = C_ADMIN | C_NOSCRIPT | C_LOADING | C_STALE | C_NO_MULTI | C_ALLOW_BUSY, .run = run_shutdown,
-        .group = "server", .since = "1.0.0",
-        .complexity = "O(N) when saving, where N is the total number of keys in all databases when saving data, otherwise O(1)",
-        .history = shutdown_history, .summary = "Ends the server.", .syntax = "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]"},
-    {.name = "SLAVEOF", REPLICATION, .since = "1.0.0", .deprecated = "5.0.0 `REPLICAOF`",
+    {.name = "SHUTDOWN",
+        .arity = -1,
+        .flags = C_ADMIN | C_NOSCRIPT | C_LOADING | C_STALE | C_NO_MULTI | C_ALLOW_BUSY,
+        .run = run_shutdown,
+        .group = "server",
+        .since = "1.0.0",
+        .complexity = "O(N) when saving, where N is the total number of keys in all databases when saving "
+                      "data, otherwise O(1)",
+        .history = shutdown_history,
+        .summary = "Ends the server.",
+        .syntax = "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]"},
+    {.name = "SLAVEOF",
+        REPLICATION,
+        .since = "1.0.0",
+        .deprecated = "5.0.0 `REPLICAOF`",
         .summary = "The older name of REPLICAOF."},
-    {.name = "TIME", .arity = 1, .flags = C_LOADING | C_STALE | C_FAST, .run = run_time, .group = "server", .since = "2.6.0",
-        .complexity = "O(1)", .tips = "nondeterministic_output", .summary = "The server's time, in seconds and microseconds."},
-    {.name = "WAIT", .arity = 3, WAITING, .run = run_wait, .since = "3.0.0",
+    {.name = "TIME",
+        .arity = 1,
+        .flags = C_LOADING | C_STALE | C_FAST,
+        .run = run_time,
+        .group = "server",
+        .since = "2.6.0",
+        .complexity = "O(1)",
+        .tips = "nondeterministic_output",
+        .summary = "The server's time, in seconds and microseconds."},
+    {.name = "WAIT",
+        .arity = 3,
+        WAITING,
+        .run = run_wait,
+        .since = "3.0.0",
         .tips = "request_policy:all_shards response_policy:agg_min",
-        .summary = "Waits until so many replicas have what this connection wrote.", .syntax = "numreplicas timeout"},
-    {.name = "WAITAOF", .arity = 4, WAITING, .run = run_waitaof, .since = "7.2.0",
+        .summary = "Waits until so many replicas have what this connection wrote.",
+        .syntax = "numreplicas timeout"},
+    {.name = "WAITAOF",
+        .arity = 4,
+        WAITING,
+        .run = run_waitaof,
+        .since = "7.2.0",
         .tips = "request_policy:all_shards response_policy:agg_min",
         .summary = "Waits until what this connection wrote is in so many append-only files.",
         .syntax = "numlocal numreplicas timeout"},

@@ -26,7 +26,9 @@ struct slowlog {
     size_t n;
 };
 
-struct slowlog *slowlog_new(void) { return mem_zalloc(MEM_MISC, sizeof(struct slowlog)); }
+struct slowlog *slowlog_new(void) {
+    return mem_zalloc(MEM_MISC, sizeof(struct slowlog));
+}
 
 /* The lock is held. */
 static void slow_drop(struct slow *s) {
@@ -51,7 +53,9 @@ void slowlog_free(struct slowlog *l) {
     mem_free(MEM_MISC, l);
 }
 
-/* -- taking down ----------------------------------------------------------------------------------------------------------- */
+/* -- taking down
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 /* What is kept of an argument: the bytes themselves, and a note on what was left out. */
 struct kept {
@@ -104,7 +108,8 @@ static struct slow *slow_new(const struct session *s, const struct slice *argv, 
     return w;
 }
 
-void slowlog_note(struct slowlog *l, const struct session *s, const struct slice *argv, int argc, int64_t us, size_t max_len) {
+void slowlog_note(struct slowlog *l, const struct session *s, const struct slice *argv, int argc, int64_t us,
+    size_t max_len) {
     struct slow *w = slow_new(s, argv, argc, us);
     lock_acquire(&l->lock);
     w->id = l->next_id++;
@@ -119,7 +124,9 @@ void slowlog_note(struct slowlog *l, const struct session *s, const struct slice
     lock_release(&l->lock);
 }
 
-/* -- SLOWLOG ----------------------------------------------------------------------------------------------------------------- */
+/* -- SLOWLOG
+ * -----------------------------------------------------------------------------------------------------------------
+ */
 
 static void reply_slow(struct call *c, const struct slow *w) {
     resp_array(c->w, 6);
@@ -140,7 +147,9 @@ static void run_get(struct call *c) {
         reply_unknown_sub(c);
         return;
     }
-    if (c->argc == 3 && !call_range(c, 2, -1, INT64_MAX, &count, "ERR count should be greater than or equal to -1")) return;
+    if (c->argc == 3 &&
+        !call_range(c, 2, -1, INT64_MAX, &count, "ERR count should be greater than or equal to -1"))
+        return;
     lock_acquire(&l->lock);
     size_t n = count < 0 || (uint64_t)count > l->n ? l->n : (size_t)count;
     struct slow **got = mem_alloc(MEM_CLIENT, (n + 1) * sizeof *got);
@@ -176,10 +185,13 @@ static void run_reset(struct call *c) {
 
 static void run_help(struct call *c) {
     static const char *const lines[] = {
-        "GET [<count>]", "    The newest entries (10, or as many as given; -1: all), each of them:",
+        "GET [<count>]",
+        "    The newest entries (10, or as many as given; -1: all), each of them:",
         "    number, time, microseconds it took, arguments, client address, client name",
-        "LEN", "    How many entries there are.",
-        "RESET", "    Forget them all.",
+        "LEN",
+        "    How many entries there are.",
+        "RESET",
+        "    Forget them all.",
         NULL,
     };
     reply_help(c, lines);
@@ -190,24 +202,51 @@ static const char *const get_history[] = {"4.0.0", "The client's address and nam
 #define LOG .flags = C_ADMIN | C_LOADING | C_STALE, .group = "server"
 
 static const struct command subcommands[] = {
-    {.name = "GET", .arity = -2, LOG, .run = run_get, .since = "2.2.12",
-        .complexity = "O(N) where N is the number of entries returned", .history = get_history,
-        .tips = "request_policy:all_nodes nondeterministic_output", .summary = "The newest entries of the slow log.",
+    {.name = "GET",
+        .arity = -2,
+        LOG,
+        .run = run_get,
+        .since = "2.2.12",
+        .complexity = "O(N) where N is the number of entries returned",
+        .history = get_history,
+        .tips = "request_policy:all_nodes nondeterministic_output",
+        .summary = "The newest entries of the slow log.",
         .syntax = "[count]"},
-    {.name = "HELP", .arity = 2, .flags = C_LOADING | C_STALE, .group = "server", .run = run_help, .since = "6.2.0",
-        .complexity = "O(1)", .summary = "A short text on each subcommand."},
-    {.name = "LEN", .arity = 2, LOG, .run = run_len, .since = "2.2.12", .complexity = "O(1)",
+    {.name = "HELP",
+        .arity = 2,
+        .flags = C_LOADING | C_STALE,
+        .group = "server",
+        .run = run_help,
+        .since = "6.2.0",
+        .complexity = "O(1)",
+        .summary = "A short text on each subcommand."},
+    {.name = "LEN",
+        .arity = 2,
+        LOG,
+        .run = run_len,
+        .since = "2.2.12",
+        .complexity = "O(1)",
         .tips = "request_policy:all_nodes response_policy:agg_sum nondeterministic_output",
         .summary = "How many entries the slow log holds."},
-    {.name = "RESET", .arity = 2, LOG, .run = run_reset, .since = "2.2.12",
+    {.name = "RESET",
+        .arity = 2,
+        LOG,
+        .run = run_reset,
+        .since = "2.2.12",
         .complexity = "O(N) where N is the number of entries in the slowlog",
-        .tips = "request_policy:all_nodes response_policy:all_succeeded", .summary = "Empties the slow log."},
+        .tips = "request_policy:all_nodes response_policy:all_succeeded",
+        .summary = "Empties the slow log."},
     {0},
 };
 
 static const struct command rows[] = {
-    {.name = "SLOWLOG", .arity = -2, .group = "server", .since = "2.2.12", .complexity = "Depends on subcommand.",
-        .sub = subcommands, .summary = "Commands about the log of slow requests."},
+    {.name = "SLOWLOG",
+        .arity = -2,
+        .group = "server",
+        .since = "2.2.12",
+        .complexity = "Depends on subcommand.",
+        .sub = subcommands,
+        .summary = "Commands about the log of slow requests."},
     {0},
 };
 
