@@ -9,6 +9,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#if defined(__has_feature)
+#define HAS_FEATURE(x) __has_feature(x)
+#else
+#define HAS_FEATURE(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || HAS_FEATURE(address_sanitizer)
+#define EXACT_SIZES /* the address sanitizer's malloc gives what was asked for */
+#endif
+
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
@@ -82,7 +91,7 @@ size_t mem_usable(const void *p) { return malloc_usable_size((void *)p); }
 size_t mem_class(size_t n) {
 #ifdef HAVE_JEMALLOC
     return nallocx(n ? n : 1, 0);
-#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#elif defined(EXACT_SIZES)
     return n ? n : 1;
 #else
     size_t chunk = (n + sizeof(size_t) + 15) & ~(size_t)15; /* glibc: a word in front of each block, 24 bytes at least */

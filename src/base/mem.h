@@ -23,7 +23,7 @@ enum mem_domain {
 
 #define MEM_SLACK 32768
 
-void *mem_alloc(enum mem_domain d, size_t n);                    /* never NULL; aligned to 16 */
+void *mem_alloc(enum mem_domain d, size_t n);                    /* never NULL; aligned to 16, to 8 up to 8 bytes */
 void *mem_zalloc(enum mem_domain d, size_t n);                   /* zeroed */
 void *mem_aligned(enum mem_domain d, size_t n, size_t align);    /* align: a power of two */
 void *mem_realloc(enum mem_domain d, void *p, size_t n);         /* p may be NULL */

@@ -151,7 +151,7 @@ static enum resp_status length_read(struct resp_reader *r, const struct resp_lim
     enum resp_status got = header(r, limits, p, n, "too big bulk count string", &mark, &length, &ok);
     if (got != RESP_REQUEST) return got;
     if (mark != '$') {
-        snprintf(what, sizeof what, "expected '$', got '%c'", mark);
+        snprintf(what, sizeof what, "expected '$', got '%c'", mark ? mark : ' ');
         return fail(r, what);
     }
     if (!ok || length < 0 || length > limits->max_bulk) return fail(r, "invalid bulk length");

@@ -1,0 +1,115 @@
+#include "base/mem.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+Test(mem, what_is_counted_is_what_is_held) {
+    uint64_t before = mem_used(MEM_DATA);
+    uint64_t sum = 0;
+    void *p[200];
+    for (size_t i = 0; i < 200; i++) {
+        p[i] = mem_alloc(MEM_DATA, i * 37);
+        cr_assert(((uintptr_t)p[i] & (i * 37 > 8 ? 15 : 7)) == 0);
+        cr_assert(mem_usable(p[i]) >= i * 37);
+        sum += mem_usable(p[i]);
+    }
+    cr_assert(mem_used(MEM_DATA) == before + sum);
+    for (size_t i = 0; i < 200; i++) {
+        sum -= mem_usable(p[i]);
+        p[i] = mem_realloc(MEM_DATA, p[i], 5000 - i * 20);
+        sum += mem_usable(p[i]);
+    }
+    cr_assert(mem_used(MEM_DATA) == before + sum);
+    for (size_t i = 0; i < 200; i++) mem_free(MEM_DATA, p[i]);
+    cr_assert(mem_used(MEM_DATA) == before);
+    mem_free(MEM_DATA, NULL);
+}
+
+Test(mem, small_classes_are_foretold) {
+    for (size_t n = 1; n < 2000; n++) {
+        void *p = mem_alloc(MEM_DATA, n);
+        cr_assert(mem_class(n) == mem_usable(p), "%zu: %zu, not %zu", n, mem_usable(p), mem_class(n));
+        mem_free(MEM_DATA, p);
+    }
+}
+
+Test(mem, zeroed_aligned_and_copied) {
+    char *z = mem_zalloc(MEM_MISC, 1000);
+    for (int i = 0; i < 1000; i++) cr_assert(!z[i]);
+    char *a = mem_aligned(MEM_INDEX, 3000, 512);
+    cr_assert(((uintptr_t)a & 511) == 0);
+    char *s = mem_strdup(MEM_MISC, "text");
+    cr_assert_str_eq(s, "text");
+    mem_free(MEM_MISC, z);
+    mem_free(MEM_INDEX, a);
+    mem_free(MEM_MISC, s);
+}
+
+Test(mem, pages_of_odd_sizes_go_back) {
+    static const size_t sizes[] = {4096, 20480, 28672, 65536, 69632, 81920};
+    for (int round = 0; round < 50; round++) {
+        void *p[6];
+        for (size_t i = 0; i < 6; i++) {
+            p[i] = mem_pages(sizes[i], 65536);
+            cr_assert(((uintptr_t)p[i] & 65535) == 0);
+            memset(p[i], round, sizes[i]);
+        }
+        for (size_t i = 0; i < 6; i++) mem_pages_free(p[i], sizes[i]);
+    }
+}
+
+static void *take(void *arg) {
+    void **p = arg;
+    for (int i = 0; i < 100; i++) p[i] = mem_alloc(MEM_DATA, 1000);
+    return NULL;
+}
+
+Test(mem, another_thread_may_free) {
+    uint64_t before = mem_used(MEM_DATA);
+    void *p[100];
+    pthread_t t;
+    cr_assert(!pthread_create(&t, NULL, take, p));
+    pthread_join(t, NULL);
+    cr_assert(mem_used(MEM_DATA) >= before + 100000);
+    for (int i = 0; i < 100; i++) mem_free(MEM_DATA, p[i]);
+    cr_assert(mem_used(MEM_DATA) == before);
+}
+
+Test(mem, a_limit_holds_with_slack_for_other_threads) {
+    uint64_t now = mem_limited();
+    uint64_t limit = now + 10 * MEM_SLACK;
+    cr_assert(mem_fits(limit, 8 * MEM_SLACK, 1));
+    cr_assert(!mem_fits(limit, 11 * MEM_SLACK, 1));
+    cr_assert(!mem_fits(limit, 9 * MEM_SLACK, 4), "three others may each have taken their slack");
+    void *big = mem_alloc(MEM_DATA, 9 * MEM_SLACK);
+    cr_assert(!mem_fits(limit, 2 * MEM_SLACK, 1));
+    mem_free(MEM_DATA, big);
+    cr_assert(mem_fits(limit, 8 * MEM_SLACK, 1));
+    void *client = mem_alloc(MEM_CLIENT, 20 * MEM_SLACK);
+    cr_assert(mem_fits(limit, 8 * MEM_SLACK, 1), "clients have a budget of their own");
+    cr_assert(mem_limited() < limit);
+    mem_free(MEM_CLIENT, client);
+}
+
+Test(mem, the_peak_stays_until_it_is_reset) {
+    void *big = mem_alloc(MEM_DATA, 1 << 20);
+    uint64_t top = mem_limited();
+    mem_free(MEM_DATA, big);
+    cr_assert(mem_peak() >= top && mem_limited() < top);
+    mem_peak_reset();
+    cr_assert(mem_peak() < top);
+}
+
+Test(mem, the_kernel_and_the_allocator_answer) {
+    struct mem_system s;
+    void *p = mem_alloc(MEM_DATA, 1 << 20);
+    memset(p, 1, 1 << 20);
+    mem_system_read(&s);
+    cr_assert(s.rss > 1 << 20 && s.resident >= 1 << 20 && s.allocated >= 1 << 20);
+    cr_assert(mem_total_ram() > s.rss);
+    cr_assert(!strcmp(mem_allocator(), "libc") || !strncmp(mem_allocator(), "jemalloc-", 9));
+    mem_purge();
+    mem_free(MEM_DATA, p);
+}
