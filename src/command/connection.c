@@ -35,9 +35,7 @@ static void run_select(struct call *c) {
     }
 }
 
-/* -- who it is
- * -----------------------------------------------------------------------------------------------------------
- */
+/* -- who it is --------------------------------------------------------------------------------------- */
 
 /* There is one user, "default"; with no password set, any is right for it. */
 static bool log_in(struct call *c, struct slice user, struct slice password) {
@@ -131,9 +129,7 @@ static void run_hello(struct call *c) {
     resp_array(c->w, 0);
 }
 
-/* -- rows
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* -- rows -------------------------------------------------------------------------------------------- */
 
 static const char *const auth_history[] = {"6.0.0", "A user's name before the password.", NULL};
 static const char *const hello_history[] = {

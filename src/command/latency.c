@@ -74,8 +74,7 @@ static bool event_copy(struct latency *l, struct slice name, struct event *out) 
     return e != NULL;
 }
 
-/* -- LATEST, HISTORY, RESET
- * --------------------------------------------------------------------------------------------------- */
+/* -- LATEST, HISTORY, RESET -------------------------------------------------------------------------- */
 
 static void run_latest(struct call *c) {
     struct latency *l = call_env(c)->latency;
@@ -123,8 +122,7 @@ static void run_reset(struct call *c) {
     resp_int(c->w, gone);
 }
 
-/* -- GRAPH and DOCTOR: for people
- * ---------------------------------------------------------------------------------------------- */
+/* -- GRAPH and DOCTOR: for people -------------------------------------------------------------------- */
 
 /* One column for each of the last samples, a bar as high as its share of the highest of them. */
 static void put_graph(struct buf *out, struct event *e) {
@@ -215,9 +213,7 @@ static void run_doctor(struct call *c) {
     buf_free(&out);
 }
 
-/* -- HISTOGRAM
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* -- HISTOGRAM --------------------------------------------------------------------------------------- */
 
 /* How many calls took at most 1, 2, 4, ... us: as Redis tells it, powers of two from 1,024 ns on, named by
  * the highest duration, in us, that Redis's histogram (two digits) cannot tell from them; powers with nothing

@@ -28,9 +28,7 @@ void monitor_box_free(struct monitor_box *b) {
     mem_free(MEM_MISC, b);
 }
 
-/* -- the lane's side
- * ---------------------------------------------------------------------------------------------------------
- */
+/* -- the lane's side --------------------------------------------------------------------------------- */
 
 static void give(struct session *s, const struct buf *lines, bool overflowed) {
     struct host *host = s->lane->env->host;
@@ -84,8 +82,7 @@ void monitor_end(struct session *s) {
     atomic_fetch_sub(&s->lane->env->config.monitor_any, 1);
 }
 
-/* -- the side of who executes
- * ------------------------------------------------------------------------------------------------ */
+/* -- the side of who executes ------------------------------------------------------------------------ */
 
 static void put_byte(struct buf *out, unsigned char b) {
     static const char named[] = "\a\b\t\n\r", letter[] = "abtnr";

@@ -26,8 +26,7 @@ bool server_timeout(struct call *c, int arg, int64_t *ms) {
     return !error;
 }
 
-/* -- WAIT and WAITAOF: there are no replicas and no append-only file, so both wait for what never comes
- * ------------------------- */
+/* -- WAIT and WAITAOF: there are no replicas and no append-only file, so both wait for what never comes  */
 
 struct waiting {
     struct task task;
@@ -115,9 +114,7 @@ static void run_replicaof(struct call *c) {
     reply_error(c, "ERR replication is not supported: each larder stands for itself");
 }
 
-/* -- SHUTDOWN
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* -- SHUTDOWN ---------------------------------------------------------------------------------------- */
 
 struct shutdown {
     bool nosave, save, now, force, abort;
@@ -156,8 +153,7 @@ static void run_shutdown(struct call *c) {
     }
 }
 
-/* -- LOLWUT: a larder, differently stocked each time
- * ------------------------------------------------------------------------------ */
+/* -- LOLWUT: a larder, differently stocked each time ------------------------------------------------- */
 
 enum { SHELVES = 3, SHELVES_MAX = 20, JAR = 7, JARS = 6, JARS_MAX = 24, JAR_ROWS = 4 };
 
@@ -208,9 +204,7 @@ static void run_lolwut(struct call *c) {
     buf_free(&out);
 }
 
-/* -- rows
- * -------------------------------------------------------------------------------------------------------------------------
- */
+/* -- rows -------------------------------------------------------------------------------------------- */
 
 static const char *const shutdown_history[] = {"7.0.0", "`NOW`, `FORCE` and `ABORT`.", NULL};
 

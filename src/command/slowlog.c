@@ -53,9 +53,7 @@ void slowlog_free(struct slowlog *l) {
     mem_free(MEM_MISC, l);
 }
 
-/* -- taking down
- * -----------------------------------------------------------------------------------------------------------
- */
+/* -- taking down ------------------------------------------------------------------------------------- */
 
 /* What is kept of an argument: the bytes themselves, and a note on what was left out. */
 struct kept {
@@ -124,9 +122,7 @@ void slowlog_note(struct slowlog *l, const struct session *s, const struct slice
     lock_release(&l->lock);
 }
 
-/* -- SLOWLOG
- * -----------------------------------------------------------------------------------------------------------------
- */
+/* -- SLOWLOG ----------------------------------------------------------------------------------------- */
 
 static void reply_slow(struct call *c, const struct slow *w) {
     resp_array(c->w, 6);
