@@ -7,13 +7,12 @@
 #include "store/inside.h"
 
 #define WASTE 5
+#define TRIM_US 100000
 
 /* Makes a plan if it is time, one thread at a time. */
 static void compact_plan(struct store *s, unsigned parts) {
     if (!lock_try(&s->plan_lock)) return;
     if (!atomic_load(&s->plan)) {
-        slab_trim();
-        mem_decay();
         struct slab_plan *plan = slab_plan_new(WASTE);
         if (plan) {
             atomic_store(&s->plan_parts_left, parts);
@@ -47,8 +46,18 @@ static void compact_segment(const struct slab_plan *plan, struct segment *seg, s
     }
 }
 
+/* What is free goes back to the kernel, whether there is a plan or not. */
+static void compact_trim(struct part *p) {
+    int64_t now = clock_mono_us();
+    if (now - p->trimmed_us < TRIM_US) return;
+    p->trimmed_us = now;
+    slab_trim();
+    mem_decay();
+}
+
 bool store_compact_step(struct store *s, unsigned part, unsigned parts, struct store_stats *stats, int64_t slice_us) {
     struct part *p = &s->part[part];
+    if (!part) compact_trim(p);
     struct slab_plan *plan = atomic_load(&s->plan);
     if (!p->compact.running) {
         if (!plan) {

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #define CHUNK ((size_t)4 << 20)
+#define HEAD 4096 /* the kernel's page, with the slab's header in it */
 
 struct stack {
     void **page;
@@ -49,6 +50,8 @@ void page_give(void *page) {
     push(&dirty, page);
     lock_release(&lock);
 }
+
+void page_forget(void *page) { madvise((char *)page + HEAD, PAGE_BYTES - HEAD, MADV_DONTNEED); }
 
 void page_purge(size_t keep) {
     for (;;) {

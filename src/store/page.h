@@ -14,6 +14,7 @@
 
 void *page_take(void); /* aligned to PAGE_BYTES; never NULL */
 void page_give(void *page);
+void page_forget(void *page); /* gives its memory back but for the first 4 KB; it stays taken */
 void page_purge(size_t keep); /* all but `keep` of the free ones that have been written to */
 
 #endif

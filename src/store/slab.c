@@ -13,6 +13,7 @@
 #define SMALLEST 16
 #define ROOM (PAGE_BYTES - sizeof(struct slab))
 #define CLASSES 512
+#define BORROW_BELOW 2  /* a class with fewer pages than this looks for room in the next larger ones first */
 #define SPARE_PAGES 16 /* free pages that stay resident for the next to come: 1 MB */
 
 struct slab {
@@ -27,7 +28,7 @@ struct slab {
 
 struct class {
     struct lock lock;
-    uint32_t slabs;
+    uint32_t slabs, marked;
     struct slab *ring;            /* slabs with room; the first is taken from */
     uint64_t held, used;          /* bytes */
 } __attribute__((aligned(64)));
@@ -89,21 +90,26 @@ static void slab_release(struct class *k, struct slab *s) {
     page_give(s);
 }
 
-/* Each class has a page that is partly free, so few pages in all must do with fewer classes: how many of the next larger ones
- * an object may go to while there is room in them. At 512 MB and beyond, half a page per class is under 2 %. */
-static unsigned borrow_reach(void) {
+/* Each class has a page that is partly free, so few pages in all must do with fewer classes: the last of the next larger ones
+ * that an object may go to while there is room in them. None is over a sixteenth larger. At 512 MB and beyond, half a page
+ * per class is under 2 %, and each keeps to its own. */
+static unsigned borrow_last(unsigned class) {
     uint32_t n = atomic_load_explicit(&pages, memory_order_relaxed);
-    return n >= 8192 ? 0 : n >= 4096 ? 1 : n >= 2048 ? 2 : n >= 1024 ? 4 : 8;
+    unsigned reach = n >= 8192 ? 0 : n >= 4096 ? 1 : n >= 2048 ? 2 : n >= 1024 ? 4 : 8, last = class;
+    while (last < class + reach && last + 1 < classes && size_of[last + 1] * 16 <= size_of[class] * 17) last++;
+    return last;
 }
+
+static bool borrows(const struct class *k) { return k->slabs - k->marked < BORROW_BELOW; }
 
 /* The class to take from, locked, with room: its own, or a near one, or its own with a new page. */
 static struct class *class_with_room(unsigned class) {
     struct class *own = &class_table[class];
     lock_acquire(&own->lock);
     if (__builtin_expect(own->ring != NULL, 1)) return own;
-    unsigned reach = own->slabs < 2 ? borrow_reach() : 0;
+    unsigned last = borrows(own) ? borrow_last(class) : class;
     lock_release(&own->lock);
-    for (unsigned c = class + 1; c <= class + reach && c < classes; c++) {
+    for (unsigned c = class + 1; c <= last; c++) {
         struct class *k = &class_table[c];
         lock_acquire(&k->lock);
         if (k->ring) return k;
@@ -143,8 +149,10 @@ void slab_free(void *p) {
     if (s->used-- == s->capacity && !s->marked) ring_add_last(k, s);
     k->used -= size;
     /* An empty slab goes, unless it is the only one with room: the next object would open one again. */
+    bool emptied = !s->used && s->marked;
     if (!s->used && !s->marked && s->next != s) slab_release(k, s);
     lock_release(&k->lock);
+    if (emptied) page_forget(s); /* nobody takes from it any more: its memory need not wait for the end of the plan */
     mem_count(MEM_DATA, -(int64_t)size);
 }
 
@@ -186,30 +194,70 @@ static int by_use(const void *x, const void *y) {
     return a->used < b->used ? -1 : a->used > b->used;
 }
 
+static void plan_mark(struct slab_plan *p, struct class *k, struct slab *s) {
+    ring_remove(k, s);
+    s->marked = true;
+    k->marked++;
+    if (p->count == p->cap) {
+        p->cap = p->cap ? p->cap * 2 : 64;
+        p->marked = mem_realloc(MEM_MISC, p->marked, p->cap * sizeof *p->marked);
+    }
+    p->marked[p->count++] = s;
+}
+
+static size_t ring_list(struct class *k, struct slab ***list) {
+    size_t n = 0, i = 0;
+    for (struct slab *s = k->ring; s; s = s->next == k->ring ? NULL : s->next) n++;
+    *list = mem_alloc(MEM_MISC, (n + 1) * sizeof **list);
+    for (struct slab *s = k->ring; s; s = s->next == k->ring ? NULL : s->next) (*list)[i++] = s;
+    qsort(*list, n, sizeof **list, by_use);
+    return n;
+}
+
+/* Takes `n` objects' room from a class and, while it borrows, from the larger ones; false if there is not so much. `room` counts
+ * free objects of slabs that are not marked. */
+static bool plan_take_room(int64_t *room, unsigned class, unsigned last, int64_t n) {
+    int64_t sum = 0;
+    for (unsigned c = class; c <= last; c++) sum += room[c];
+    if (sum < n) return false;
+    for (unsigned c = class; n; c++) {
+        int64_t here = room[c] < n ? room[c] : n;
+        room[c] -= here;
+        n -= here;
+    }
+    return true;
+}
+
 /* Marks the emptiest slabs of a class whose objects fit into the free room of the others. */
-static void plan_class(struct slab_plan *p, struct class *k) {
-    uint64_t room = 0, n = 0;
-    for (struct slab *s = k->ring; s; s = s->next == k->ring ? NULL : s->next) {
-        room += s->capacity - s->used;
-        n++;
-    }
-    if (n < 2 || room < k->ring->capacity) return;
-    struct slab **list = mem_alloc(MEM_MISC, n * sizeof *list);
-    n = 0;
-    for (struct slab *s = k->ring; s; s = s->next == k->ring ? NULL : s->next) list[n++] = s;
-    qsort(list, n, sizeof *list, by_use);
-    uint64_t moved = 0;
-    for (uint64_t i = 0; i + 1 < n; i++) {
+static void plan_class(struct slab_plan *p, unsigned class, int64_t *room) {
+    struct class *k = &class_table[class];
+    struct slab **list;
+    lock_acquire(&k->lock);
+    size_t n = ring_list(k, &list);
+    for (size_t i = 0; i < n; i++) {
         struct slab *s = list[i];
-        room -= s->capacity - s->used;
-        moved += s->used;
-        if (moved > room) break;
-        ring_remove(k, s);
-        s->marked = true;
-        if (p->count == p->cap) p->marked = mem_realloc(MEM_MISC, p->marked, (p->cap = p->cap ? p->cap * 2 : 64) * sizeof *p->marked);
-        p->marked[p->count++] = s;
+        int64_t own = (int64_t)s->capacity - s->used;
+        bool borrow = k->slabs - k->marked - 1 < BORROW_BELOW;
+        if (room[class] < own) break; /* another thread took from it since the count */
+        room[class] -= own;
+        if (!plan_take_room(room, class, borrow ? borrow_last(class) : class, s->used)) {
+            room[class] += own;
+            break;
+        }
+        plan_mark(p, k, s);
     }
+    lock_release(&k->lock);
     mem_free(MEM_MISC, list);
+}
+
+static void plan_count_room(int64_t *room) {
+    for (unsigned c = 0; c < classes; c++) {
+        struct class *k = &class_table[c];
+        lock_acquire(&k->lock);
+        room[c] = 0;
+        for (struct slab *s = k->ring; s; s = s->next == k->ring ? NULL : s->next) room[c] += (int64_t)s->capacity - s->used;
+        lock_release(&k->lock);
+    }
 }
 
 static size_t page_hash(uintptr_t page) { return (size_t)((page * 0x9e3779b97f4a7c15ull) >> 20); }
@@ -219,11 +267,10 @@ struct slab_plan *slab_plan_new(unsigned waste_percent) {
     slab_totals(&t);
     if (t.held - t.used < (uint64_t)4 * PAGE_BYTES || (t.held - t.used) * 100 < t.held * waste_percent) return NULL;
     struct slab_plan *p = mem_zalloc(MEM_MISC, sizeof *p);
-    for (unsigned c = 0; c < classes; c++) {
-        lock_acquire(&class_table[c].lock);
-        plan_class(p, &class_table[c]);
-        lock_release(&class_table[c].lock);
-    }
+    int64_t *room = mem_alloc(MEM_MISC, CLASSES * sizeof *room);
+    plan_count_room(room);
+    for (unsigned c = 0; c < classes; c++) plan_class(p, c, room);
+    mem_free(MEM_MISC, room);
     if (!p->count) {
         slab_plan_free(p);
         return NULL;
@@ -254,6 +301,7 @@ void slab_plan_free(struct slab_plan *p) {
         struct class *k = &class_table[s->class];
         lock_acquire(&k->lock);
         s->marked = false;
+        k->marked--;
         if (!s->used) slab_release(k, s);
         else if (s->used < s->capacity) ring_add_last(k, s);
         lock_release(&k->lock);
