@@ -34,8 +34,8 @@ void batch_refresh(struct batch *b, struct session *s) {
     view_init(&c->v, e->store, s->db, clock_ms(), &l->store_stats);
     c->v.touch = !s->no_touch;
     c->v.random = lane_random(l);
-    b->ticks_now = clock_ticks();
-    b->ticks_ms = (uint64_t)(per_us * 1000);
+    b->ticks_late = clock_ticks() + (uint64_t)(per_us * 1000);
+    b->seed = store_seed(e->store);
     b->ns_per_tick = 1000 / per_us;
     b->slow = slow_ticks(f, per_us);
     b->limited = option_get(&e->store_config.maxmemory) != 0;
@@ -48,11 +48,11 @@ void batch_refresh(struct batch *b, struct session *s) {
     b->refresh = false;
 }
 
-void request_look_up(struct batch *b, struct request *q) {
-    const struct command *c = command_find(q->argv[0]);
+static __attribute__((noinline)) void look_up_with_faults(struct batch *b, struct request *q, const struct command *c) {
     q->command = c;
+    q->simple = false;
     q->fault = FAULT_UNKNOWN;
-    if (__builtin_expect(!c, 0)) return;
+    if (!c) return;
     if (c->sub && q->argc > 1) {
         const struct command *sub = command_find_sub(c, q->argv[1]);
         q->fault = FAULT_UNKNOWN_SUB;
@@ -60,23 +60,37 @@ void request_look_up(struct batch *b, struct request *q) {
         q->command = c = sub;
     }
     q->fault = command_arity_ok(c, q->argc) ? FAULT_NONE : FAULT_ARITY;
-    if (c->only_key && !q->fault) q->key = store_key(store_seed(b->call.v.store), q->argv[c->only_key]);
+    if (c->only_key && !q->fault) q->key = store_key(b->seed, q->argv[c->only_key]);
+}
+
+static inline void request_look_up(struct batch *b, struct request *q) {
+    const struct command *c = command_find(q->argv[0]);
+    if (__builtin_expect(c && c->simple && command_arity_ok(c, q->argc), 1)) {
+        q->command = c;
+        q->simple = true;
+        q->fault = FAULT_NONE;
+        q->key = store_key(b->seed, q->argv[c->only_key]);
+    } else {
+        look_up_with_faults(b, q, c);
+    }
 }
 
 void batch_cut(struct batch *b, const char *p, size_t n) {
-    size_t at = 0, words = 0;
-    for (b->n = 0; b->n < BATCH_REQUESTS; b->n++) {
-        struct request *q = &b->request[b->n];
-        size_t used;
-        size_t argc = resp_reader_quick(&b->limits, p + at, n - at, b->word + words, BATCH_WORDS - words, &used);
-        if (!argc) return;
-        q->argv = b->word + words;
+    struct slice *word = b->word, *const words_end = b->word + BATCH_WORDS;
+    struct request *q = b->request, *const last = q + BATCH_REQUESTS;
+    const char *at = p, *const end = p + n;
+    for (; q < last; q++) {
+        size_t used, argc = resp_reader_quick(&b->limits, at, (size_t)(end - at), word, (size_t)(words_end - word), &used);
+        if (!argc) break;
+        at += used;
+        q->argv = word;
         q->argc = (int)argc;
         q->size = used;
-        q->end = at += used;
-        words += argc;
+        q->end = (size_t)(at - p);
+        word += argc;
         request_look_up(b, q);
     }
+    b->n = (unsigned)(q - b->request);
 }
 
 void batch_single(struct batch *b, const struct resp_request *r) {
@@ -126,8 +140,7 @@ void request_keys(struct batch *b, struct request *q) {
     int n = command_keys(cmd, q->argv, q->argc, at, q->argc);
     if (n <= 0) return; /* wrong arguments: the handler says which */
     struct key *key = (struct key *)(void *)buf_room(&b->keys, (size_t)n * sizeof *key);
-    uint64_t seed = store_seed(c->v.store);
-    for (int i = 0; i < n; i++) key[i] = store_key(seed, q->argv[at[i]]);
+    for (int i = 0; i < n; i++) key[i] = store_key(b->seed, q->argv[at[i]]);
     c->key = key;
     c->keys = n;
     keys_bring_near(b);

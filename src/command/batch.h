@@ -16,22 +16,24 @@ enum request_fault { FAULT_NONE, FAULT_UNKNOWN, FAULT_UNKNOWN_SUB, FAULT_ARITY }
 struct request {
     const struct command *command; /* NULL: unknown; for an unknown subcommand its container */
     struct slice *argv;
+    struct key key;                /* if the command has one key at a fixed place */
+    size_t size, end;              /* bytes in the input; offset of the first one behind it */
     int argc;
     enum request_fault fault;
-    size_t size, end;              /* bytes in the input; offset of the first one behind it */
-    struct key key;                /* if the command has one key at a fixed place */
+    bool simple;                   /* no fault, and the command is: see struct command */
 };
 
 struct batch {
     struct call call;              /* the view in it is as of the last batch_refresh */
     uint64_t ticks;                /* when the last command ended */
-    uint64_t ticks_ms;             /* in a millisecond */
-    uint64_t ticks_now;            /* when the view's clock was read */
+    uint64_t ticks_late;           /* when the view's clock is to be read again */
     uint64_t slow;                 /* from so many ticks on a command may be one for SLOWLOG or LATENCY */
     double ns_per_tick;
     bool careful;                  /* auth, a pause, silenced replies: each request is looked at before it runs */
     bool limited, tracking, monitored;
     bool refresh;                  /* a command may have changed session or settings */
+    uint64_t seed;
+    uint64_t ran;                  /* commands not yet in the lane's and the session's totals */
     struct resp_limits limits;
     struct buf keys, places;       /* struct key, int: of commands with several keys */
     unsigned n;
@@ -43,7 +45,6 @@ void batch_refresh(struct batch *b, struct session *s);         /* clock, view, 
 void batch_cut(struct batch *b, const char *p, size_t n);       /* what is whole, simple and fits; may be nothing */
 void batch_single(struct batch *b, const struct resp_request *r); /* the one that the reader found */
 void batch_bring_near(struct batch *b);
-void request_look_up(struct batch *b, struct request *q);
 /* Finds keys and hashes them: sets call.key and call.keys. */
 void request_keys(struct batch *b, struct request *q);
 

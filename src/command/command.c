@@ -5,54 +5,67 @@
 #include <assert.h>
 #include <ctype.h>
 
-/* The names lie in an open-addressing table that is looked at with one multiplication and, nearly always, one compare. A name
- * of up to eight bytes is one word, a longer one its first and its last eight bytes and, past sixteen, a comparison. `fold`
- * has 0x20 where the name has a letter: there, and only there, either case is right. */
-#define SLOTS 1024u
+/* Names lie in open-addressing tables that are looked at with one multiplication and, as a rule, one compare. A name of up to
+ * eight bytes, as nearly all are, is one word; longer ones have a table of their own, are placed by their first eight bytes and
+ * compared in whole. `fold` has 0x20 where the name has a letter: there, and only there, either case is right. */
+#define SLOT_BITS 10
+#define SLOTS (1u << SLOT_BITS)
+#define SPARE 64 /* a run may go past the last place, instead of beginning anew */
+#define TRIES 200
 
 struct slot {
-    uint64_t head, head_fold, tail, tail_fold;
+    uint64_t word, fold;
     const struct command *command;
     size_t n;
 };
 
 /* Written once by command_start, before any other thread runs. */
 static struct {
-    struct slot slot[SLOTS];
+    uint64_t factor; /* odd; one that leaves few names out of their place */
+    struct slot brief[SLOTS + SPARE], lengthy[SLOTS + SPARE];
     struct command *rows; /* all commands, then the subcommands of each, each list with an end row */
     const struct command **number;
     unsigned total;
 } table;
 
-/* Up to eight bytes as one word, by loads that overlap rather than a loop; the same bytes always give the same word. */
-static inline uint64_t word_head(const char *p, size_t n) {
-    if (n >= 8) {
-        uint64_t v;
-        memcpy(&v, p, 8);
-        return v;
+/* A name's first bytes as one word, by loads that overlap rather than a loop; the same bytes always give the same word. */
+static inline uint64_t word_of(const char *p, size_t n) {
+    if (n < 4) {
+        const uint8_t *u = (const uint8_t *)p;
+        return u[0] | (uint64_t)u[n / 2] << 8 | (uint64_t)u[n - 1] << 16;
     }
-    if (n >= 4) {
+    if (n <= 8) {
         uint32_t a, b;
         memcpy(&a, p, 4);
         memcpy(&b, p + n - 4, 4);
         return a | (uint64_t)b << 32;
     }
-    const uint8_t *u = (const uint8_t *)p;
-    return u[0] | (uint64_t)u[n / 2] << 8 | (uint64_t)u[n - 1] << 16;
-}
-
-static inline uint64_t word_tail(const char *p, size_t n) {
-    if (n <= 8) return 0;
     uint64_t v;
-    memcpy(&v, p + n - 8, 8);
+    memcpy(&v, p, 8);
     return v;
 }
 
-static inline unsigned place(uint64_t head, uint64_t tail) {
-    uint64_t w = (head & 0xdfdfdfdfdfdfdfdfull) + ((tail & 0xdfdfdfdfdfdfdfdfull) << 1);
-    return (unsigned)(w * 0x9e3779b97f4a7c15ull >> 54);
+static inline unsigned place(uint64_t word, uint64_t factor) {
+    return (unsigned)((word & 0xdfdfdfdfdfdfdfdfull) * factor >> (64 - SLOT_BITS));
 }
-_Static_assert(SLOTS == 1u << 10, "place() takes the upper ten bits");
+
+static __attribute__((noinline)) const struct command *find_lengthy(struct slice name) {
+    uint64_t w = word_of(name.p, name.n);
+    for (const struct slot *s = &table.lengthy[place(w, table.factor)]; s->command; s++)
+        if ((w & ~s->fold) == s->word && s->n == name.n && !strncasecmp(name.p, s->command->name, name.n)) return s->command;
+    return NULL;
+}
+
+const struct command *command_find(struct slice name) {
+    if (__builtin_expect(name.n - 1 >= 8, 0)) return name.n ? find_lengthy(name) : NULL;
+    uint64_t w = word_of(name.p, name.n);
+    const struct slot *s = &table.brief[place(w, table.factor)];
+    while (__builtin_expect((w & ~s->fold) != s->word || s->n != name.n, 0)) {
+        if (!s->command) return NULL;
+        s++;
+    }
+    return s->command;
+}
 
 static uint64_t fold_of(uint64_t w) {
     uint64_t fold = 0;
@@ -61,29 +74,38 @@ static uint64_t fold_of(uint64_t w) {
     return fold;
 }
 
-static void slot_add(const struct command *c) {
+/* Returns how far from its place the command came to lie. */
+static unsigned slot_add(const struct command *c) {
     size_t n = strlen(c->name);
-    uint64_t head = word_head(c->name, n), tail = word_tail(c->name, n);
-    unsigned i = place(head, tail);
-    while (table.slot[i].command) {
-        assert(strcasecmp(table.slot[i].command->name, c->name));
-        i = (i + 1) % SLOTS;
-    }
-    uint64_t head_fold = fold_of(head), tail_fold = fold_of(tail);
-    table.slot[i] = (struct slot){head & ~head_fold, head_fold, tail & ~tail_fold, tail_fold, c, n};
+    uint64_t w = word_of(c->name, n), fold = fold_of(w);
+    struct slot *t = n > 8 ? table.lengthy : table.brief, *s = &t[place(w, table.factor)], *first = s;
+    for (; s->command; s++) assert(strcasecmp(s->command->name, c->name));
+    assert(s < t + SLOTS + SPARE - 1);
+    *s = (struct slot){w & ~fold, fold, c, n};
+    return (unsigned)(s - first);
 }
 
-const struct command *command_find(struct slice name) {
-    if (__builtin_expect(!name.n, 0)) return NULL;
-    uint64_t head = word_head(name.p, name.n), tail = word_tail(name.p, name.n);
-    for (const struct slot *s = &table.slot[place(head, tail)]; s->command;) {
-        if ((head & ~s->head_fold) == s->head && s->n == name.n) {
-            if (name.n <= 8) return s->command;
-            if ((tail & ~s->tail_fold) == s->tail && !strncasecmp(name.p, s->command->name, name.n)) return s->command;
-        }
-        if (++s == table.slot + SLOTS) s = table.slot;
+static unsigned slots_fill(uint64_t factor) {
+    unsigned off = 0;
+    memset(table.brief, 0, sizeof table.brief);
+    memset(table.lengthy, 0, sizeof table.lengthy);
+    table.factor = factor;
+    for (const struct command *c = table.rows; c->name; c++) off += slot_add(c);
+    return off;
+}
+
+/* Tries multipliers until every name lies in its place, or takes the best of many. */
+static void slots_arrange(void) {
+    uint64_t factor = 0x9e3779b97f4a7c15ull, best = factor;
+    unsigned least = slots_fill(factor);
+    for (int i = 0; i < TRIES && least; i++) {
+        factor = (factor ^ factor >> 31) * 0xbf58476d1ce4e5b9ull | 1;
+        unsigned off = slots_fill(factor);
+        if (off >= least) continue;
+        least = off;
+        best = factor;
     }
-    return NULL;
+    slots_fill(best);
 }
 
 const struct command *command_find_sub(const struct command *c, struct slice name) {
@@ -129,6 +151,7 @@ static void number_row(struct command *c, const struct command *container) {
     c->number = table.total;
     c->container = container;
     c->only_key = only_key(c);
+    c->simple = c->only_key && (c->flags & (C_READONLY | C_WRITE)) && !(c->flags & C_ALL_LOCKS) && c->run;
     table.number[table.total++] = c;
 }
 
@@ -151,7 +174,6 @@ void command_start(void) {
         for (const struct command *c = family[f]; c->name; c++, top++) {
             *top = *c;
             number_row(top, NULL);
-            slot_add(top);
             if (!c->sub) continue;
             top->sub = sub;
             for (const struct command *each = c->sub; each->name; each++, sub++) {
@@ -161,4 +183,5 @@ void command_start(void) {
             sub++; /* its end row is zero already */
         }
     }
+    slots_arrange();
 }

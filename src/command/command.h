@@ -62,6 +62,7 @@ struct command {
     /* Set by command_start in the joined rows; families leave them out. */
     unsigned number;
     int only_key;               /* index of the one key that a command always has at the same place; 0: ask command_keys */
+    bool simple;                /* reads or writes one key, and touches neither session nor settings */
     const struct command *container;
 };
 

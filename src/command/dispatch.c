@@ -115,32 +115,48 @@ void dispatch_finished(struct session *s, const struct command *c, uint64_t tick
     note_slow(s, c, &word, 1, ticks);
 }
 
+/* Totals are brought up to date before anything runs that may ask for them, and at the end of a batch. */
+static void flush_totals(struct batch *b, struct session *s) {
+    counter_add(&s->lane->total_commands, b->ran);
+    counter_add(&s->commands, b->ran);
+    b->ran = 0;
+}
+
+/* What it took, under its command. Returns the ticks. */
+static inline uint64_t count_call(struct batch *b, struct command_stats *st) {
+    uint64_t now = clock_ticks(), took = now - b->ticks;
+    b->ticks = now;
+    counter_add(&st->calls, 1);
+    counter_add(&st->ticks, took);
+    if (__builtin_expect(b->tracking, 1)) hist_add(&st->latency, (uint64_t)((double)(int64_t)took * b->ns_per_tick));
+    b->ran++;
+    return took;
+}
+
+static void request_parked(struct batch *b, struct session *s, const struct command *cmd, struct command_stats *st) {
+    uint64_t now = clock_ticks();
+    s->task->command = cmd;
+    s->task->ticks += now - b->ticks;
+    b->ticks = now;
+    counter_add(&st->calls, 1);
+    b->ran++;
+}
+
 static void request_done(struct batch *b, struct session *s, const struct request *q) {
     const struct call *c = &b->call;
     const struct command *cmd = q->command;
-    struct lane *l = s->lane;
-    struct command_stats *st = &l->commands[command_number(cmd)];
-    uint64_t now = clock_ticks(), took = now - b->ticks;
-    b->ticks = now;
+    struct command_stats *st = &s->lane->commands[command_number(cmd)];
     s->last = cmd;
-    counter_add(&l->total_commands, 1);
-    counter_add(&s->commands, 1);
-    counter_add(&st->calls, 1);
-    if (__builtin_expect(s->task != NULL, 0)) {
-        s->task->command = cmd;
-        s->task->ticks += took;
+    if (s->task) {
+        request_parked(b, s, cmd, st);
     } else {
-        counter_add(&st->ticks, took);
-        if (b->tracking) hist_add(&st->latency, (uint64_t)((double)(int64_t)took * b->ns_per_tick));
-        if (__builtin_expect(took >= b->slow, 0)) note_slow(s, cmd, q->argv, q->argc, took);
+        uint64_t took = count_call(b, st);
+        if (took >= b->slow) note_slow(s, cmd, q->argv, q->argc, took);
     }
-    if (__builtin_expect(c->failed, 0)) counter_add(&st->failed, 1);
-    if (__builtin_expect(c->closed, 0)) s->closing = b->refresh = true;
-    if (__builtin_expect(b->monitored, 0) && !(cmd->flags & (C_SKIP_MONITOR | C_ADMIN))) monitor_feed(s, q->argv, q->argc);
-    if (!(cmd->flags & (C_READONLY | C_WRITE)))
-        b->refresh = true;
-    else if (__builtin_expect(now - b->ticks_now > b->ticks_ms, 0))
-        b->refresh = true; /* the view's clock is late */
+    if (c->failed) counter_add(&st->failed, 1);
+    if (c->closed) s->closing = true;
+    if (b->monitored && !(cmd->flags & (C_SKIP_MONITOR | C_ADMIN))) monitor_feed(s, q->argv, q->argc);
+    if (!(cmd->flags & (C_READONLY | C_WRITE)) || c->closed || b->ticks > b->ticks_late) b->refresh = true;
 }
 
 /* -- running ----------------------------------------------------------------------------------------------------------------- */
@@ -249,7 +265,7 @@ static void evict_down(struct batch *b, struct session *s) {
 }
 
 static void request_settle(struct batch *b, struct session *s, const struct request *q, enum outcome o) {
-    if (__builtin_expect(o == NO_ROOM, 0)) {
+    if (o == NO_ROOM) {
         refuse_for_room(b, q);
         return;
     }
@@ -276,14 +292,23 @@ static enum task_state room_step(struct task *t, struct session *s, int64_t slic
         return TASK_AGAIN;
     }
     request_settle(b, s, &r->request, o == RAN ? RAN : NO_ROOM);
+    flush_totals(b, s);
     return TASK_DONE;
 }
 
 /* -- the way of a request ------------------------------------------------------------------------------------------------------- */
 
+static void request_end(struct batch *b, struct session *s, const struct request *q, enum outcome o) {
+    if (o == ROOM_LATER)
+        room_park(s, q, b->call.need ? b->call.need : q->size);
+    else
+        request_settle(b, s, q, o);
+}
+
 static void request_run(struct batch *b, struct session *s, struct request *q) {
     struct call *c = &b->call;
     enum outcome o = RAN;
+    flush_totals(b, s);
     call_begin(c, q);
     request_keys(b, q);
     if (b->limited && (q->command->flags & C_DENYOOM) && !store_fits(c->v.store, q->size)) {
@@ -292,10 +317,34 @@ static void request_run(struct batch *b, struct session *s, struct request *q) {
         run_locked(c);
         if (__builtin_expect(c->need != 0, 0)) o = run_with_room(b, q, c->need);
     }
-    if (__builtin_expect(o == ROOM_LATER, 0))
-        room_park(s, q, c->need ? c->need : q->size);
-    else
-        request_settle(b, s, q, o);
+    request_end(b, s, q, o);
+}
+
+/* The short way of nearly all requests: one key, no fault. Returns whether there is something to look at before the next. */
+static inline bool request_run_simple(struct batch *b, struct session *s, struct request *q) {
+    struct call *c = &b->call;
+    const struct command *cmd = q->command;
+    struct store *store = c->v.store;
+    if (__builtin_expect(b->limited, 0) && (cmd->flags & C_DENYOOM) && !store_fits(store, q->size)) {
+        request_run(b, s, q);
+        return true;
+    }
+    unsigned shard = store_shard_of(q->key.hash);
+    call_begin(c, q);
+    c->key = &q->key;
+    c->keys = 1;
+    store_lock(store, shard);
+    cmd->run(c);
+    store_unlock(store, shard);
+    if (__builtin_expect(c->need != 0 || c->failed || c->closed || s->task || b->monitored, 0)) {
+        enum outcome o = c->need ? run_with_room(b, q, c->need) : RAN;
+        request_end(b, s, q, o);
+        return true;
+    }
+    uint64_t took = count_call(b, &s->lane->commands[command_number(cmd)]);
+    if (__builtin_expect(took >= b->slow, 0)) note_slow(s, cmd, q->argv, q->argc, took);
+    if (__builtin_expect(b->limited, 0) && (cmd->flags & C_WRITE) && !store_fits(store, 0)) evict_down(b, s);
+    return __builtin_expect(b->ticks > b->ticks_late, 0);
 }
 
 /* False: the request waits, with its bytes. */
@@ -315,35 +364,35 @@ static bool request_run_careful(struct batch *b, struct session *s, struct reque
     return true;
 }
 
-/* Runs the batch in order. Returns how many bytes are done with; *stop: something holds up the rest, or the batch was cut by
- * rules that are no longer those of the session. */
+/* Runs the batch in order. Returns how many bytes are done with; *stop: something holds up the rest. */
 static size_t batch_run(struct batch *b, struct session *s, bool *stop) {
-    size_t done = 0;
-    for (unsigned i = 0; i < b->n; i++) {
-        struct request *q = &b->request[i];
-        if (__builtin_expect(b->careful || q->fault, 0)) {
+    struct request *q = b->request, *const last = q + b->n;
+    for (; q < last; q++) {
+        if (__builtin_expect(q->simple && !b->careful, 1)) {
+            if (__builtin_expect(!request_run_simple(b, s, q), 1)) continue;
+            b->refresh |= b->ticks > b->ticks_late;
+        } else if (b->careful || q->fault) {
             if (!request_run_careful(b, s, q)) {
                 *stop = true;
-                return done;
+                break;
             }
         } else {
             request_run(b, s, q);
         }
-        done = q->end;
-        if (__builtin_expect(s->task != NULL, 0)) {
+        if (s->task || s->closing) {
+            if (!s->task) session_request_over(s);
             *stop = true;
-            return done;
+            q++;
+            break;
         }
-        if (__builtin_expect(b->refresh, 0)) {
+        if (b->refresh) {
             session_request_over(s);
-            if (s->closing) {
-                *stop = true;
-                return done;
-            }
             batch_refresh(b, s);
         }
     }
-    return done;
+    if (q > b->request) s->last = q[-1].command;
+    flush_totals(b, s);
+    return q > b->request ? q[-1].end : 0;
 }
 
 static void protocol_error(struct batch *b, struct session *s) {
