@@ -478,6 +478,7 @@ void info_run(struct call *c) {
     buf_init(&out, MEM_CLIENT);
     for (unsigned s = 0; s < SECTIONS; s++)
         if (bits & 1u << s) put_section(&i, &sections[s]);
+    buf_cstr(&out); /* bytes to point at, even if there is nothing to say */
     resp_verbatim(c->w, "txt", buf_slice(&out));
     buf_free(&out);
 }

@@ -204,7 +204,7 @@ static void one_or_all_run(struct call *c) {
     for (int i = 2; i < c->argc; i++) {
         const struct command *cmd = introspect_named(c->argv[i]);
         if (cmd) put_command(c->w, cmd);
-        else resp_null_array(c->w);
+        else resp_null(c->w);
     }
 }
 
@@ -270,12 +270,13 @@ static void list_run(struct call *c) {
 
 #define GETKEYS_FEW 64
 
-/* What is done to the key at argument `at`: what its spec says; SET with GET reads as well as writes. */
+/* What is done to the key at argument `at`: what its spec says, which for SET is the most it may do; without GET it does
+ * not look at the old value. */
 static unsigned key_flags(const struct slice *argv, int argc, int at, unsigned flags) {
     if (!(flags & K_VARIABLE_FLAGS)) return flags;
     for (int i = at + 2; i < argc; i++)
-        if (slice_is(argv[i], "GET")) return K_RW | K_ACCESS | K_UPDATE;
-    return flags & ~(unsigned)K_VARIABLE_FLAGS;
+        if (slice_is(argv[i], "GET")) return flags & ~(unsigned)K_VARIABLE_FLAGS;
+    return K_OW | K_UPDATE;
 }
 
 struct key_place {
