@@ -142,13 +142,9 @@ struct digest_walk {
 static void digest_add(void *arg, struct entry *e) {
     struct digest_walk *w = arg;
     struct slice key = entry_key(e);
-    struct {
-        uint64_t part[8];
-    } all = {{0}};
     struct digest k = digest_bytes(key.p, key.n, 0), v = digest_value(e);
     const uint64_t parts[8] = {k.a, k.b, k.c, v.a, v.b, v.c, w->db, entry_deadline(e) != 0};
-    memcpy(all.part, parts, sizeof parts);
-    struct digest d = digest_bytes(&all, sizeof all, 0);
+    struct digest d = digest_bytes(parts, sizeof parts, 0);
     w->sum.a ^= d.a;
     w->sum.b ^= d.b;
     w->sum.c ^= d.c;
@@ -443,7 +439,7 @@ static const struct word {
     {"HELP", 2, 2, 0, 0, help_run, NULL, NULL},
     {"HTSTATS", 3, 4, 0, 0, htstats_run, "HTSTATS <dbid>", "    The shape of a database's tables."},
     {"HTSTATS-KEY", 3, 4, 2, 1, htstats_key_run, "HTSTATS-KEY <key>", "    The shape of the table that the key's value is."},
-    {"JMAP", 2, 2, 0, 0, jmap_run, "JMAP", "    What the allocator holds where, as JSON."},
+    {"JMAP", 2, 2, 0, 0, jmap_run, "JMAP", "    What the allocator holds, and where, in its own words."},
     {"LOG", 3, 3, 0, 0, log_run, "LOG <message>", "    Write to the server's log."},
     {"OBJECT", 3, 3, 2, 1, object_run, "OBJECT <key>", "    Where and how the key's value is stored."},
     {"OOM", 2, 2, 0, 0, oom_run, "OOM", "    Stop by running out of memory."},

@@ -257,7 +257,7 @@ static void list_run(struct call *c) {
     }
     size_t n = 0;
     for (unsigned i = 0; i < command_total(); i++) n += listed(&l, command_at(i));
-    resp_array(c->w, n); /* Redis gives an array when it filters and a set when it does not */
+    resp_array(c->w, n);
     for (unsigned i = 0; i < command_total(); i++) {
         if (!listed(&l, command_at(i))) continue;
         char name[128];

@@ -239,6 +239,10 @@ static void directive(struct run *r, struct slice line) {
     } else if (line.n > 9 && !strncmp(line.p, "sleep-ms ", 9) && num_i64((struct slice){line.p + 9, line.n - 9}, &ms)) {
         nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
         loopback_run(r->net);
+    } else if (line.n > 6 && !strncmp(line.p, "debug ", 6)) {
+        struct slice word = {line.p + 6, line.n - 6};
+        loopback_env(r->net)->config.enable_debug =
+            slice_is(word, "yes") ? ENV_ALLOW_YES : slice_is(word, "local") ? ENV_ALLOW_LOCAL : ENV_ALLOW_NO;
     } else if (slice_is(line, "closed")) {
         if (r->peer->open) complain(r, "a closed session", "an open one");
     } else if (slice_is(line, "open")) {
