@@ -18,10 +18,12 @@
 
 #include "base/clock.h"
 
-enum stage { STAGE_SEEN, STAGE_MASKS, STAGE_ROWS, STAGE_COUNT, STAGE_TRACE };
+enum stage { STAGE_SEEN, STAGE_MASKS, STAGE_ROWS, STAGE_COUNT, STAGE_TRACE, STAGE_FREE };
 
 #define PIECE 4096   /* words or bytes that are worked on between two looks at the clock */
+#define PIECE_US 15  /* and what that takes at most, about */
 #define AT_ONCE 8192 /* the same for a whole job that needs no task */
+#define PAGE 262144  /* bytes of a page of the table: so that no piece takes or frees much at once */
 
 struct text {
     const char *p;
@@ -40,10 +42,10 @@ struct lcs {
     unsigned carry;
     size_t words;   /* of a row */
     bool seen[256]; /* does a have that byte? */
-    uint64_t *masks, *mask[256];
+    uint64_t *mask[256];
     uint64_t *row;  /* the one being worked on */
-    uint8_t *table; /* all rows, a.n of `stride` bytes; NULL for LEN */
-    size_t stride;
+    uint8_t **page; /* of the table of all rows, a.n of `stride` bytes; NULL for LEN */
+    size_t pages, stride;
     size_t total;      /* L(a.n, b.n) */
     size_t i, j, left; /* the way back; bytes of the result still to be found */
     char *result;
@@ -64,9 +66,10 @@ static void lcs_drop(struct task *t) {
     struct lcs *l = (struct lcs *)t;
     text_drop(&l->a);
     text_drop(&l->b);
-    mem_free(MEM_CLIENT, l->masks);
+    for (int k = 0; k < 256; k++) mem_free(MEM_CLIENT, l->mask[k]);
     mem_free(MEM_CLIENT, l->row);
-    mem_free(MEM_CLIENT, l->table);
+    while (l->pages) mem_free(MEM_CLIENT, l->page[--l->pages]);
+    mem_free(MEM_CLIENT, l->page);
     mem_free(MEM_CLIENT, l->result);
     chain_free(&l->body);
     mem_free(MEM_CLIENT, l);
@@ -76,16 +79,13 @@ static void lcs_drop(struct task *t) {
 
 /* Which bytes does a have? Only those need a mask. */
 static bool seen_piece(struct lcs *l) {
-    size_t end = l->a.n - l->at > PIECE ? l->at + PIECE : l->a.n, kinds = 0;
+    size_t end = l->a.n - l->at > PIECE ? l->at + PIECE : l->a.n;
     for (; l->at < end; l->at++) l->seen[(unsigned char)l->a.p[l->at]] = true;
     if (l->at < l->a.n) return false;
-    for (int c = 0; c < 256; c++) kinds += l->seen[c];
-    l->masks = mem_alloc(MEM_CLIENT, kinds * l->words * sizeof *l->masks);
-    kinds = 0;
     for (int c = 0; c < 256; c++)
-        if (l->seen[c]) l->mask[c] = l->masks + l->words * kinds++;
+        if (l->seen[c]) l->mask[c] = mem_alloc(MEM_CLIENT, l->words * sizeof **l->mask);
     l->row = mem_alloc(MEM_CLIENT, l->words * sizeof *l->row);
-    if (!l->len) l->table = mem_alloc(MEM_CLIENT, l->a.n * l->stride);
+    if (!l->len) l->page = mem_alloc(MEM_CLIENT, (l->a.n * l->stride / PAGE + 1) * sizeof *l->page);
     return true;
 }
 
@@ -114,15 +114,30 @@ static void row_words(uint64_t *row, const uint64_t *m, size_t n, unsigned *carr
     *carry_io = carry;
 }
 
+/* Adds n bytes at `at`, the end of the table so far; all pages but the last of a small table are full ones.
+ */
+static void table_put(struct lcs *l, size_t at, const char *p, size_t n) {
+    size_t whole = l->a.n * l->stride;
+    while (n) {
+        size_t in = at % PAGE, some = PAGE - in < n ? PAGE - in : n;
+        if (at / PAGE == l->pages)
+            l->page[l->pages++] = mem_alloc(MEM_CLIENT, whole - (at - in) < PAGE ? whole - (at - in) : PAGE);
+        memcpy(l->page[at / PAGE] + in, p, some);
+        p += some;
+        at += some;
+        n -= some;
+    }
+}
+
 static bool rows_piece(struct lcs *l) {
     for (size_t budget = PIECE; budget && l->at < l->a.n;) {
         const uint64_t *m = l->mask[(unsigned char)l->a.p[l->at]] + l->word;
         size_t n = l->words - l->word < budget ? l->words - l->word : budget;
         if (!l->at) memset(l->row + l->word, 0xff, n * sizeof *l->row);
         row_words(l->row + l->word, m, n, &l->carry);
-        if (l->table) {
+        if (l->page) {
             size_t from = l->word * 8, bytes = l->stride - from < n * 8 ? l->stride - from : n * 8;
-            memcpy(l->table + l->at * l->stride + from, (const char *)l->row + from, bytes);
+            table_put(l, l->at * l->stride + from, (const char *)l->row + from, bytes);
         }
         l->word += n;
         budget -= n;
@@ -173,7 +188,9 @@ static bool trace_piece(struct lcs *l) {
             l->j--;
         } else {
             run_over(l);
-            if (l->table[i * l->stride + j / 8] >> j % 8 & 1) /* little endian: bit j of the row */
+            size_t at = i * l->stride + j / 8;
+            while (l->pages - 1 > at / PAGE) mem_free(MEM_CLIENT, l->page[--l->pages]); /* done with these */
+            if (l->page[at / PAGE][at % PAGE] >> j % 8 & 1) /* little endian: bit j of the row */
                 l->j--;
             else
                 l->i--;
@@ -210,7 +227,11 @@ static bool lcs_piece(struct lcs *l) {
         l->stage = STAGE_TRACE;
         return true;
     case STAGE_TRACE:
-        return !trace_piece(l);
+        if (trace_piece(l)) l->stage = STAGE_FREE;
+        return true;
+    case STAGE_FREE:
+        if (l->pages) mem_free(MEM_CLIENT, l->page[--l->pages]);
+        return l->pages;
     }
     return false;
 }
@@ -236,7 +257,7 @@ static void lcs_reply(struct lcs *l, struct session *s) {
 
 static enum task_state lcs_step(struct task *t, struct session *s, int64_t slice_us) {
     struct lcs *l = (struct lcs *)t;
-    uint64_t end = clock_ticks() + (uint64_t)((double)slice_us * clock_ticks_per_us());
+    uint64_t end = clock_ticks() + (uint64_t)((double)(slice_us - PIECE_US) * clock_ticks_per_us());
     while (lcs_piece(l))
         if (clock_ticks() >= end) return TASK_AGAIN;
     lcs_reply(l, s);

@@ -13,7 +13,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define PIECE 64 /* entries between two looks at the clock */
+#define PIECE 64    /* entries between two looks at the clock */
+#define PIECE_US 10 /* and what they take at most, about */
 #define COPIED                                                                                               \
     2048 /* what is gathered is copied behind the reply if it is this short, else its chunks are handed over \
           */
@@ -70,7 +71,7 @@ static void walk_reply(struct walk *k, struct session *s) {
 
 /* True once the walk is over. */
 static bool walk_on(struct walk *k, struct session *s, int64_t slice_us) {
-    uint64_t end = clock_ticks() + (uint64_t)((double)slice_us * clock_ticks_per_us());
+    uint64_t end = clock_ticks() + (uint64_t)((double)(slice_us - PIECE_US) * clock_ticks_per_us());
     int64_t now = clock_ms();
     do {
         size_t n = !k->all && k->left < PIECE ? (size_t)k->left : PIECE;
