@@ -16,8 +16,7 @@
 #define PIECE 64    /* entries between two looks at the clock */
 #define PIECE_US 10 /* and what they take at most, about */
 #define COPIED                                                                                               \
-    2048 /* what is gathered is copied behind the reply if it is this short, else its chunks are handed over \
-          */
+    2048 /* up to here what is gathered is copied behind the reply, else its chunks are handed over */
 
 struct walk {
     struct task task;
