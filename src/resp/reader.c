@@ -169,7 +169,7 @@ static enum resp_status array_read(struct resp_reader *r, const struct resp_limi
         if (r->bulk < 0 && (got = length_read(r, limits, p, n)) != RESP_REQUEST) return got;
         uint64_t whole = (uint64_t)r->bulk + 2;
         if (n - r->at < whole) {
-            if (need && !__builtin_add_overflow(r->at, whole, need)) return RESP_MORE;
+            if (need && __builtin_add_overflow(r->at, whole, need)) *need = 0;
             return RESP_MORE;
         }
         argv_add(r, (const char *)(uintptr_t)r->at, (size_t)r->bulk);

@@ -1,0 +1,27 @@
+# Each target is built twice over: with --enable-fuzz as a libFuzzer program (clang; run it by hand with tests/fuzz/NAME),
+# else with driver.c, and then `make check` runs it on its corpus and on inputs made from that.
+EXTRA_DIST += \
+  %D%/reader/bad-count \
+  %D%/reader/bad-length \
+  %D%/reader/binary \
+  %D%/reader/empty-and-negative \
+  %D%/reader/inline \
+  %D%/reader/many-arguments \
+  %D%/reader/nobody \
+  %D%/reader/not-a-bulk \
+  %D%/reader/pipeline \
+  %D%/reader/promise \
+  %D%/reader/set-long \
+  %D%/reader/tight \
+  %D%/reader/unbalanced
+
+FUZZ_LIBS = $(UV_LIBS) $(LZ4_LIBS) $(SYSTEMD_LIBS) $(JEMALLOC_LIBS) -lm
+check_PROGRAMS += fuzz-reader
+fuzz_reader_SOURCES = %D%/fuzz-reader.c
+fuzz_reader_LDADD = libresp.a libbase.a $(FUZZ_LIBS)
+if FUZZ
+fuzz_reader_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+fuzz_reader_SOURCES += %D%/driver.c
+TESTS += fuzz-reader
+endif
