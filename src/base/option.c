@@ -163,19 +163,7 @@ static bool parse_text(struct item *it, const struct slice *word, size_t n, bool
     return !error;
 }
 
-static bool parse(struct item *it, const struct slice *word, size_t n, bool line, struct value *out, struct buf *why) {
-    const struct option_row *r = it->row;
-    bool many = r->type == OPTION_LIST || r->type == OPTION_BITS;
-    if (n != 1 && (!many || n == 0)) {
-        buf_puts(why, "wrong number of arguments");
-        return false;
-    }
-    if (is_text(r)) return parse_text(it, word, n, line, &out->text, why);
-    if (r->type == OPTION_BITS) return parse_bits(r, word, n, &out->number, why);
-    return parse_scalar(r, word[0], &out->number, why);
-}
-
-/* The words of a value that CONFIG SET gives as one text; the array is MEM_MISC's, at least one word. */
+/* The words of a list that comes as one text; the array is MEM_MISC's, at least one word. */
 static struct slice *split(struct slice s, size_t *n) {
     struct slice *w = mem_alloc(MEM_MISC, (s.n / 2 + 1) * sizeof *w);
     *n = 0;
@@ -189,13 +177,26 @@ static struct slice *split(struct slice s, size_t *n) {
     return w;
 }
 
-static bool parse_value(struct item *it, struct slice s, struct value *out, struct buf *why) {
-    if (it->row->type != OPTION_LIST && it->row->type != OPTION_BITS) return parse(it, &s, 1, false, out, why);
-    size_t n;
-    struct slice *w = split(s, &n);
-    bool ok = parse(it, w, n, false, out, why);
-    mem_free(MEM_MISC, w);
-    return ok;
+static bool parse_many(struct item *it, const struct slice *word, size_t n, bool line, struct value *out, struct buf *why) {
+    if (it->row->type == OPTION_BITS) return parse_bits(it->row, word, n, &out->number, why);
+    return parse_text(it, word, n, line, &out->text, why);
+}
+
+static bool parse(struct item *it, const struct slice *word, size_t n, bool line, struct value *out, struct buf *why) {
+    const struct option_row *r = it->row;
+    bool many = r->type == OPTION_LIST || r->type == OPTION_BITS;
+    if (n != 1 && (!many || n == 0)) {
+        buf_puts(why, "wrong number of arguments");
+        return false;
+    }
+    if (n > 1) return parse_many(it, word, n, line, out, why);
+    if (many) {
+        struct slice *w = split(word[0], &n);
+        bool ok = parse_many(it, w, n, line, out, why);
+        mem_free(MEM_MISC, w);
+        return ok;
+    }
+    return is_text(r) ? parse_text(it, word, 1, line, &out->text, why) : parse_scalar(r, word[0], &out->number, why);
 }
 
 /* Puts the value into the item, and what was there into `v`. Returns whether they differ. */
@@ -233,7 +234,7 @@ static struct item *item_new(struct options *o, const struct option_row *row, vo
 static void set_initial(struct options *o, struct item *it) {
     struct value v = {0};
     struct buf why = {0};
-    bool ok = parse_value(it, slice_of(it->row->initial), &v, &why);
+    bool ok = parse(it, &(struct slice){it->row->initial, strlen(it->row->initial)}, 1, false, &v, &why);
     if (!ok) {
         fprintf(stderr, "option %s: its own initial value is refused: %s\n", it->row->name, buf_cstr(&why));
         abort();
@@ -354,7 +355,7 @@ bool options_set(struct options *o, const struct slice *pairs, size_t n, bool tr
     lock_acquire(&o->changing);
     bool ok = changes_allowed(o, pairs, n, c, trusted, why);
     for (size_t i = 0; ok && i < n; i++) {
-        ok = parse_value(c[i].it, pairs[2 * i + 1], &c[i].v, &reason);
+        ok = parse(c[i].it, &pairs[2 * i + 1], 1, false, &c[i].v, &reason);
         if (!ok) refuse(why, pairs[2 * i], buf_cstr(&reason));
     }
     ok = ok && change_all(o, pairs, n, c, why);
@@ -410,7 +411,7 @@ bool option_is_initial(struct options *o, const char *name) {
     struct buf now = {0}, why = {0};
     struct value v = {0};
     print(o, it, &now);
-    bool same = parse_value(it, slice_of(it->row->initial), &v, &why);
+    bool same = parse(it, &(struct slice){it->row->initial, strlen(it->row->initial)}, 1, false, &v, &why);
     if (!is_text(it->row)) print_scalar(it->row, v.number, &v.text);
     same = same && slice_equal(buf_slice(&now), buf_slice(&v.text));
     buf_free(&now);

@@ -486,14 +486,9 @@ int debug_keys(const struct slice *argv, int argc, int *at, int max) {
     return n;
 }
 
-static bool is_local(const struct session *s) {
-    return s->unix_socket || !strncmp(s->address, "127.", 4) || !strncmp(s->address, "[::1]", 5) ||
-           !strncmp(s->address, "::1", 3);
-}
-
 void debug_run(struct call *c) {
     int64_t allowed = option_get(&call_env(c)->config.enable_debug);
-    if (allowed == ENV_ALLOW_NO || (allowed == ENV_ALLOW_LOCAL && !is_local(c->s))) {
+    if (allowed == ENV_ALLOW_NO || (allowed == ENV_ALLOW_LOCAL && !session_is_local(c->s))) {
         reply_error(c, "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it"
             " from a local connection, otherwise you need to set this option in the configuration file, and then restart"
             " the server.");

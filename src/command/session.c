@@ -133,3 +133,10 @@ const char *session_kind(const struct session *s) {
     (void)s;
     return "normal";
 }
+
+bool session_is_local(const struct session *s) {
+    static const char *const local[] = {"127.", "[::1]:", "::1:", "[::ffff:127.", "::ffff:127."};
+    for (size_t i = 0; i < sizeof local / sizeof *local; i++)
+        if (!strncmp(s->address, local[i], strlen(local[i]))) return true;
+    return s->unix_socket;
+}

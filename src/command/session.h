@@ -65,6 +65,7 @@ void session_silence(struct session *s, const struct chain_mark *before);
 void session_request_over(struct session *s);            /* SKIP moves on to the next request */
 size_t session_memory(const struct session *s);
 void session_set_text(char **field, struct slice value);  /* name, lib_name, lib_version */
+bool session_is_local(const struct session *s);           /* from this machine: what 'local' in the conf allows */
 const char *session_kind(const struct session *s);        /* "normal", "pubsub", ... for limits and CLIENT LIST TYPE */
 
 #endif

@@ -26,7 +26,7 @@ bool conf_apply(const struct conf *c, struct options *o, struct buf *why);
 
 /* The parts of conf_start, for tests. */
 struct conf *conf_new(void);
-bool conf_read_text(struct conf *c, const char *name, struct slice text, struct buf *why); /* name: for errors, includes */
+bool conf_read_text(struct conf *c, const char *name, struct slice text, struct buf *why); /* name: for errors */
 bool conf_read_file(struct conf *c, const char *path, struct buf *why);
 bool conf_read_args(struct conf *c, int argc, char **argv, struct buf *why);               /* --name value ... */
 size_t conf_lines(const struct conf *c);               /* directives read, includes resolved */

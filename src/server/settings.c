@@ -24,6 +24,14 @@ void settings_bind(struct settings *s, struct options *options, struct env_confi
     options_add(options, unused.row, unused.n, NULL, s);
 }
 
+void settings_trial_open(struct settings_trial *t) {
+    memset(t, 0, sizeof *t);
+    t->options = options_new();
+    settings_bind(&t->settings, t->options, &t->env, &t->store);
+}
+
+void settings_trial_close(struct settings_trial *t) { options_free(t->options); }
+
 unsigned settings_threads(const struct settings *s) {
     int64_t n = option_get(&s->server.threads);
     if (n) return (unsigned)n;

@@ -14,7 +14,6 @@
 enum supervised { SUPERVISED_NO, SUPERVISED_AUTO, SUPERVISED_SYSTEMD, SUPERVISED_UPSTART };
 enum output_class { OUTPUT_NORMAL, OUTPUT_REPLICA, OUTPUT_PUBSUB, OUTPUT_CLASSES };
 
-enum settings_allow { SETTINGS_ALLOW_NO, SETTINGS_ALLOW_YES, SETTINGS_ALLOW_LOCAL };
 enum settings_oom { SETTINGS_OOM_NO, SETTINGS_OOM_RELATIVE, SETTINGS_OOM_ABSOLUTE };
 enum { SETTINGS_THREADS_MAX = 128 };
 
@@ -33,7 +32,7 @@ struct server_config {
     struct output_limit output_limit[OUTPUT_CLASSES];
     setting maxmemory_clients;         /* bytes, 0: none; negative: percent of maxmemory */
     setting hz, dynamic_hz;
-    setting protected_configs;         /* enum settings_allow: may CONFIG SET change dir and its kin? */
+    setting protected_configs;         /* enum env_allow: may CONFIG SET change dir and its kin? */
 };
 
 struct settings {
@@ -61,6 +60,16 @@ unsigned settings_threads(const struct settings *s);
 /* The addresses of `bind`, one after another: calls back with the address and whether a failure to bind it is to be
  * ignored (a leading '-'). "*" and "::*" are any address. */
 void settings_bind_each(struct settings *s, void (*each)(void *arg, const char *address, bool optional), void *arg);
+
+/* A table of its own, to try lines on before they set the real one. */
+struct settings_trial {
+    struct settings settings;
+    struct env_config env;
+    struct store_config store;
+    struct options *options;
+};
+void settings_trial_open(struct settings_trial *t);
+void settings_trial_close(struct settings_trial *t);
 
 /* -- rows and forms, for settings*.c only ------------------------------------------------------------------------------- */
 struct settings_rows {

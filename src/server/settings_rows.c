@@ -34,7 +34,7 @@ static const struct option_word policy_words[] = {{"volatile-lru", POLICY_VOLATI
     {"volatile-random", POLICY_VOLATILE_RANDOM}, {"volatile-ttl", POLICY_VOLATILE_TTL}, {"allkeys-lru", POLICY_ALLKEYS_LRU},
     {"allkeys-lfu", POLICY_ALLKEYS_LFU}, {"allkeys-random", POLICY_ALLKEYS_RANDOM}, {"noeviction", POLICY_NOEVICTION}, {0}};
 static const struct option_word allow_words[] = {
-    {"no", SETTINGS_ALLOW_NO}, {"yes", SETTINGS_ALLOW_YES}, {"local", SETTINGS_ALLOW_LOCAL}, {0}};
+    {"no", ENV_ALLOW_NO}, {"yes", ENV_ALLOW_YES}, {"local", ENV_ALLOW_LOCAL}, {0}};
 static const struct option_word oom_words[] = {
     {"no", SETTINGS_OOM_NO}, {"yes", SETTINGS_OOM_RELATIVE}, {"relative", SETTINGS_OOM_RELATIVE}, {"absolute", SETTINGS_OOM_ABSOLUTE}, {0}};
 

@@ -44,7 +44,7 @@ static const struct option_word channel_words[] = {{"allchannels", 1}, {"resetch
 static const struct option_word endpoint_words[] = {{"ip", 0}, {"hostname", 1}, {"unknown-endpoint", 2}, {0}};
 static const struct option_word panic_words[] = {{"ignore", 0}, {"panic", 1}, {"panic-on-replicas", 2}, {0}};
 static const struct option_word diskless_words[] = {{"disabled", 0}, {"on-empty-db", 1}, {"swapdb", 2}, {0}};
-static const struct option_word allow_words[] = {{"no", 0}, {"yes", 1}, {"local", 2}, {0}};
+static const struct option_word allow_words[] = {{"no", ENV_ALLOW_NO}, {"yes", ENV_ALLOW_YES}, {"local", ENV_ALLOW_LOCAL}, {0}};
 static const struct option_word shutdown_words[] = {{"default", 0}, {"save", 1}, {"nosave", 2}, {"now", 4}, {"force", 8}, {0}};
 
 #define SHUTDOWN_ROW(n) ROW(OPTION_BITS, n, "default", LIVE, .words = shutdown_words, .text = SHUTDOWN)
