@@ -13,9 +13,12 @@ struct stack {
     size_t n, cap;
 };
 
-static struct lock lock;
-static struct stack dirty, clean, chunks;
-static char *fresh, *fresh_end;
+/* One for the process, as there is one allocator under it. */
+static struct {
+    struct lock lock;
+    struct stack dirty, clean, chunks;
+    char *fresh, *fresh_end;
+} pages;
 
 static void push(struct stack *s, void *p) {
     if (s->n == s->cap) {
@@ -27,41 +30,41 @@ static void push(struct stack *s, void *p) {
 
 void *page_take(void) {
     void *p;
-    lock_acquire(&lock);
-    if (dirty.n) {
-        p = dirty.page[--dirty.n];
-    } else if (clean.n) {
-        p = clean.page[--clean.n];
+    lock_acquire(&pages.lock);
+    if (pages.dirty.n) {
+        p = pages.dirty.page[--pages.dirty.n];
+    } else if (pages.clean.n) {
+        p = pages.clean.page[--pages.clean.n];
     } else {
-        if (fresh == fresh_end) {
-            fresh = mem_pages(CHUNK, PAGE_BYTES);
-            fresh_end = fresh + CHUNK;
-            push(&chunks, fresh); /* so that leak checkers, too, know whose they are */
+        if (pages.fresh == pages.fresh_end) {
+            pages.fresh = mem_pages(CHUNK, PAGE_BYTES);
+            pages.fresh_end = pages.fresh + CHUNK;
+            push(&pages.chunks, pages.fresh); /* so that leak checkers, too, know whose they are */
         }
-        p = fresh;
-        fresh += PAGE_BYTES;
+        p = pages.fresh;
+        pages.fresh += PAGE_BYTES;
     }
-    lock_release(&lock);
+    lock_release(&pages.lock);
     return p;
 }
 
 void page_give(void *page) {
-    lock_acquire(&lock);
-    push(&dirty, page);
-    lock_release(&lock);
+    lock_acquire(&pages.lock);
+    push(&pages.dirty, page);
+    lock_release(&pages.lock);
 }
 
 void page_forget(void *page) { madvise((char *)page + HEAD, PAGE_BYTES - HEAD, MADV_DONTNEED); }
 
 void page_purge(size_t keep) {
     for (;;) {
-        lock_acquire(&lock);
-        void *p = dirty.n > keep ? dirty.page[--dirty.n] : NULL;
-        lock_release(&lock);
+        lock_acquire(&pages.lock);
+        void *p = pages.dirty.n > keep ? pages.dirty.page[--pages.dirty.n] : NULL;
+        lock_release(&pages.lock);
         if (!p) return;
         madvise(p, PAGE_BYTES, MADV_DONTNEED);
-        lock_acquire(&lock);
-        push(&clean, p);
-        lock_release(&lock);
+        lock_acquire(&pages.lock);
+        push(&pages.clean, p);
+        lock_release(&pages.lock);
     }
 }

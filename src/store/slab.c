@@ -33,21 +33,24 @@ struct class {
     uint64_t held, used;          /* bytes */
 } __attribute__((aligned(64)));
 
-static struct class class_table[CLASSES];
-static _Atomic uint32_t pages;                /* of all classes */
-static uint16_t class_of[SLAB_MAX / STEP + 2]; /* by (n + STEP - 1) / STEP */
-static uint32_t size_of[CLASSES];
-static unsigned classes;
+/* One for the process, as there is one allocator under it. */
+static struct {
+    struct class class[CLASSES];
+    _Atomic uint32_t pages;                     /* of all classes */
+    unsigned classes;                           /* from here on constant once main begins */
+    uint32_t size_of[CLASSES];
+    uint16_t class_of[SLAB_MAX / STEP + 2];     /* by (n + STEP - 1) / STEP */
+} slabs;
 
 /* Before main, so that the table is constant for every thread. */
 __attribute__((constructor)) static void make_classes(void) {
     uint32_t size = SMALLEST, low = 0;
     while (low < SLAB_MAX / STEP + 1) {
         uint32_t count = (uint32_t)(ROOM / size), largest = (uint32_t)(ROOM / count) & ~(STEP - 1u);
-        assert(classes < CLASSES);
-        size_of[classes] = largest;
-        while (low < SLAB_MAX / STEP + 2 && low * STEP <= largest) class_of[low++] = (uint16_t)classes;
-        classes++;
+        assert(slabs.classes < CLASSES);
+        slabs.size_of[slabs.classes] = largest;
+        while (low < SLAB_MAX / STEP + 2 && low * STEP <= largest) slabs.class_of[low++] = (uint16_t)slabs.classes;
+        slabs.classes++;
         size = largest + STEP;
     }
 }
@@ -74,11 +77,11 @@ static void ring_remove(struct class *k, struct slab *s) {
 
 static void slab_open(struct class *k) {
     struct slab *s = page_take();
-    unsigned class = (unsigned)(k - class_table);
-    uint32_t size = size_of[class];
+    unsigned class = (unsigned)(k - slabs.class);
+    uint32_t size = slabs.size_of[class];
     *s = (struct slab){.size = size, .capacity = (uint32_t)(ROOM / size), .class = (uint16_t)class};
     k->slabs++;
-    atomic_fetch_add_explicit(&pages, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&slabs.pages, 1, memory_order_relaxed);
     ring_add_last(k, s);
 }
 
@@ -86,7 +89,7 @@ static void slab_release(struct class *k, struct slab *s) {
     if (s->next) ring_remove(k, s);
     k->slabs--;
     k->held -= (uint64_t)s->touched * s->size;
-    atomic_fetch_sub_explicit(&pages, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&slabs.pages, 1, memory_order_relaxed);
     page_give(s);
 }
 
@@ -94,9 +97,9 @@ static void slab_release(struct class *k, struct slab *s) {
  * that an object may go to while there is room in them. None is over a sixteenth larger. At 512 MB and beyond, half a page
  * per class is under 2 %, and each keeps to its own. */
 static unsigned borrow_last(unsigned class) {
-    uint32_t n = atomic_load_explicit(&pages, memory_order_relaxed);
+    uint32_t n = atomic_load_explicit(&slabs.pages, memory_order_relaxed);
     unsigned reach = n >= 8192 ? 0 : n >= 4096 ? 1 : n >= 2048 ? 2 : n >= 1024 ? 4 : 8, last = class;
-    while (last < class + reach && last + 1 < classes && size_of[last + 1] * 16 <= size_of[class] * 17) last++;
+    while (last < class + reach && last + 1 < slabs.classes && slabs.size_of[last + 1] * 16 <= slabs.size_of[class] * 17) last++;
     return last;
 }
 
@@ -104,13 +107,13 @@ static bool borrows(const struct class *k) { return k->slabs - k->marked < BORRO
 
 /* The class to take from, locked, with room: its own, or a near one, or its own with a new page. */
 static struct class *class_with_room(unsigned class) {
-    struct class *own = &class_table[class];
+    struct class *own = &slabs.class[class];
     lock_acquire(&own->lock);
     if (__builtin_expect(own->ring != NULL, 1)) return own;
     unsigned last = borrows(own) ? borrow_last(class) : class;
     lock_release(&own->lock);
     for (unsigned c = class + 1; c <= last; c++) {
-        struct class *k = &class_table[c];
+        struct class *k = &slabs.class[c];
         lock_acquire(&k->lock);
         if (k->ring) return k;
         lock_release(&k->lock);
@@ -121,7 +124,7 @@ static struct class *class_with_room(unsigned class) {
 }
 
 void *slab_alloc(size_t n) {
-    struct class *k = class_with_room(class_of[(n + STEP - 1) / STEP]);
+    struct class *k = class_with_room(slabs.class_of[(n + STEP - 1) / STEP]);
     struct slab *s = k->ring;
     char *p;
     if (s->free) {
@@ -141,7 +144,7 @@ void *slab_alloc(size_t n) {
 
 void slab_free(void *p) {
     struct slab *s = slab_of(p);
-    struct class *k = &class_table[s->class];
+    struct class *k = &slabs.class[s->class];
     size_t size = s->size;
     lock_acquire(&k->lock);
     memcpy(p, &s->free, sizeof s->free);
@@ -157,21 +160,21 @@ void slab_free(void *p) {
 }
 
 size_t slab_usable(const void *p) { return slab_of(p)->size; }
-size_t slab_class_size(size_t n) { return size_of[class_of[(n + STEP - 1) / STEP]]; }
+size_t slab_class_size(size_t n) { return slabs.size_of[slabs.class_of[(n + STEP - 1) / STEP]]; }
 
 void slab_totals(struct slab_totals *out) {
-    *out = (struct slab_totals){.pages = atomic_load(&pages)};
-    for (unsigned c = 0; c < classes; c++) {
-        lock_acquire(&class_table[c].lock);
-        out->held += class_table[c].held;
-        out->used += class_table[c].used;
-        lock_release(&class_table[c].lock);
+    *out = (struct slab_totals){.pages = atomic_load(&slabs.pages)};
+    for (unsigned c = 0; c < slabs.classes; c++) {
+        lock_acquire(&slabs.class[c].lock);
+        out->held += slabs.class[c].held;
+        out->used += slabs.class[c].used;
+        lock_release(&slabs.class[c].lock);
     }
 }
 
 void slab_trim(void) {
-    for (unsigned c = 0; c < classes; c++) {
-        struct class *k = &class_table[c];
+    for (unsigned c = 0; c < slabs.classes; c++) {
+        struct class *k = &slabs.class[c];
         lock_acquire(&k->lock);
         struct slab *s = k->ring;
         if (s && !s->used && s->next == s) slab_release(k, s);
@@ -230,7 +233,7 @@ static bool plan_take_room(int64_t *room, unsigned class, unsigned last, int64_t
 
 /* Marks the emptiest slabs of a class whose objects fit into the free room of the others. */
 static void plan_class(struct slab_plan *p, unsigned class, int64_t *room) {
-    struct class *k = &class_table[class];
+    struct class *k = &slabs.class[class];
     struct slab **list;
     lock_acquire(&k->lock);
     size_t n = ring_list(k, &list);
@@ -251,8 +254,8 @@ static void plan_class(struct slab_plan *p, unsigned class, int64_t *room) {
 }
 
 static void plan_count_room(int64_t *room) {
-    for (unsigned c = 0; c < classes; c++) {
-        struct class *k = &class_table[c];
+    for (unsigned c = 0; c < slabs.classes; c++) {
+        struct class *k = &slabs.class[c];
         lock_acquire(&k->lock);
         room[c] = 0;
         for (struct slab *s = k->ring; s; s = s->next == k->ring ? NULL : s->next) room[c] += (int64_t)s->capacity - s->used;
@@ -269,7 +272,7 @@ struct slab_plan *slab_plan_new(unsigned waste_percent) {
     struct slab_plan *p = mem_zalloc(MEM_MISC, sizeof *p);
     int64_t *room = mem_alloc(MEM_MISC, CLASSES * sizeof *room);
     plan_count_room(room);
-    for (unsigned c = 0; c < classes; c++) plan_class(p, c, room);
+    for (unsigned c = 0; c < slabs.classes; c++) plan_class(p, c, room);
     mem_free(MEM_MISC, room);
     if (!p->count) {
         slab_plan_free(p);
@@ -298,7 +301,7 @@ bool slab_plan_has(const struct slab_plan *p, const void *object) {
 void slab_plan_free(struct slab_plan *p) {
     for (size_t i = 0; i < p->count; i++) {
         struct slab *s = p->marked[i];
-        struct class *k = &class_table[s->class];
+        struct class *k = &slabs.class[s->class];
         lock_acquire(&k->lock);
         s->marked = false;
         k->marked--;

@@ -1,0 +1,118 @@
+/* layout: where the parts of an entry lie in its block, and how they are read; what they are for is told in entry.h.
+ *
+ * Everything here is inline because every command reads it. Thread rule: under the lock of the key's shard.
+ */
+#ifndef LARDER_STORE_LAYOUT_H
+#define LARDER_STORE_LAYOUT_H
+
+#include "base/slice.h"
+#include "type/value.h"
+
+enum entry_form {
+    FORM_AUTO, /* a string as it was set: OBJECT ENCODING is int, embstr or raw by its looks */
+    FORM_TEXT, /* a string that is never called int: embstr or raw */
+    FORM_RAW,  /* a string that was edited in place: raw */
+    FORM_LZ4,  /* compressed; not made yet */
+    FORM_POINTER, /* a collection */
+};
+
+enum { ENTRY_DEADLINE = 0x40, ENTRY_EXTENDED = 0x80 };
+enum { ENTRY_WIDE = 1 /* 8-byte deadline */ };
+#define ENTRY_GONE 0x80000000u /* among the references: out of its table, alive by replies only */
+
+#define ENTRY_EXTENSION 8
+#define ENTRY_EPOCH 1577836800000ll /* 2020: five bytes reach to 2054 */
+#define ENTRY_NARROW 5
+#define ENTRY_MAX_KEY ((size_t)512 << 20)
+
+struct entry; /* unsigned char[] */
+
+static inline uint8_t entry_kind(const struct entry *e) { return *(const uint8_t *)e; }
+static inline enum value_type entry_type(const struct entry *e) { return (enum value_type)(entry_kind(e) & 7); }
+static inline enum entry_form entry_form(const struct entry *e) { return (enum entry_form)(entry_kind(e) >> 3 & 7); }
+static inline uint32_t entry_access(const struct entry *e) {
+    uint32_t v;
+    memcpy(&v, (const char *)e + 1, sizeof v);
+    return v;
+}
+static inline void entry_set_access(struct entry *e, uint32_t v) { memcpy((char *)e + 1, &v, sizeof v); }
+
+/* Lengths: 0..127 in one byte, to 16383 in two (10xxxxxx), else 11000000 and four bytes. */
+static inline size_t entry_varint_size(size_t v) { return v < 128 ? 1 : v < 16384 ? 2 : 5; }
+static inline size_t entry_varint(const uint8_t **p) {
+    const uint8_t *q = *p;
+    uint32_t v = q[0];
+    *p = q + (v < 128 ? 1 : v < 192 ? 2 : 5);
+    if (v < 128) return v;
+    if (v < 192) return (v & 63) << 8 | q[1];
+    memcpy(&v, q + 1, sizeof v);
+    return v;
+}
+
+/* An entry's parts, found by one pass over its header. */
+struct entry_parts {
+    const char *key, *value;
+    size_t keylen, valuelen;
+    const uint8_t *deadline; /* NULL where there is none */
+    unsigned deadline_size;
+};
+
+static inline struct entry_parts entry_parts(const struct entry *e) {
+    struct entry_parts out;
+    const uint8_t *p = (const uint8_t *)e;
+    uint8_t kind = p[0];
+    unsigned wide = 0;
+    p += 5;
+    if (__builtin_expect(kind & ENTRY_EXTENDED, 0)) {
+        wide = p[1] & ENTRY_WIDE;
+        p += ENTRY_EXTENSION;
+    }
+    out.keylen = entry_varint(&p);
+    out.valuelen = entry_varint(&p);
+    out.deadline = NULL;
+    out.deadline_size = 0;
+    if (kind & ENTRY_DEADLINE) {
+        out.deadline = p;
+        out.deadline_size = wide ? 8 : ENTRY_NARROW;
+        p += out.deadline_size;
+    }
+    out.key = (const char *)p;
+    out.value = (const char *)p + out.keylen;
+    return out;
+}
+
+/* 0: none. */
+static inline int64_t entry_parts_deadline(const struct entry_parts *p) {
+    if (!p->deadline) return 0;
+    int64_t v = 0;
+    if (p->deadline_size == ENTRY_NARROW) {
+        memcpy(&v, p->deadline, ENTRY_NARROW);
+        return v + ENTRY_EPOCH;
+    }
+    memcpy(&v, p->deadline, sizeof v);
+    return v;
+}
+
+static inline struct slice entry_key(const struct entry *e) {
+    struct entry_parts p = entry_parts(e);
+    return (struct slice){p.key, p.keylen};
+}
+/* A string's bytes. */
+static inline struct slice entry_value(const struct entry *e) {
+    struct entry_parts p = entry_parts(e);
+    return (struct slice){p.value, p.valuelen};
+}
+static inline int64_t entry_deadline(const struct entry *e) {
+    if (!(entry_kind(e) & ENTRY_DEADLINE)) return 0;
+    struct entry_parts p = entry_parts(e);
+    return entry_parts_deadline(&p);
+}
+/* A collection. */
+static inline void *entry_pointer(const struct entry *e) {
+    struct entry_parts p = entry_parts(e);
+    void *v;
+    memcpy(&v, p.value, sizeof v);
+    return v;
+}
+
+#endif
