@@ -134,7 +134,10 @@ struct group_name {
 
 static const struct group_name group_names[] = {
     {NULL, "nx", "condition"}, {NULL, "seconds", "expiration"}, {NULL, "async", "flush-type"}, {NULL, "protover", "arguments"},
-    {NULL, "key", "data"}, {NULL, "parameter", "data"}, {"LIST", "module-name", "filterby"},
+    {NULL, "key", "data"}, {NULL, "parameter", "data"}, {"LIST", "module-name", "filterby"}, {NULL, "normal", "client-type"},
+    {"KILL", "client-id", "new-format"}, {"KILL", "ip:port", "filter"}, {"REPLY", "on", "action"}, {NULL, "on", "enabled"},
+    {NULL, "write", "mode"}, {NULL, "timeout", "unblock-type"}, {NULL, "nosave", "save-selector"}, {NULL, "host", "host-port"},
+    {NULL, "no", "no-one"}, {NULL, "host-port", "args"}, {"SETINFO", "libname", "attr"},
 };
 
 static bool same(struct slice a, const char *b) { return a.n == strlen(b) && !memcmp(a.p, b, a.n); }
@@ -220,9 +223,25 @@ static struct arg *block_of(struct scratch *s, struct arg *inside) {
     return a;
 }
 
-static struct arg *one_of(struct scratch *s, const struct sequence *alternatives) {
+/* Do the alternatives end with one that says them all again, "...", in brackets? Forgets it. */
+static bool say_again(struct sequence *alternatives) {
+    struct sequence *last = alternatives;
+    size_t n = 1, inside = 1;
+    for (; last->next; last = last->next) n++;
+    struct node **at = &last->first;
+    while (*at && (*at)->next) at = &(*at)->next;
+    if (!*at || at == &last->first || (*at)->kind != NODE_OPTIONAL) return false;
+    const struct sequence *again = (*at)->inside;
+    for (; again->next; again = again->next) inside++;
+    if (inside != n || !again->repeats) return false;
+    *at = NULL;
+    return true;
+}
+
+static struct arg *one_of(struct scratch *s, struct sequence *alternatives) {
     struct arg *first = NULL, **tail = &first;
     int begin = s->position;
+    bool multiple = alternatives->next && say_again(alternatives);
     for (; alternatives; alternatives = alternatives->next) {
         s->position = begin;
         struct arg *a = arguments(s, alternatives);
@@ -234,6 +253,7 @@ static struct arg *one_of(struct scratch *s, const struct sequence *alternatives
     if (!first->next) return first;
     struct arg *out = new_arg(s, "oneof", group_name(s, first));
     out->inside = first;
+    if (multiple) out->flags |= ARG_MULTIPLE;
     out->since = first->since; /* what holds for all is said once */
     for (const struct arg *a = first; a; a = a->next)
         if (!slice_equal(a->since, first->since)) out->since.n = 0;
@@ -373,7 +393,7 @@ static void put_syntax(struct resp_writer *w, struct scratch *s, const struct co
     s->position = command_container(cmd) ? 2 : 1;
     s->nodes = s->sequences = s->args = 0;
     s->text_used = 0;
-    const struct sequence *all = read_alternatives(s);
+    struct sequence *all = read_alternatives(s);
     assert(!*s->p);
     resp_text(w, "arguments");
     put_arguments(w, all->next ? one_of(s, all) : arguments(s, all));
