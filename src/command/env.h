@@ -60,6 +60,8 @@ struct lane {
     counter cpu_us_commands;
     counter query_limit_closes, output_limit_closes; /* connections closed for one of these */
     counter clients;                 /* sessions, readable by others */
+    counter expire_ticks, expire_unfinished; /* active expiry: time taken, slices that were not enough */
+    counter recent_input, recent_output; /* largest buffers among its sessions, a second ago */
     counter blocked;                 /* of them, those that CLIENT UNBLOCK could wake */
     uint64_t random;                 /* state of lane_random */
     struct batch *batch;             /* scratch of dispatch */
@@ -79,6 +81,7 @@ struct env {
     struct latency *latency;
     struct errors *errors;           /* errorstats */
     _Atomic uint64_t next_session;
+    _Atomic uint64_t changes_before; /* see env_changes: what RESETSTAT took from the counters */
     int64_t started_us, started_ms;  /* monotonic; wall clock */
     uint64_t startup_bytes;          /* mem_limited() once the store stood: INFO used_memory_startup */
     char run_id[41], replication_id[41];
@@ -105,6 +108,7 @@ uint64_t env_store_stat(const struct env *e, size_t offset);
 uint64_t env_lane_stat(const struct env *e, size_t offset); /* of a counter in struct lane */
 uint64_t env_clients(const struct env *e);
 void env_reset_stats(struct env *e);  /* CONFIG RESETSTAT */
+uint64_t env_changes(const struct env *e); /* commands since the start that wrote and did not fail */
 
 /* instantaneous_ops_per_sec and its kin: the host calls env_sample ten times a second, from one thread. */
 enum env_rate { RATE_COMMANDS, RATE_NET_IN, RATE_NET_OUT, RATE_COUNT };

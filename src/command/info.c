@@ -144,8 +144,21 @@ static const struct field server_fields[] = {
 static void clients_connected(struct info *i) { put_u64(i, env_clients(i->e)); }
 static void clients_max(struct info *i) { put_u64(i, (uint64_t)option_get(&i->e->config.maxclients)); }
 
+/* The largest of all lanes, not their sum. */
+static void put_largest(struct info *i, size_t offset) {
+    uint64_t most = 0;
+    for (unsigned l = 0; l < i->e->lanes; l++) {
+        uint64_t v = counter_get((const counter *)((const char *)i->e->lane[l] + offset));
+        if (v > most) most = v;
+    }
+    put_u64(i, most);
+}
+static void clients_input(struct info *i) { put_largest(i, offsetof(struct lane, recent_input)); }
+static void clients_output(struct info *i) { put_largest(i, offsetof(struct lane, recent_output)); }
+
 static const struct field clients_fields[] = {
     GET("connected_clients", clients_connected), IS("cluster_connections", "0"), GET("maxclients", clients_max),
+    GET("client_recent_max_input_buffer", clients_input), GET("client_recent_max_output_buffer", clients_output),
     LANE("blocked_clients", blocked), IS("tracking_clients", "0"), IS("clients_in_timeout_table", "0"),
     IS("total_blocking_keys", "0"), IS("total_blocking_keys_on_nokey", "0"), END,
 };
@@ -231,19 +244,7 @@ static void replication_id(struct info *i) {
     lock_release(&i->e->text_lock);
 }
 
-/* Successful calls of commands that write. */
-static void changes(struct info *i) {
-    uint64_t n = 0;
-    for (unsigned number = 0; number < command_total(); number++) {
-        if (!(command_at(number)->flags & C_WRITE)) continue;
-        for (unsigned l = 0; l < i->e->lanes; l++) {
-            const struct command_stats *s = &i->e->lane[l]->commands[number];
-            uint64_t calls = counter_get(&s->calls), failed = counter_get(&s->failed);
-            n += calls > failed ? calls - failed : 0;
-        }
-    }
-    put_u64(i, n);
-}
+static void changes(struct info *i) { put_u64(i, env_changes(i->e)); }
 
 static const struct field persistence_fields[] = {
     IS("loading", "0"), IS("async_loading", "0"), IS("current_cow_peak", "0"), IS("current_cow_size", "0"),
@@ -267,6 +268,17 @@ static const struct field replication_fields[] = {
 
 /* -- stats ----------------------------------------------------------------------------------------------------------------- */
 
+static void stats_expire_ms(struct info *i) {
+    put_u64(i, (uint64_t)clock_ticks_us(env_lane_stat(i->e, offsetof(struct lane, expire_ticks))) / 1000);
+}
+static void take_wrong_passwords(void *arg, const char *code, uint64_t n) {
+    if (!strcmp(code, "WRONGPASS")) *(uint64_t *)arg += n;
+}
+static void stats_wrong_passwords(struct info *i) {
+    uint64_t n = 0;
+    errors_each(i->e->errors, take_wrong_passwords, &n);
+    put_u64(i, n);
+}
 static void stats_ops(struct info *i) { put_u64(i, (uint64_t)(env_rate(i->e, RATE_COMMANDS) + 0.5)); }
 static void stats_in(struct info *i) { buf_printf(i->out, "%.2f", env_rate(i->e, RATE_NET_IN) / 1024); }
 static void stats_out(struct info *i) { buf_printf(i->out, "%.2f", env_rate(i->e, RATE_NET_OUT) / 1024); }
@@ -279,7 +291,8 @@ static const struct field stats_fields[] = {
     IS("instantaneous_input_repl_kbps", "0.00"), IS("instantaneous_output_repl_kbps", "0.00"),
     LANE("rejected_connections", rejected_connections), IS("sync_full", "0"), IS("sync_partial_ok", "0"),
     IS("sync_partial_err", "0"), STORE("expired_keys", expired), IS("expired_stale_perc", "0.00"),
-    IS("expired_time_cap_reached_count", "0"), STORE("evicted_keys", evicted), IS("evicted_clients", "0"),
+    LANE("expired_time_cap_reached_count", expire_unfinished), GET("expire_cycle_cpu_milliseconds", stats_expire_ms),
+    STORE("evicted_keys", evicted), IS("evicted_clients", "0"),
     IS("total_eviction_exceeded_time", "0"), IS("current_eviction_exceeded_time", "0"), STORE("keyspace_hits", hits),
     STORE("keyspace_misses", misses), IS("pubsub_channels", "0"), IS("pubsub_patterns", "0"), IS("pubsubshard_channels", "0"),
     IS("latest_fork_usec", "0"), IS("total_forks", "0"), IS("migrate_cached_sockets", "0"),
@@ -288,7 +301,11 @@ static const struct field stats_fields[] = {
     IS("current_active_defrag_time", "0"), IS("tracking_total_keys", "0"), IS("tracking_total_items", "0"),
     IS("tracking_total_prefixes", "0"), IS("unexpected_error_replies", "0"), LANE("total_error_replies", errors),
     IS("dump_payload_sanitizations", "0"), LANE("total_reads_processed", reads), LANE("total_writes_processed", writes),
-    IS("io_threaded_reads_processed", "0"), IS("io_threaded_writes_processed", "0"), END,
+    IS("io_threaded_reads_processed", "0"), IS("io_threaded_writes_processed", "0"),
+    LANE("client_query_buffer_limit_disconnections", query_limit_closes),
+    LANE("client_output_buffer_limit_disconnections", output_limit_closes), IS("reply_buffer_shrinks", "0"),
+    IS("reply_buffer_expands", "0"), GET("acl_access_denied_auth", stats_wrong_passwords), IS("acl_access_denied_cmd", "0"),
+    IS("acl_access_denied_key", "0"), IS("acl_access_denied_channel", "0"), END,
 };
 
 /* -- cpu ------------------------------------------------------------------------------------------------------------------- */
