@@ -162,40 +162,32 @@ static void run_help(struct call *c) {
     reply_help(c, lines);
 }
 
+/* COMMAND DOCS finds the tokens in it, and says since when there are such arguments. */
 static const char *const kill_history[] = {
-    "2.8.12",
-    "A filter of options beside the plain address.",
-    "2.8.12",
-    "The `ID` option.",
-    "3.2.0",
-    "`TYPE` knows `master`.",
-    "5.0.0",
-    "`TYPE` says `replica` where it said `slave`; `slave` is still understood.",
-    "6.2.0",
-    "The `LADDR` option.",
+    "2.8.12", "A filter of options, `TYPE` among them.",
+    "2.8.12", "The `ID` option.",
+    "3.2.0", "`MASTER` as a type.",
+    "5.0.0", "`REPLICA` as a type; its older name, slave, is still understood.",
+    "6.2.0", "The `LADDR` option.",
     NULL,
 };
 static const char *const list_history[] = {
-    "2.8.12",
-    "The field `id`.",
-    "5.0.0",
-    "The `TYPE` filter.",
-    "6.0.0",
-    "The field `user`.",
-    "6.2.0",
-    "The fields `argv-mem`, `tot-mem`, `laddr`, `redir`, and the `ID` filter.",
-    "7.0.0",
-    "The fields `resp`, `multi-mem`, `rbs` and `rbp`.",
-    "7.0.3",
-    "The field `ssub`.",
-    "7.2.0",
-    "The fields `lib-name` and `lib-ver`.",
+    "2.8.12", "The field `id`.",
+    "5.0.0", "The `TYPE` filter.",
+    "6.0.0", "The field `user`.",
+    "6.2.0", "The fields `argv-mem`, `tot-mem`, `laddr`, `redir`, and the `ID` filter.",
+    "7.0.0", "The fields `resp`, `multi-mem`, `rbs` and `rbp`.",
+    "7.0.3", "The field `ssub`.",
+    "7.2.0", "The fields `lib-name` and `lib-ver`.",
     NULL,
 };
-static const char *const pause_history[] = {"6.2.0", "The mode, with `WRITE`.", NULL};
+static const char *const pause_history[] = {"6.2.0", "The mode, `WRITE` or `ALL`.", NULL};
 
 #define PLAIN (C_NOSCRIPT | C_LOADING | C_STALE)
 #define ADMIN (C_ADMIN | PLAIN)
+#define KILL_FILTER                                                                                          \
+    "[ID client-id] | [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | [USER username] | "              \
+    "[ADDR ip:port] | [LADDR ip:port] | [SKIPME yes/no]"
 #define GROUP .categories = A_CONNECTION, .group = "connection"
 
 static const struct command subcommands[] = {
@@ -241,12 +233,7 @@ static const struct command subcommands[] = {
         .complexity = "O(N) where N is the number of client connections",
         .history = kill_history,
         .summary = "Closes connections, by address or by a filter.",
-        .syntax = "<ip:port | <[ID client-id] | [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | [USER "
-                  "username] | "
-                  "[ADDR ip:port] | [LADDR ip:port] | [SKIPME yes/no] [[ID client-id] | "
-                  "[TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | [USER username] | [ADDR ip:port] | "
-                  "[LADDR ip:port] | "
-                  "[SKIPME yes/no] ...]>>"},
+        .syntax = "<ip:port | <" KILL_FILTER "> [<" KILL_FILTER "> ...]>"},
     {.name = "LIST",
         .arity = -2,
         .flags = ADMIN,
