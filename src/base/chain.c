@@ -165,7 +165,9 @@ void chain_copy(const struct chain *c, char *out) {
     }
 }
 
-struct chain_mark chain_mark(const struct chain *c) { return (struct chain_mark){c->tail, c->pos, c->settled}; }
+struct chain_mark chain_mark(const struct chain *c) {
+    return (struct chain_mark){c->tail, c->pos, c->settled};
+}
 
 void chain_rewind(struct chain *c, struct chain_mark m) {
     if (!m.tail) {

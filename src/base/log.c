@@ -19,7 +19,7 @@
 static struct {
     _Atomic int level, fd;
     _Atomic bool syslog;
-    struct lock lock; /* around a change of destination, and each write, so that no line goes to a closed file */
+    struct lock lock; /* around a change of destination and each write: no line goes to a closed file */
     char *path;       /* NULL: standard output */
     char ident[64];   /* syslog keeps the pointer */
 } log_state = {.level = LOG_NOTICE_, .fd = STDOUT_FILENO};
@@ -105,7 +105,8 @@ static void log_send(const char *line, size_t n) {
 
 void log_write(enum log_level level, const char *format, ...) {
     static const int priority[] = {LOG_DEBUG, LOG_INFO, LOG_NOTICE, LOG_WARNING};
-    if (level >= LOG_NOTHING_ || (int)level < atomic_load_explicit(&log_state.level, memory_order_relaxed)) return;
+    if (level >= LOG_NOTHING_ || (int)level < atomic_load_explicit(&log_state.level, memory_order_relaxed))
+        return;
     int saved = errno;
     char line[128 + LINE_MAX_];
     size_t head = log_prefix(line, 128, level), text;

@@ -7,7 +7,8 @@ static inline unsigned char lower(char c) {
 
 static inline bool same(char a, char b, bool nocase) { return nocase ? lower(a) == lower(b) : a == b; }
 
-/* Bounds of a range count as signed chars, and are put in order before their case is dropped: both as in Redis. */
+/* Bounds of a range count as signed chars, and are put in order before their case is dropped: both as in
+ * Redis. */
 static bool in_range(char from, char to, char c, bool nocase) {
     signed char low = (signed char)from, high = (signed char)to, v = (signed char)c;
     if (low > high) {
@@ -23,8 +24,8 @@ static bool in_range(char from, char to, char c, bool nocase) {
     return v >= low && v <= high;
 }
 
-/* A class begins behind its '['. It ends at the first ']' that is not escaped and not the end of a range, or where the
- * pattern ends. Returns where the pattern goes on; `*hit` says whether c is in it. */
+/* A class begins behind its '['. It ends at the first ']' that is not escaped and not the end of a range, or
+ * where the pattern ends. Returns where the pattern goes on; `*hit` says whether c is in it. */
 static size_t class_match(struct slice pattern, size_t at, char c, bool nocase, bool *hit) {
     const char *p = pattern.p;
     size_t n = pattern.n;
@@ -44,7 +45,8 @@ static size_t class_match(struct slice pattern, size_t at, char c, bool nocase, 
     return at < n ? at + 1 : n;
 }
 
-/* Does the element at pattern[at], which is no star, take c? Moves `*at` behind it. Every element takes one character. */
+/* Does the element at pattern[at], which is no star, take c? Moves `*at` behind it. Every element takes one
+ * character. */
 static bool element_match(struct slice pattern, size_t *at, char c, bool nocase) {
     size_t i = *at;
     bool hit = true;
@@ -67,7 +69,8 @@ static bool element_match(struct slice pattern, size_t *at, char c, bool nocase)
 
 static bool literal(char c) { return c != '?' && c != '[' && c != '\\'; }
 
-/* Only the last star ever has to give way: what an earlier one could gain by taking more, the last can take as well. */
+/* Only the last star ever has to give way: what an earlier one could gain by taking more, the last can take
+ * as well. */
 static bool glob(struct slice pattern, struct slice text, bool nocase) {
     size_t p = 0, s = 0, star_p = 0, star_s = 0;
     if (!text.n) return !pattern.n; /* a star does not match nothing at all: Redis's way */

@@ -151,8 +151,9 @@ size_t num_put_i64(char *out, int64_t v) {
     return 1 + num_put_u64(out + 1, 0 - (uint64_t)v);
 }
 
-/* The fewest significant digits that read back as v (finite, above 0), and the decimal exponent of the first of them.
- * Any 15 digits survive the way through a double, so fewer need no trial, but for subnormals, which carry fewer bits. */
+/* The fewest significant digits that read back as v (finite, above 0), and the decimal exponent of the first
+ * of them. Any 15 digits survive the way through a double, so fewer need no trial, but for subnormals, which
+ * carry fewer bits. */
 static int shortest_digits(char digits[24], double v, int *exponent) {
     char text[40];
     for (int n = v < 2.2250738585072014e-308 ? 1 : 15;; n++) {
@@ -168,8 +169,9 @@ static int shortest_digits(char digits[24], double v, int *exponent) {
     return n;
 }
 
-/* Which of its three forms a number takes follows Redis 7.2: a whole number with up to 7 zeros added, a fraction where the
- * lowest digit stands at 10^-6 or above, or the first one within 10^-3 and 10^3, and an exponent without padding else. */
+/* Which of its three forms a number takes follows Redis 7.2: a whole number with up to 7 zeros added, a
+ * fraction where the lowest digit stands at 10^-6 or above, or the first one within 10^-3 and 10^3, and an
+ * exponent without padding else. */
 static size_t digits_layout(char *out, const char *digits, int n, int exponent) {
     int low = exponent - n + 1, size = abs(exponent);
     if (low >= 0 && size < n + 7) {
@@ -215,7 +217,8 @@ size_t num_put_double(char *out, double v) {
         memcpy(at, "inf", 3);
         return 3 + negative;
     }
-    if (v <= (double)(INT64_MAX / 2) && (double)(int64_t)v == v) return num_put_u64(at, (uint64_t)v) + negative;
+    if (v <= (double)(INT64_MAX / 2) && (double)(int64_t)v == v)
+        return num_put_u64(at, (uint64_t)v) + negative;
     char digits[24];
     int exponent, n = shortest_digits(digits, v, &exponent);
     return digits_layout(at, digits, n, exponent) + negative;

@@ -442,5 +442,6 @@ size_t dispatch_input(struct session *s, const char *p, size_t n, size_t *need) 
         batch_bring_near(b);
         done += skipped + batch_run(b, s, &stop);
     }
+    resp_reader_trim(&s->reader);
     return s->closing ? n : done;
 }

@@ -7,10 +7,10 @@
 
 enum {
     FIRST_SLOTS = 8,
-    KEPT_SLOTS = 1024,  /* more are given back once the next request begins */
-    KEPT_WORDS = 4096,  /* the same for the bytes of inline words */
-    SHORTEST_BULK = 6,  /* "$0\r\n\r\n" */
-    NOBODY_ARGS = 10,   /* limits before AUTH */
+    KEPT_SLOTS = 64,   /* more are given back once the next request begins */
+    KEPT_WORDS = 4096, /* the same for the bytes of inline words */
+    SHORTEST_BULK = 6, /* "$0\r\n\r\n" */
+    NOBODY_ARGS = 10,  /* limits before AUTH */
     NOBODY_BULK = 16384,
 };
 
@@ -29,10 +29,11 @@ void resp_reader_free(struct resp_reader *r) {
 
 static inline unsigned digit(char c) { return (unsigned)(unsigned char)c - '0'; }
 
-/* Reads the number behind the mark at `*at`, where at least SHORTEST_BULK bytes lie, so that three digits and the line's end
- * need no look at `end`; moves `*at` behind the line. False where the line is not whole or not plain, or has more than four
- * digits: what goes with it costs more than its line. What follows '\r' is not looked at: Redis does not either. Positions
- * are integers, as they may point past the end before they are checked. */
+/* Reads the number behind the mark at `*at`, where at least SHORTEST_BULK bytes lie, so that three digits and
+ * the line's end need no look at `end`; moves `*at` behind the line. False where the line is not whole or not
+ * plain, or has more than four digits: what goes with it costs more than its line. What follows '\r' is not
+ * looked at: Redis does not either. Positions are integers, as they may point past the end before they are
+ * checked. */
 static inline __attribute__((always_inline)) bool quick_number(uintptr_t *at, uintptr_t end, uint32_t *out) {
     const char *s = (const char *)*at;
     uint32_t v = digit(s[1]), d;
@@ -64,8 +65,8 @@ static inline __attribute__((always_inline)) bool quick_number(uintptr_t *at, ui
     return d <= 9 && *at <= end && s[5] == '\r';
 }
 
-static inline __attribute__((always_inline)) size_t quick_request(const struct resp_limits *limits, const char *p,
-    size_t n, struct slice *argv, size_t room, size_t *used) {
+static inline __attribute__((always_inline)) size_t quick_request(const struct resp_limits *limits,
+    const char *p, size_t n, struct slice *argv, size_t room, size_t *used) {
     uintptr_t at = (uintptr_t)p, end = at + n, last_start = end - SHORTEST_BULK;
     uint32_t argc, len;
     if (n < SHORTEST_BULK || *p != '*' || limits->unauthenticated) return 0;
@@ -81,8 +82,8 @@ static inline __attribute__((always_inline)) size_t quick_request(const struct r
     return argc;
 }
 
-size_t resp_reader_quick(const struct resp_limits *limits, const char *p, size_t n, struct slice *argv, size_t room,
-    size_t *used) {
+size_t resp_reader_quick(const struct resp_limits *limits, const char *p, size_t n, struct slice *argv,
+    size_t room, size_t *used) {
     return quick_request(limits, p, n, argv, room, used);
 }
 
@@ -104,6 +105,12 @@ static void slots_set(struct resp_reader *r, size_t cap) {
     r->argcap = cap;
 }
 
+void resp_reader_trim(struct resp_reader *r) {
+    if (!resp_reader_idle(r)) return;
+    if (r->argcap > KEPT_SLOTS) slots_set(r, 0);
+    if (r->inline_words.cap > KEPT_WORDS) buf_free(&r->inline_words);
+}
+
 static void argv_add(struct resp_reader *r, const char *p, size_t n) {
     if (r->argc == r->argcap) slots_set(r, r->argcap ? r->argcap * 2 : FIRST_SLOTS);
     r->argv[r->argc++] = (struct slice){p, n};
@@ -116,10 +123,10 @@ static enum resp_status finish(struct resp_reader *r, struct resp_request *out, 
     return RESP_REQUEST;
 }
 
-/* The line at r->at: a mark, a number, \r and any one byte, as Redis reads it. Moves r->at behind it. RESP_REQUEST: it was
- * there; `*ok` says whether the number is one. */
-static enum resp_status header(struct resp_reader *r, const struct resp_limits *limits, const char *p, size_t n,
-    const char *too_big, char *mark, int64_t *number, bool *ok) {
+/* The line at r->at: a mark, a number, \r and any one byte, as Redis reads it. Moves r->at behind it.
+ * RESP_REQUEST: it was there; `*ok` says whether the number is one. */
+static enum resp_status header(struct resp_reader *r, const struct resp_limits *limits, const char *p,
+    size_t n, const char *too_big, char *mark, int64_t *number, bool *ok) {
     const char *line = p + r->at;
     size_t left = n - r->at;
     const char *stop = left ? memchr(line, '\r', left) : NULL;
@@ -132,7 +139,8 @@ static enum resp_status header(struct resp_reader *r, const struct resp_limits *
     return RESP_REQUEST;
 }
 
-static enum resp_status count_read(struct resp_reader *r, const struct resp_limits *limits, const char *p, size_t n) {
+static enum resp_status count_read(
+    struct resp_reader *r, const struct resp_limits *limits, const char *p, size_t n) {
     char mark;
     int64_t count;
     bool ok;
@@ -144,7 +152,8 @@ static enum resp_status count_read(struct resp_reader *r, const struct resp_limi
     return RESP_REQUEST;
 }
 
-static enum resp_status length_read(struct resp_reader *r, const struct resp_limits *limits, const char *p, size_t n) {
+static enum resp_status length_read(
+    struct resp_reader *r, const struct resp_limits *limits, const char *p, size_t n) {
     char mark, what[32];
     int64_t length;
     bool ok;
@@ -161,8 +170,8 @@ static enum resp_status length_read(struct resp_reader *r, const struct resp_lim
 }
 
 /* Arguments are kept as offsets until the last one is there: the bytes may move between two calls. */
-static enum resp_status array_read(struct resp_reader *r, const struct resp_limits *limits, const char *p, size_t n,
-    struct resp_request *out, size_t *need) {
+static enum resp_status array_read(struct resp_reader *r, const struct resp_limits *limits, const char *p,
+    size_t n, struct resp_request *out, size_t *need) {
     enum resp_status got;
     if (r->args_left < 0 && (got = count_read(r, limits, p, n)) != RESP_REQUEST) return got;
     while (r->args_left) {
@@ -191,25 +200,20 @@ static int hex(char c) {
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* What a backslash and the bytes from p on stand for inside double quotes. Returns how many bytes that were. */
+/* What a backslash and the bytes from p on stand for inside double quotes. Returns how many they were. */
 static size_t unescape(const char *p, const char *end, char *out) {
     if (*p == 'x' && end - p >= 3 && hex(p[1]) >= 0 && hex(p[2]) >= 0) {
         *out = (char)(hex(p[1]) << 4 | hex(p[2]));
         return 3;
     }
-    switch (*p) {
-    case 'n': *out = '\n'; break;
-    case 'r': *out = '\r'; break;
-    case 't': *out = '\t'; break;
-    case 'b': *out = '\b'; break;
-    case 'a': *out = '\a'; break;
-    default: *out = *p; break;
-    }
+    static const char letters[] = "nrtba", meant[] = "\n\r\t\b\a";
+    const char *found = memchr(letters, *p, sizeof letters - 1);
+    *out = found ? meant[found - letters] : *p;
     return 1;
 }
 
-/* The quoted part that begins behind a quote at p. A space or the end must follow its closing quote. Returns the byte behind
- * that quote, or NULL. */
+/* The quoted part that begins behind a quote at p. A space or the end must follow its closing quote. Returns
+ * the byte behind that quote, or NULL. */
 static const char *quoted(const char *p, const char *end, char quote, char **to) {
     while (p < end && *p != quote) {
         if (*p == '\\' && quote == '"' && p + 1 < end) {
@@ -226,8 +230,8 @@ static const char *quoted(const char *p, const char *end, char quote, char **to)
     return p + 1;
 }
 
-/* The next word from *at on, written to *to, which has room for the rest of the line. 1: a word, 0: none left, -1: quotes
- * do not match. */
+/* The next word from *at on, written to *to, which has room for the rest of the line. 1: a word, 0: none
+ * left, -1: quotes do not match. */
 static int word_next(const char **at, const char *end, char **to, struct slice *word) {
     const char *p = *at;
     char *start = *to;
@@ -256,8 +260,8 @@ bool resp_split_line(struct slice line, struct buf *bytes, struct buf *words) {
     return !got;
 }
 
-static enum resp_status inline_read(struct resp_reader *r, const struct resp_limits *limits, const char *p, size_t n,
-    struct resp_request *out) {
+static enum resp_status inline_read(struct resp_reader *r, const struct resp_limits *limits, const char *p,
+    size_t n, struct resp_request *out) {
     const char *stop = memchr(p + r->at, '\n', n - r->at);
     if (!stop) {
         r->at = n;
@@ -272,20 +276,19 @@ static enum resp_status inline_read(struct resp_reader *r, const struct resp_lim
     return finish(r, out, (size_t)(stop - p) + 1);
 }
 
-static __attribute__((noinline)) enum resp_status general(struct resp_reader *r, const struct resp_limits *limits,
-    const char *p, size_t n, struct resp_request *out, size_t *need) {
+static __attribute__((noinline)) enum resp_status general(struct resp_reader *r,
+    const struct resp_limits *limits, const char *p, size_t n, struct resp_request *out, size_t *need) {
     if (need) *need = 0;
     if (resp_reader_idle(r)) {
         r->argc = 0;
-        if (r->argcap > KEPT_SLOTS) slots_set(r, 0);
-        if (r->inline_words.cap > KEPT_WORDS) buf_free(&r->inline_words);
+        resp_reader_trim(r);
         if (!n) return RESP_MORE;
     }
     return *p == '*' ? array_read(r, limits, p, n, out, need) : inline_read(r, limits, p, n, out);
 }
 
-enum resp_status resp_reader_next(struct resp_reader *r, const struct resp_limits *limits, const char *p, size_t n,
-    struct resp_request *out, size_t *need) {
+enum resp_status resp_reader_next(struct resp_reader *r, const struct resp_limits *limits, const char *p,
+    size_t n, struct resp_request *out, size_t *need) {
     if (resp_reader_idle(r)) {
         out->argc = quick_request(limits, p, n, r->argv, r->argcap, &out->used);
         if (__builtin_expect(out->argc > 0, 1)) {

@@ -5,8 +5,9 @@
 #include <assert.h>
 
 enum {
-    HEADER_MAX = 24,   /* a mark, a length, \r\n */
-    ONE_PIECE = 4096,  /* a payload up to this is kept in one chunk even if that wastes the rest of the last one */
+    HEADER_MAX = 24, /* a mark, a length, \r\n */
+    ONE_PIECE =
+        4096, /* a payload up to this is kept in one chunk even if that wastes the rest of the last one */
 };
 
 static inline char *header(char *at, char mark, uint64_t v) {
@@ -104,7 +105,9 @@ void resp_null_array(struct resp_writer *w) {
 }
 
 void resp_array(struct resp_writer *w, size_t n) { put_header(w, '*', n); }
-void resp_map(struct resp_writer *w, size_t pairs) { w->proto == 2 ? put_header(w, '*', 2 * pairs) : put_header(w, '%', pairs); }
+void resp_map(struct resp_writer *w, size_t pairs) {
+    w->proto == 2 ? put_header(w, '*', 2 * pairs) : put_header(w, '%', pairs);
+}
 void resp_set(struct resp_writer *w, size_t n) { put_header(w, w->proto == 2 ? '*' : '~', n); }
 void resp_push(struct resp_writer *w, size_t n) { put_header(w, w->proto == 2 ? '*' : '>', n); }
 

@@ -1,6 +1,6 @@
-/* Runs a fuzz target without libFuzzer: first every file of tests/fuzz/NAME as it is, then FUZZ_RUNS (100,000) inputs made
- * by changing and joining them, always the same ones (FUZZ_SEED names others). Files and folders on the command line are run
- * instead: that is how a crash that libFuzzer found is looked at. */
+/* Runs a fuzz target without libFuzzer: first every file of tests/fuzz/NAME as it is, then FUZZ_RUNS
+ * (100,000) inputs made by changing and joining them, always the same ones (FUZZ_SEED names others). Files
+ * and folders on the command line are run instead: that is how a crash that libFuzzer found is looked at. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -34,7 +34,9 @@ static void fail(const char *what, const char *name) {
     exit(1);
 }
 
-static int by_name(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
+static int by_name(const struct dirent **a, const struct dirent **b) {
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
 
 static void load(const char *path) {
     struct stat st;
@@ -111,12 +113,14 @@ static uint64_t setting(const char *name, uint64_t otherwise) {
 }
 
 int main(int argc, char **argv) {
-    const char *name = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0], *top = getenv("top_srcdir");
+    const char *name = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0],
+               *top = getenv("top_srcdir");
     for (int i = 1; i < argc; i++) load(argv[i]);
     if (argc < 2) {
         char path[4096];
         if (!strncmp(name, "lt-", 3)) name += 3;
-        snprintf(path, sizeof path, "%s/tests/fuzz/%s", top ? top : ".", strncmp(name, "fuzz-", 5) ? name : name + 5);
+        snprintf(path, sizeof path, "%s/tests/fuzz/%s", top ? top : ".",
+            strncmp(name, "fuzz-", 5) ? name : name + 5);
         load(path);
     }
     for (size_t i = 0; i < inputs; i++) run(corpus[i].p, corpus[i].n);

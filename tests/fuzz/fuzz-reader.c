@@ -1,5 +1,5 @@
-/* The request reader on any bytes: what comes in pieces must be read as what comes at once is. The first two bytes choose the
- * pieces and the limits; the rest is what a client sends. */
+/* The request reader on any bytes: what comes in pieces must be read as what comes at once is. The first two
+ * bytes choose the pieces and the limits; the rest is what a client sends. */
 #include "resp/reader.h"
 
 #include <stdint.h>
@@ -7,7 +7,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { LONGEST = 60000 }; /* below the limit of a line: whether that one is met depends on the pieces, in Redis too */
+enum {
+    LONGEST = 60000
+}; /* below the limit of a line: whether that one is met depends on the pieces, in Redis too */
 
 static void require(bool ok) {
     if (!ok) abort();
@@ -23,7 +25,8 @@ static void put_request(struct buf *to, const struct resp_request *q) {
     }
 }
 
-/* `pieces`: 0 all at once, else a seed for their lengths. Each time the unread bytes lie in a block of their own. */
+/* `pieces`: 0 all at once, else a seed for their lengths. Each time the unread bytes lie in a block of their
+ * own. */
 static void feed(const char *p, size_t n, const struct resp_limits *limits, uint32_t pieces, struct buf *to) {
     struct resp_reader r;
     struct resp_request q;
@@ -45,7 +48,8 @@ static void feed(const char *p, size_t n, const struct resp_limits *limits, uint
         for (;;) {
             struct slice quick[64];
             size_t used = 0, argc = 0;
-            if (resp_reader_idle(&r)) argc = resp_reader_quick(limits, here + at, offered - at, quick, 64, &used);
+            if (resp_reader_idle(&r))
+                argc = resp_reader_quick(limits, here + at, offered - at, quick, 64, &used);
             got = resp_reader_next(&r, limits, here + at, offered - at, &q, &need);
             require(!argc || (got == RESP_REQUEST && argc == q.argc && used == q.used));
             for (size_t i = 0; i < argc; i++) require(quick[i].p == q.argv[i].p && quick[i].n == q.argv[i].n);
@@ -65,8 +69,10 @@ static void feed(const char *p, size_t n, const struct resp_limits *limits, uint
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < 2 || size > LONGEST) return 0;
-    struct resp_limits limits = {.max_bulk = data[1] & 2 ? 100 : 512 << 20, .max_args = data[1] & 4 ? 3 : INT32_MAX,
-        .max_inline = 65536, .unauthenticated = data[1] & 1};
+    struct resp_limits limits = {.max_bulk = data[1] & 2 ? 100 : 512 << 20,
+        .max_args = data[1] & 4 ? 3 : INT32_MAX,
+        .max_inline = 65536,
+        .unauthenticated = data[1] & 1};
     struct buf whole = {0}, pieces = {0}, bytes = {0}, single = {0};
     feed((const char *)data + 2, size - 2, &limits, 0, &whole);
     for (uint32_t seed = 1; seed < 4; seed++) {

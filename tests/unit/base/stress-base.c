@@ -1,4 +1,5 @@
-/* Threads on everything of src/base that threads share; a plain program, so that the thread sanitizer can run it. */
+/* Threads on everything of src/base that threads share; a plain program, so that the thread sanitizer can run
+ * it. */
 #include "base/hist.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -47,7 +48,8 @@ int main(void) {
     uint64_t before = mem_used(MEM_DATA);
     check(log_file_set("/dev/null"), "the log goes nowhere");
     atomic_store(&running, THREADS);
-    for (unsigned i = 0; i < THREADS; i++) check(!pthread_create(&t[i], NULL, work, (void *)(uintptr_t)i), "a thread starts");
+    for (unsigned i = 0; i < THREADS; i++)
+        check(!pthread_create(&t[i], NULL, work, (void *)(uintptr_t)i), "a thread starts");
     do {
         struct hist_sum s = {0};
         for (int i = 0; i < THREADS; i++) hist_sum_add(&s, &latency[i]);

@@ -12,7 +12,8 @@ Test(clock, clocks_agree) {
     uint64_t ticks = clock_ticks();
     while (clock_mono_us() - mono < 20000) {}
     int64_t measured = clock_ticks_us(clock_ticks() - ticks), passed = clock_mono_us() - mono;
-    cr_assert(measured >= 18000 && measured <= passed * 11 / 10 + 1000, "%lld of %lld", (long long)measured, (long long)passed);
+    cr_assert(measured >= 18000 && measured <= passed * 11 / 10 + 1000, "%lld of %lld", (long long)measured,
+        (long long)passed);
     cr_assert(clock_cpu_us() > cpu && clock_cpu_us() - cpu <= clock_mono_us() - mono + 1000);
     cr_assert(clock_ticks_per_us() > 1);
     cr_assert(clock_ticks_slow() > 0);

@@ -11,7 +11,8 @@ Test(hist, relative_error_stays_below_a_thirty_second) {
         hist_add(&h, v);
         hist_sum_add(&s, &h);
         double end = hist_percentile_us(&s, 100) * 1000;
-        cr_assert(end >= (double)v - 0.5 && end < (double)v * (1 + 1.0 / 32) + 0.5, "%llu: %f", (unsigned long long)v, end);
+        cr_assert(end >= (double)v - 0.5 && end < (double)v * (1 + 1.0 / 32) + 0.5, "%llu: %f",
+            (unsigned long long)v, end);
         cr_assert(hist_count_below(&s, v) == 1);
         cr_assert(v < 64 || hist_count_below(&s, v - v / 16) == 0);
         hist_free(&h);

@@ -49,8 +49,11 @@ Test(log, lines_look_like_those_of_redis) {
     for (int i = 0; i < 4; i++, line = rest + 1) {
         rest = strchr(line, '\n');
         cr_assert(rest);
-        snprintf(expected, sizeof expected, "%d:M [0-3][0-9] [A-Z][a-z][a-z] 2??? [0-2][0-9]:[0-5][0-9]:[0-6][0-9].[0-9][0-9][0-9] %s", (int)getpid(), words[i]);
-        cr_assert(match_glob(slice_of(expected), (struct slice){line, (size_t)(rest - line)}), "%s on %s", expected, line);
+        snprintf(expected, sizeof expected,
+            "%d:M [0-3][0-9] [A-Z][a-z][a-z] 2??? [0-2][0-9]:[0-5][0-9]:[0-6][0-9].[0-9][0-9][0-9] %s",
+            (int)getpid(), words[i]);
+        cr_assert(match_glob(slice_of(expected), (struct slice){line, (size_t)(rest - line)}), "%s on %s",
+            expected, line);
     }
     cr_assert(!*line);
 }

@@ -5,25 +5,32 @@
 #include <ctype.h>
 #include <stdlib.h>
 
-static bool glob(const char *pattern, const char *text) { return match_glob(slice_of(pattern), slice_of(text)); }
+static bool glob(const char *pattern, const char *text) {
+    return match_glob(slice_of(pattern), slice_of(text));
+}
 
 /* What redis-server 7.0 answers to KEYS pattern with the text as the only key. */
 Test(match, answers_of_redis) {
     static const struct {
         const char *pattern, *text;
         bool hit;
-    } cases[] = {{"abc", "abc", true}, {"abc", "abd", false}, {"abc", "ab", false}, {"ab", "abc", false}, {"*", "a", true},
-        {"**", "a", true}, {"a*", "a", true}, {"a**", "a", true}, {"*a", "a", true}, {"a?c", "abc", true}, {"a?", "a", false},
-        {"?", "ab", false}, {"*b*", "abc", true}, {"*d*", "abc", false}, {"[abc]", "b", true}, {"[^abc]", "b", false},
-        {"[^abc]", "d", true}, {"[a-c]", "b", true}, {"[c-a]", "b", true}, {"[a-c]", "d", false}, {"[a-]", "a", true},
-        {"[a-]", "]", true}, {"[a-]x", "b", false}, {"[abc", "c", true}, {"[abc", "d", false}, {"[", "a", false},
-        {"[", "[", false}, {"[^", "a", true}, {"[]", "a", false}, {"[]a]", "a]", false}, {"[^]", "a", true}, {"[\\]]", "]", true},
-        {"[\\a]", "a", true}, {"[\\", "\\", true}, {"[a\\", "\\", true}, {"\\*", "*", true}, {"\\*", "a", false}, {"\\", "\\", true},
-        {"a\\", "a\\", true}, {"\\a", "a", true}, {"\\\\", "\\", true}, {"[a-c", "b", true}, {"[a-", "-", true}, {"h[a-b]llo", "hallo", true},
-        {"*[", "a", false}, {"*[^", "ab", true}, {"a*b*c", "aXbYc", true}, {"a*b*c", "aXcYb", false}, {"", "a", false}, {"", "", true},
-        {"*", "", false}, {"[a-z]*", "q1", true}, {"*?", "a", true}, {"*??", "a", false}, {"?*?", "ab", true}};
+    } cases[] = {{"abc", "abc", true}, {"abc", "abd", false}, {"abc", "ab", false}, {"ab", "abc", false},
+        {"*", "a", true}, {"**", "a", true}, {"a*", "a", true}, {"a**", "a", true}, {"*a", "a", true},
+        {"a?c", "abc", true}, {"a?", "a", false}, {"?", "ab", false}, {"*b*", "abc", true},
+        {"*d*", "abc", false}, {"[abc]", "b", true}, {"[^abc]", "b", false}, {"[^abc]", "d", true},
+        {"[a-c]", "b", true}, {"[c-a]", "b", true}, {"[a-c]", "d", false}, {"[a-]", "a", true},
+        {"[a-]", "]", true}, {"[a-]x", "b", false}, {"[abc", "c", true}, {"[abc", "d", false},
+        {"[", "a", false}, {"[", "[", false}, {"[^", "a", true}, {"[]", "a", false}, {"[]a]", "a]", false},
+        {"[^]", "a", true}, {"[\\]]", "]", true}, {"[\\a]", "a", true}, {"[\\", "\\", true},
+        {"[a\\", "\\", true}, {"\\*", "*", true}, {"\\*", "a", false}, {"\\", "\\", true},
+        {"a\\", "a\\", true}, {"\\a", "a", true}, {"\\\\", "\\", true}, {"[a-c", "b", true},
+        {"[a-", "-", true}, {"h[a-b]llo", "hallo", true}, {"*[", "a", false}, {"*[^", "ab", true},
+        {"a*b*c", "aXbYc", true}, {"a*b*c", "aXcYb", false}, {"", "a", false}, {"", "", true},
+        {"*", "", false}, {"[a-z]*", "q1", true}, {"*?", "a", true}, {"*??", "a", false},
+        {"?*?", "ab", true}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        cr_expect(glob(cases[i].pattern, cases[i].text) == cases[i].hit, "%s on %s", cases[i].pattern, cases[i].text);
+        cr_expect(glob(cases[i].pattern, cases[i].text) == cases[i].hit, "%s on %s", cases[i].pattern,
+            cases[i].text);
 }
 
 Test(match, case_is_dropped_where_asked) {
@@ -104,7 +111,8 @@ Test(match, random_patterns_against_a_naive_twin) {
         for (size_t k = 0; k < m; k++) text[k] = letters[rand() % 8];
         bool expected = twin(e, parse(pattern, n, e), text, m);
         hits += expected;
-        cr_assert(match_glob((struct slice){pattern, n}, (struct slice){text, m}) == expected, "%.*s on %.*s", (int)n, pattern, (int)m, text);
+        cr_assert(match_glob((struct slice){pattern, n}, (struct slice){text, m}) == expected, "%.*s on %.*s",
+            (int)n, pattern, (int)m, text);
     }
     cr_assert(hits > 1000 && hits < 399000);
 }

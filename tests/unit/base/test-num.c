@@ -10,8 +10,8 @@
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
 Test(num, whole_numbers_that_are_read) {
-    static const int64_t values[] = {0, 1, -1, 9, 10, 99, 100, 12345, -999, INT64_MAX, INT64_MAX - 1, INT64_MIN,
-        INT64_MIN + 1, 1000000000000000000, 999999999999999999, -1000000000000000000};
+    static const int64_t values[] = {0, 1, -1, 9, 10, 99, 100, 12345, -999, INT64_MAX, INT64_MAX - 1,
+        INT64_MIN, INT64_MIN + 1, 1000000000000000000, 999999999999999999, -1000000000000000000};
     for (size_t i = 0; i < COUNT(values); i++) {
         char text[32], ours[NUM_I64_MAX];
         int n = snprintf(text, sizeof text, "%" PRId64, values[i]);
@@ -24,9 +24,9 @@ Test(num, whole_numbers_that_are_read) {
 }
 
 Test(num, whole_numbers_that_are_refused) {
-    static const char *const bad[] = {"", "-", "+1", " 1", "1 ", "01", "-01", "-0", "00", "1a", "a", "0x1", "1.0",
-        "9223372036854775808", "-9223372036854775809", "10000000000000000000", "99999999999999999999", "--1", "1-",
-        "18446744073709551616", "123456789012345678901", ":", "/"};
+    static const char *const bad[] = {"", "-", "+1", " 1", "1 ", "01", "-01", "-0", "00", "1a", "a", "0x1",
+        "1.0", "9223372036854775808", "-9223372036854775809", "10000000000000000000", "99999999999999999999",
+        "--1", "1-", "18446744073709551616", "123456789012345678901", ":", "/"};
     for (size_t i = 0; i < COUNT(bad); i++) {
         int64_t v = 42;
         cr_assert(!num_i64(slice_of(bad[i]), &v), "%s", bad[i]);
@@ -42,23 +42,28 @@ Test(num, unsigned_numbers) {
         const char *text;
         bool ok;
         uint64_t v;
-    } cases[] = {{"0", true, 0}, {"18446744073709551615", true, UINT64_MAX}, {"18446744073709551616", false, 0},
-        {"18446744073709551620", false, 0}, {"99999999999999999999", false, 0}, {"9999999999999999999", true, 9999999999999999999u},
-        {"-1", false, 0}, {"00", false, 0}, {"01234567890123456789", false, 0}, {"1844674407370955161a", false, 0},
-        {"111111111111111111111", false, 0}, {"", false, 0}};
+    } cases[] = {{"0", true, 0}, {"18446744073709551615", true, UINT64_MAX},
+        {"18446744073709551616", false, 0}, {"18446744073709551620", false, 0},
+        {"99999999999999999999", false, 0}, {"9999999999999999999", true, 9999999999999999999u},
+        {"-1", false, 0}, {"00", false, 0}, {"01234567890123456789", false, 0},
+        {"1844674407370955161a", false, 0}, {"111111111111111111111", false, 0}, {"", false, 0}};
     for (size_t i = 0; i < COUNT(cases); i++) {
         uint64_t v = 0;
         cr_assert(num_u64(slice_of(cases[i].text), &v) == cases[i].ok, "%s", cases[i].text);
         if (cases[i].ok) cr_assert(v == cases[i].v);
         char text[NUM_I64_MAX];
-        if (cases[i].ok) cr_assert(num_put_u64(text, v) == strlen(cases[i].text) && !memcmp(text, cases[i].text, strlen(cases[i].text)));
+        if (cases[i].ok)
+            cr_assert(num_put_u64(text, v) == strlen(cases[i].text) &&
+                      !memcmp(text, cases[i].text, strlen(cases[i].text)));
     }
 }
 
 Test(num, every_length_of_number_as_printf_writes_it) {
     srand(1);
     for (int i = 0; i < 200000; i++) {
-        uint64_t v = ((uint64_t)(unsigned)rand() << 42 ^ (uint64_t)(unsigned)rand() << 21 ^ (unsigned)rand()) >> (rand() % 64);
+        uint64_t v =
+            ((uint64_t)(unsigned)rand() << 42 ^ (uint64_t)(unsigned)rand() << 21 ^ (unsigned)rand()) >>
+            (rand() % 64);
         char text[32], ours[NUM_I64_MAX];
         int n = snprintf(text, sizeof text, "%" PRIu64, v);
         cr_assert(num_put_u64(ours, v) == (size_t)n && !memcmp(ours, text, (size_t)n), "%s", text);
@@ -72,10 +77,11 @@ Test(num, doubles_read) {
         const char *text;
         bool ok;
         double v;
-    } cases[] = {{"1", true, 1}, {"-1.5", true, -1.5}, {"1e3", true, 1000}, {"0x10", true, 16}, {"inf", true, INFINITY},
-        {"-inf", true, -INFINITY}, {"+inf", true, INFINITY}, {"Infinity", true, INFINITY}, {"+3", true, 3}, {".5", true, .5},
-        {"5.", true, 5}, {"", false, 0}, {" 1", false, 0}, {"1 ", false, 0}, {"nan", false, 0}, {"1e400", false, 0},
-        {"-1e400", false, 0}, {"1e-400", false, 0}, {"4e-320", true, 4e-320}, {"1,5", false, 0}, {"abc", false, 0},
+    } cases[] = {{"1", true, 1}, {"-1.5", true, -1.5}, {"1e3", true, 1000}, {"0x10", true, 16},
+        {"inf", true, INFINITY}, {"-inf", true, -INFINITY}, {"+inf", true, INFINITY},
+        {"Infinity", true, INFINITY}, {"+3", true, 3}, {".5", true, .5}, {"5.", true, 5}, {"", false, 0},
+        {" 1", false, 0}, {"1 ", false, 0}, {"nan", false, 0}, {"1e400", false, 0}, {"-1e400", false, 0},
+        {"1e-400", false, 0}, {"4e-320", true, 4e-320}, {"1,5", false, 0}, {"abc", false, 0},
         {"0x", false, 0}, {"1e", false, 0}, {"\t1", false, 0}};
     for (size_t i = 0; i < COUNT(cases); i++) {
         double v = 0;
@@ -99,18 +105,21 @@ Test(num, doubles_written_as_redis_lays_them_out) {
     static const struct {
         double v;
         const char *text;
-    } cases[] = {{0, "0"}, {-0.0, "-0"}, {3, "3"}, {-3, "-3"}, {0.1, "0.1"}, {0.1 + 0.2, "0.30000000000000004"}, {1e20, "1e+20"},
-        {1.5e20, "1.5e+20"}, {-1e20, "-1e+20"}, {1e18, "1000000000000000000"}, {1e-6, "0.000001"}, {1e-7, "1e-7"},
-        {1.5e-5, "0.000015"}, {1.5e-6, "1.5e-6"}, {1.25e-10, "1.25e-10"}, {3.14159, "3.14159"}, {100.5, "100.5"},
-        {1234.5678901234567, "1234.5678901234567"}, {12345.678901234567, "1.2345678901234567e+4"}, {INFINITY, "inf"},
-        {-INFINITY, "-inf"}, {NAN, "nan"}, {-NAN, "nan"}, {5e-324, "5e-324"}, {DBL_MAX, "1.7976931348623157e+308"},
-        {DBL_MIN, "2.2250738585072014e-308"}, {1e100, "1e+100"}, {1.7e5, "170000"}, {12345678.9, "12345678.9"},
-        {4611686018427387904.0, "4611686018427387904"}, {9223372036854775808.0, "9223372036854776000"},
-        {1e22, "1e+22"}, {123456789012345680000.0, "123456789012345680000"}};
+    } cases[] = {{0, "0"}, {-0.0, "-0"}, {3, "3"}, {-3, "-3"}, {0.1, "0.1"},
+        {0.1 + 0.2, "0.30000000000000004"}, {1e20, "1e+20"}, {1.5e20, "1.5e+20"}, {-1e20, "-1e+20"},
+        {1e18, "1000000000000000000"}, {1e-6, "0.000001"}, {1e-7, "1e-7"}, {1.5e-5, "0.000015"},
+        {1.5e-6, "1.5e-6"}, {1.25e-10, "1.25e-10"}, {3.14159, "3.14159"}, {100.5, "100.5"},
+        {1234.5678901234567, "1234.5678901234567"}, {12345.678901234567, "1.2345678901234567e+4"},
+        {INFINITY, "inf"}, {-INFINITY, "-inf"}, {NAN, "nan"}, {-NAN, "nan"}, {5e-324, "5e-324"},
+        {DBL_MAX, "1.7976931348623157e+308"}, {DBL_MIN, "2.2250738585072014e-308"}, {1e100, "1e+100"},
+        {1.7e5, "170000"}, {12345678.9, "12345678.9"}, {4611686018427387904.0, "4611686018427387904"},
+        {9223372036854775808.0, "9223372036854776000"}, {1e22, "1e+22"},
+        {123456789012345680000.0, "123456789012345680000"}};
     for (size_t i = 0; i < COUNT(cases); i++) {
         char text[NUM_DOUBLE_MAX];
         size_t n = num_put_double(text, cases[i].v);
-        cr_expect(n == strlen(cases[i].text) && !memcmp(text, cases[i].text, n), "%s, not %.*s", cases[i].text, (int)n, text);
+        cr_expect(n == strlen(cases[i].text) && !memcmp(text, cases[i].text, n), "%s, not %.*s",
+            cases[i].text, (int)n, text);
     }
 }
 
@@ -131,7 +140,8 @@ static int significant(const char *text, size_t n) {
 Test(num, doubles_come_back_and_are_shortest) {
     srand(2);
     for (int i = 0; i < 100000; i++) {
-        uint64_t bits = (uint64_t)(unsigned)rand() << 42 ^ (uint64_t)(unsigned)rand() << 21 ^ (unsigned)rand();
+        uint64_t bits =
+            (uint64_t)(unsigned)rand() << 42 ^ (uint64_t)(unsigned)rand() << 21 ^ (unsigned)rand();
         double v, back;
         if (i % 2) {
             memcpy(&v, &bits, sizeof v);
@@ -144,7 +154,8 @@ Test(num, doubles_come_back_and_are_shortest) {
         cr_assert(n < NUM_DOUBLE_MAX - 4);
         cr_assert(num_double((struct slice){text, n}, &back) && back == v, "%.17g", v);
         int digits = significant(text, n);
-        if (digits <= 1 || (fabs(v) < 4.7e18 && v == floor(v))) continue; /* whole numbers are written in full */
+        if (digits <= 1 || (fabs(v) < 4.7e18 && v == floor(v)))
+            continue; /* whole numbers are written in full */
         char fewer[40];
         snprintf(fewer, sizeof fewer, "%.*e", digits - 2, v);
         cr_assert(strtod(fewer, NULL) != v, "%s is as good as %.*s", fewer, (int)n, text);
@@ -155,13 +166,14 @@ Test(num, long_doubles_written_as_incrbyfloat_does) {
     static const struct {
         long double v;
         const char *text;
-    } cases[] = {{0, "0"}, {-0.0L, "0"}, {3, "3"}, {10.5L, "10.5"}, {-10.25L, "-10.25"}, {5.0e3L, "5000"}, {0.1L, "0.1"},
-        {3.0L + 1.1L, "4.1"}, {1e17L, "100000000000000000"}, {1e-17L, "0.00000000000000001"}, {1e-18L, "0"},
-        {-1e-18L, "0"}, {INFINITY, "inf"}, {-INFINITY, "-inf"}, {100, "100"}};
+    } cases[] = {{0, "0"}, {-0.0L, "0"}, {3, "3"}, {10.5L, "10.5"}, {-10.25L, "-10.25"}, {5.0e3L, "5000"},
+        {0.1L, "0.1"}, {3.0L + 1.1L, "4.1"}, {1e17L, "100000000000000000"}, {1e-17L, "0.00000000000000001"},
+        {1e-18L, "0"}, {-1e-18L, "0"}, {INFINITY, "inf"}, {-INFINITY, "-inf"}, {100, "100"}};
     char text[NUM_LONG_DOUBLE_MAX];
     for (size_t i = 0; i < COUNT(cases); i++) {
         size_t n = num_put_long_double(text, cases[i].v);
-        cr_expect(n == strlen(cases[i].text) && !memcmp(text, cases[i].text, n), "%s, not %.*s", cases[i].text, (int)n, text);
+        cr_expect(n == strlen(cases[i].text) && !memcmp(text, cases[i].text, n), "%s, not %.*s",
+            cases[i].text, (int)n, text);
     }
     cr_assert(num_put_long_double(text, LDBL_MAX) == 4933);
 }
@@ -171,10 +183,11 @@ Test(num, memory_units) {
         const char *text;
         bool ok;
         uint64_t v;
-    } cases[] = {{"0", true, 0}, {"100", true, 100}, {"1k", true, 1000}, {"1kb", true, 1024}, {"1KB", true, 1024},
-        {"2m", true, 2000000}, {"2Mb", true, 2097152}, {"1g", true, 1000000000}, {"1gb", true, 1073741824}, {"7b", true, 7},
-        {"", false, 0}, {"kb", false, 0}, {"-1", false, 0}, {"1tb", false, 0}, {"1 kb", false, 0}, {"1kbx", false, 0},
-        {"1.5gb", false, 0}, {"18446744073709551616", false, 0}, {"99999999999gb", false, 0}, {"18446744073709551615", false, 0}};
+    } cases[] = {{"0", true, 0}, {"100", true, 100}, {"1k", true, 1000}, {"1kb", true, 1024},
+        {"1KB", true, 1024}, {"2m", true, 2000000}, {"2Mb", true, 2097152}, {"1g", true, 1000000000},
+        {"1gb", true, 1073741824}, {"7b", true, 7}, {"", false, 0}, {"kb", false, 0}, {"-1", false, 0},
+        {"1tb", false, 0}, {"1 kb", false, 0}, {"1kbx", false, 0}, {"1.5gb", false, 0},
+        {"18446744073709551616", false, 0}, {"99999999999gb", false, 0}, {"18446744073709551615", false, 0}};
     for (size_t i = 0; i + 1 < COUNT(cases); i++) {
         uint64_t v = 0;
         cr_assert(num_memory(slice_of(cases[i].text), &v) == cases[i].ok, "%s", cases[i].text);
@@ -186,11 +199,13 @@ Test(num, bytes_for_people) {
     static const struct {
         uint64_t v;
         const char *text;
-    } cases[] = {{0, "0B"}, {1023, "1023B"}, {1024, "1.00K"}, {1536, "1.50K"}, {1048575, "1024.00K"}, {1048576, "1.00M"},
-        {1073741824, "1.00G"}, {1099511627776, "1.00T"}, {1125899906842624, "1.00P"}, {UINT64_MAX, "16384.00P"}};
+    } cases[] = {{0, "0B"}, {1023, "1023B"}, {1024, "1.00K"}, {1536, "1.50K"}, {1048575, "1024.00K"},
+        {1048576, "1.00M"}, {1073741824, "1.00G"}, {1099511627776, "1.00T"}, {1125899906842624, "1.00P"},
+        {UINT64_MAX, "16384.00P"}};
     for (size_t i = 0; i < COUNT(cases); i++) {
         char text[NUM_DOUBLE_MAX];
         size_t n = num_put_human(text, cases[i].v);
-        cr_expect(n == strlen(cases[i].text) && !memcmp(text, cases[i].text, n), "%s, not %.*s", cases[i].text, (int)n, text);
+        cr_expect(n == strlen(cases[i].text) && !memcmp(text, cases[i].text, n), "%s, not %.*s",
+            cases[i].text, (int)n, text);
     }
 }

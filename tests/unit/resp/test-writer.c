@@ -28,7 +28,8 @@ static void written(const char *expected, size_t n) {
     char *text = malloc(chain_size(&out) + 1);
     chain_copy(&out, text);
     text[chain_size(&out)] = 0;
-    cr_expect(chain_size(&out) == n && !memcmp(text, expected, n), "proto %d: %s, not %s", w.proto, expected, text);
+    cr_expect(
+        chain_size(&out) == n && !memcmp(text, expected, n), "proto %d: %s, not %s", w.proto, expected, text);
     free(text);
     chain_sent(&out, chain_size(&out));
 }
@@ -38,30 +39,63 @@ Test(writer, both_protocols) {
     static const struct {
         int what;
         const char *resp2, *resp3;
-    } cases[] = {{0, "$-1\r\n", "_\r\n"}, {1, "*-1\r\n", "_\r\n"}, {2, "*3\r\n", "*3\r\n"}, {3, "*6\r\n", "%3\r\n"}, {4, "*3\r\n", "~3\r\n"},
-        {5, "*3\r\n", ">3\r\n"}, {6, ":1\r\n", "#t\r\n"}, {7, ":0\r\n", "#f\r\n"}, {8, "$3\r\n1.5\r\n", ",1.5\r\n"},
-        {9, "$3\r\ninf\r\n", ",inf\r\n"}, {10, "$4\r\n-inf\r\n", ",-inf\r\n"}, {11, "$3\r\nnan\r\n", ",nan\r\n"},
-        {12, "$5\r\nwords\r\n", "=9\r\ntxt:words\r\n"}, {13, "$21\r\n123456789012345678901\r\n", "(123456789012345678901\r\n"},
+    } cases[] = {{0, "$-1\r\n", "_\r\n"}, {1, "*-1\r\n", "_\r\n"}, {2, "*3\r\n", "*3\r\n"},
+        {3, "*6\r\n", "%3\r\n"}, {4, "*3\r\n", "~3\r\n"}, {5, "*3\r\n", ">3\r\n"}, {6, ":1\r\n", "#t\r\n"},
+        {7, ":0\r\n", "#f\r\n"}, {8, "$3\r\n1.5\r\n", ",1.5\r\n"}, {9, "$3\r\ninf\r\n", ",inf\r\n"},
+        {10, "$4\r\n-inf\r\n", ",-inf\r\n"}, {11, "$3\r\nnan\r\n", ",nan\r\n"},
+        {12, "$5\r\nwords\r\n", "=9\r\ntxt:words\r\n"},
+        {13, "$21\r\n123456789012345678901\r\n", "(123456789012345678901\r\n"},
         {14, "$5\r\n1e+20\r\n", ",1e+20\r\n"}, {15, "*0\r\n", "%0\r\n"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         for (w.proto = 2; w.proto <= 3; w.proto++) {
             switch (cases[i].what) {
-            case 0: resp_null(&w); break;
-            case 1: resp_null_array(&w); break;
-            case 2: resp_array(&w, 3); break;
-            case 3: resp_map(&w, 3); break;
-            case 4: resp_set(&w, 3); break;
-            case 5: resp_push(&w, 3); break;
-            case 6: resp_bool(&w, true); break;
-            case 7: resp_bool(&w, false); break;
-            case 8: resp_double(&w, 1.5); break;
-            case 9: resp_double(&w, INFINITY); break;
-            case 10: resp_double(&w, -INFINITY); break;
-            case 11: resp_double(&w, NAN); break;
-            case 12: resp_verbatim(&w, "txt", SLICE("words")); break;
-            case 13: resp_big_number(&w, SLICE("123456789012345678901")); break;
-            case 14: resp_double(&w, 1e20); break;
-            default: resp_map(&w, 0);
+            case 0:
+                resp_null(&w);
+                break;
+            case 1:
+                resp_null_array(&w);
+                break;
+            case 2:
+                resp_array(&w, 3);
+                break;
+            case 3:
+                resp_map(&w, 3);
+                break;
+            case 4:
+                resp_set(&w, 3);
+                break;
+            case 5:
+                resp_push(&w, 3);
+                break;
+            case 6:
+                resp_bool(&w, true);
+                break;
+            case 7:
+                resp_bool(&w, false);
+                break;
+            case 8:
+                resp_double(&w, 1.5);
+                break;
+            case 9:
+                resp_double(&w, INFINITY);
+                break;
+            case 10:
+                resp_double(&w, -INFINITY);
+                break;
+            case 11:
+                resp_double(&w, NAN);
+                break;
+            case 12:
+                resp_verbatim(&w, "txt", SLICE("words"));
+                break;
+            case 13:
+                resp_big_number(&w, SLICE("123456789012345678901"));
+                break;
+            case 14:
+                resp_double(&w, 1e20);
+                break;
+            default:
+                resp_map(&w, 0);
             }
             const char *expected = w.proto == 2 ? cases[i].resp2 : cases[i].resp3;
             written(expected, strlen(expected));
@@ -103,10 +137,11 @@ Test(writer, integers_of_every_length) {
 Test(writer, bulks_of_every_length_at_every_fill) {
     static char source[40000];
     for (size_t i = 0; i < sizeof source; i++) source[i] = (char)('a' + i % 26);
-    static const size_t lengths[] = {0, 1, 9, 10, 11, 99, 100, 101, 999, 1000, 1001, 4095, 4096, 4097, 9999, 10000, 16300, 16384, 40000};
+    static const size_t lengths[] = {
+        0, 1, 9, 10, 11, 99, 100, 101, 999, 1000, 1001, 4095, 4096, 4097, 9999, 10000, 16300, 16384, 40000};
     static char expected[2 * sizeof source + 64];
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
-        for (size_t fill = 0; fill < 17000; fill += fill > 16200 && fill < 16400 ? 1 : 397) {
+        for (size_t fill = 0; fill<17000; fill += fill> 16200 && fill < 16400 ? 1 : 397) {
             size_t n = lengths[i];
             chain_put(&out, source, fill);
             resp_bulk(&w, n ? source : NULL, n);
