@@ -39,3 +39,4 @@ include %D%/command/local.mk
 include %D%/server/local.mk
 include %D%/fuzz/local.mk
 include %D%/utils/local.mk
+include %D%/differential/local.mk

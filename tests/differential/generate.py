@@ -1,0 +1,200 @@
+"""generate: seeded random commands, by family. The same seed gives the same commands.
+
+Few keys, so that commands meet each other's leavings; values that are numbers, nearly numbers, binary, empty and large; options
+in any order, contradicting and unknown ones included. Deadlines are far away or already past, so that it does not matter when
+exactly either server looks.
+"""
+import random
+
+FAR_S = 4102444800  # in 2100
+
+
+class Generator:
+    def __init__(self, family, seed):
+        self.random = random.Random(f'{family}:{seed}')
+        self.make = {'strings': self.strings, 'numbers': self.numbers, 'keys': self.keys, 'expiry': self.expiry,
+                     'databases': self.databases, 'errors': self.errors}[family]
+
+    def step(self):
+        words = [w if isinstance(w, bytes) else str(w).encode() for w in self.make()]
+        return self.shuffled_case(words)
+
+    # -- pieces ---------------------------------------------------------------------------------------------------------
+    def one(self, *choices):
+        return self.random.choice(choices)
+
+    def chance(self, p):
+        return self.random.random() < p
+
+    def shuffled_case(self, words):
+        return [words[0].lower() if self.chance(0.3) else words[0], *words[1:]]
+
+    def key(self):
+        return self.one('a', 'b', 'c', 'd', 'e', 'f', 'key:1', 'key:2', '{t}x', 'k\x00\xff'.encode('latin-1'))
+
+    def keys_list(self, most=4):
+        return [self.key() for _ in range(self.random.randint(1, most))]
+
+    def number(self):
+        return self.one(0, 1, -1, 7, 10, 100, -100, 2147483647, 9223372036854775807, -9223372036854775808,
+                        9223372036854775806, self.random.randint(-10**6, 10**6), self.random.randint(-10**17, 10**17))
+
+    def odd_number(self):
+        return self.one('', ' 1', '1 ', '+1', '01', '-0', '1.0', '0x10', '9223372036854775808', '-9223372036854775809', 'abc',
+                        '1e3', '99999999999999999999', 'nan', '١')
+
+    def float(self):
+        return self.one('0', '1', '0.1', '-0.5', '3.0e3', '1e-5', '10.50', '5.0e2', '1e17', '123456789.123456789', 'inf', '-inf',
+                        'nan', '0x1p3', '1e400', ' 1', 'x', '1.', '.5', '1e', f'{self.random.uniform(-1000, 1000):.6f}',
+                        str(self.random.randint(-10**9, 10**9)))
+
+    def value(self):
+        r = self.random.random()
+        if r < 0.3:
+            return self.number()
+        if r < 0.4:
+            return self.odd_number()
+        if r < 0.5:
+            return self.float()
+        if r < 0.55:
+            return b''
+        if r < 0.65:
+            return bytes(self.random.randrange(256) for _ in range(self.random.randint(1, 60)))
+        if r < 0.7:
+            return self.one(b'x' * 44, b'y' * 45, b'z' * 64, b'w' * 1000, b'v' * 20000, b'ab' * 20000)
+        return ''.join(self.random.choice('abcdeA ') for _ in range(self.random.randint(1, 20)))
+
+    def offset(self):
+        return self.one(0, 1, 2, 3, 5, 10, 100, -1, -2, -3, -5, -100, self.random.randint(-50, 50), 2147483647, -2147483648,
+                        9223372036854775807, -9223372036854775808)
+
+    def seconds(self):
+        return self.one(100, 1000, 86400, 3600, 0, -1, -100, 10**9, self.odd_number(), 9223372036854775807, 9223372036854775,
+                        -9223372036854775808)
+
+    def deadline(self, relative, milliseconds):
+        unit = 1000 if milliseconds else 1
+        if self.chance(0.1):
+            return self.seconds()
+        if relative:
+            return self.one(100, 1000, 86400, 3600, 5000) * unit + self.one(0, 1)
+        return self.one(FAR_S, FAR_S + 5, FAR_S - 86400, 1, 1000, 0, -5) * unit
+
+    def expire_option(self, words):
+        kind = self.one('EX', 'PX', 'EXAT', 'PXAT')
+        return [kind if self.chance(0.9) else kind.lower(), self.deadline(kind in ('EX', 'PX'), kind.startswith('P'))]
+
+    # -- families -------------------------------------------------------------------------------------------------------
+    def set(self):
+        words = ['SET', self.key(), self.value()]
+        options = [['NX'], ['XX'], ['GET'], ['KEEPTTL'], self.expire_option(words), self.expire_option(words), ['xx'], ['get']]
+        self.random.shuffle(options)
+        for option in options[:self.one(0, 0, 0, 1, 1, 2, 3)]:
+            words += option
+        if self.chance(0.03):
+            words.append(self.one('FOO', 'EX', 'PXAT', '', '10'))
+        return words
+
+    def strings(self):
+        k, v = self.key, self.value
+        choice = self.random.randrange(22)
+        if choice < 5:
+            return self.set()
+        return [
+            lambda: ['GET', k()],
+            lambda: ['SETNX', k(), v()],
+            lambda: [self.one('SETEX', 'PSETEX'), k(), self.deadline(True, True), v()],
+            lambda: ['GETSET', k(), v()],
+            lambda: ['GETDEL', k()],
+            lambda: ['GETEX', k()] + self.one([], ['PERSIST'], self.expire_option([]), ['PERSIST', 'EX', '100'], ['FOO']),
+            lambda: ['MGET'] + self.keys_list(6),
+            lambda: ['MSET'] + [x for key in self.keys_list() for x in (key, v())],
+            lambda: ['MSETNX'] + [x for key in self.keys_list() for x in (key, v())],
+            lambda: ['APPEND', k(), v()],
+            lambda: ['STRLEN', k()],
+            lambda: [self.one('GETRANGE', 'SUBSTR'), k(), self.offset(), self.offset()],
+            lambda: ['SETRANGE', k(), self.one(0, 1, 5, 44, 100, 1000, -1, 536870912, self.odd_number()), self.one(v(), '')],
+            lambda: self.lcs(),
+            lambda: ['OBJECT', 'ENCODING', k()],
+            lambda: ['DEL'] + self.keys_list(2),
+            lambda: ['MSET', k(), v(), k()] if self.chance(0.3) else ['TYPE', k()],
+        ][choice - 5]()
+
+    def lcs(self):
+        words = ['LCS', self.key(), self.key()]
+        for option in (['LEN'], ['IDX'], ['MINMATCHLEN', self.one(0, 1, 2, 4, -1, 'x')], ['WITHMATCHLEN'], ['BAR']):
+            if self.chance(0.3 if option != ['BAR'] else 0.03):
+                words += option
+        # Two values of 20,000 bytes would be a table of 400 M cells: keep the keys that are compared short.
+        return words if self.chance(0.02) else ['LCS', *self.random.sample(['l1', 'l2', 'l3'], 2), *words[3:]]
+
+    def numbers(self):
+        k = self.key
+        return self.one(
+            ['INCR', k()], ['DECR', k()],
+            ['INCRBY', k(), self.one(self.number(), self.odd_number())],
+            ['DECRBY', k(), self.one(self.number(), self.odd_number())],
+            ['INCRBYFLOAT', k(), self.float()],
+            ['SET', k(), self.one(self.number(), self.odd_number(), self.float())],
+            ['GET', k()], ['OBJECT', 'ENCODING', k()], ['APPEND', k(), self.one('1', '.5', 'e1', ' ')],
+            ['DEL', k()], ['STRLEN', k()], ['GETRANGE', k(), self.offset(), self.offset()],
+            ['SETRANGE', k(), self.one(0, 1, 2), self.one('1', '9', '-')],
+            ['SET', self.one('l1', 'l2', 'l3'), ''.join(self.random.choice('abc') for _ in range(self.random.randint(0, 60)))],
+            self.lcs())
+
+    def keys(self):
+        k = self.key
+        return self.one(
+            ['SET', k(), self.value()], ['SET', k(), self.value(), 'EX', '1000'],
+            ['DEL'] + self.keys_list(), ['UNLINK'] + self.keys_list(), ['EXISTS'] + self.keys_list(6), ['TOUCH'] + self.keys_list(),
+            ['TYPE', k()], ['RENAME', k(), k()], ['RENAMENX', k(), k()],
+            ['COPY', k(), k()] + self.one([], ['REPLACE'], ['DB', self.one(0, 1, 15, 16, -1, 'x')], ['DB', '1', 'REPLACE'], ['FOO']),
+            ['MOVE', k(), self.one(0, 1, 2, 16, -1, 'x')],
+            ['DBSIZE'], ['RANDOMKEY'], ['KEYS', self.one('*', 'key:*', '[a-c]', '?', '[^a]', '\\a', '', 'a*b*', '[', 'k*', '[b-')],
+            ['SCAN', '0', 'COUNT', self.one('1', '10', '1000', '0', '-1', 'x')], ['OBJECT', 'ENCODING', k()],
+            ['OBJECT', 'REFCOUNT', k()], ['PERSIST', k()], ['GET', k()], ['MGET'] + self.keys_list(6), ['TTL', k()])
+
+    def expiry(self):
+        k = self.key
+        name = self.one('EXPIRE', 'PEXPIRE', 'EXPIREAT', 'PEXPIREAT')
+        when = self.deadline(not name.endswith('AT'), name.startswith('P'))
+        return self.one(
+            [name, k(), when] + self.one([], [], ['NX'], ['XX'], ['GT'], ['LT'], ['nx'], ['NX', 'XX'], ['GT', 'LT'], ['XX', 'GT'], ['A']),
+            [name, k(), when], ['TTL', k()], ['PTTL', k()], ['EXPIRETIME', k()], ['PEXPIRETIME', k()], ['PERSIST', k()],
+            ['SET', k(), self.value()], ['SET', k(), self.value()], self.set(), ['EXISTS', k()], ['GET', k()], ['DBSIZE'],
+            ['GETEX', k()] + self.one([], ['PERSIST'], self.expire_option([])),
+            [self.one('SETEX', 'PSETEX'), k(), self.deadline(True, True), self.value()], ['RENAME', k(), k()],
+            ['COPY', k(), k(), 'REPLACE'], ['APPEND', k(), 'x'], ['SETRANGE', k(), '1', 'x'], ['INCR', k()], ['GETSET', k(), '1'],
+            ['MSET', k(), '1', k(), '2'], ['GETDEL', k()])
+
+    def databases(self):
+        k = self.key
+        db = self.one(0, 1, 2, 3)
+        return self.one(
+            ['SELECT', db], ['SELECT', self.one(db, 15, 16, -1, 'x', '')], ['SWAPDB', self.one(0, 1, 2), self.one(0, 1, 2, 16, 'x')],
+            ['MOVE', k(), db], ['COPY', k(), k(), 'DB', db], ['COPY', k(), k(), 'DB', db, 'REPLACE'], ['SET', k(), self.value()],
+            ['SET', k(), self.value(), 'EX', '500'], ['GET', k()], ['DBSIZE'], ['KEYS', '*'], ['EXISTS', k(), k()], ['DEL', k()],
+            ['RENAME', k(), k()], ['TTL', k()], ['SET', k(), '1'],
+            self.one(['FLUSHDB'], ['FLUSHDB', 'ASYNC'], ['FLUSHDB', 'SYNC'], ['FLUSHALL'], ['FLUSHDB', 'X'], ['DBSIZE'], ['DBSIZE']))
+
+    def errors(self):
+        """Right commands with words taken away, added, or spoilt."""
+        words = [str(w) if not isinstance(w, bytes) else w for w in self.one(
+            self.strings, self.numbers, self.keys, self.expiry)()]
+        for _ in range(self.random.randint(1, 2)):
+            how = self.random.randrange(5)
+            if how == 0 and len(words) > 1:
+                words.pop()
+            elif how == 1:
+                words.append(self.one('x', '', '1', 'NX', 'EX', b'\r\n', 'y' * 200))
+            elif how == 2 and len(words) > 1:
+                words[self.random.randrange(1, len(words))] = self.one('', '-1', 'x', '1e5', b'\x00', '18446744073709551616', 'GET')
+            elif how == 3:
+                words[0] = self.one('NOSUCH', 'GETT', 'set ', 'a\nb', "q'uote", 'x' * 300, 'OBJECT', 'SCAN', 'CONFIG', 'CLIENT')
+            else:
+                at = self.random.randrange(1, len(words) + 1)
+                words[at:at] = words[1:2]
+        # Nothing that blocks, ends the connection or changes the server for those who come after.
+        if str(words[0]).upper() in ('CONFIG', 'CLIENT', 'DEBUG'):
+            words = [words[0], 'NOSUCH', *words[2:]]
+        return words
