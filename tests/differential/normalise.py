@@ -132,6 +132,13 @@ def debug_object(reply):
     return Reply('+', re.sub(rb'at:\S+|serializedlength:\d+|lru:\d+|lru_seconds_idle:\d+', b'', reply.value))
 
 
+def monitor_line(reply):
+    """A line of MONITOR: when, and from which socket."""
+    if reply.kind != '+':
+        return reply
+    return Reply('+', re.sub(rb'^\d+\.\d{6} \[(\d+) unix:\S+\]', rb'(time) [\1 (socket)]', reply.value))
+
+
 RULES = {
     'time': shape,
     'keys': unordered,
@@ -165,6 +172,7 @@ RULES = {
     'lolwut': kind_only,
     'debug object': debug_object,
     'debug jmap': kind_only,
+    '(more)': monitor_line,
     'config get': sorted_fields,
 }
 
