@@ -85,44 +85,54 @@ def hello(reply):
 
 
 def command_docs(reply):
-    """COMMAND DOCS: summaries and the texts of histories are each project's own words; order says nothing."""
+    """COMMAND DOCS: summaries, the texts of histories and the names of groups of arguments are each project's own words; order
+    says nothing."""
     def walk(r):
         v = r.value
         if not isinstance(v, list):
             return r
         if v and all(isinstance(k.value, bytes) for k in v[::2]) and len(v) % 2 == 0:
             pairs = []
+            group = any(k.value == b'type' and x.value in (b'oneof', b'block') for k, x in zip(v[::2], v[1::2]))
             for k, x in zip(v[::2], v[1::2]):
-                if k.value in (b'summary', b'complexity'):
+                if k.value == b'display_text':  # of arguments; Redis has it since 7.2
+                    continue
+                if k.value in (b'summary', b'complexity') or (group and k.value == b'name'):
                     x = kind_only(x)
                 elif k.value == b'history':
                     x = Reply(x.kind, [Reply(h.kind, [h.value[0], kind_only(h.value[1])]) for h in x.value])
                 else:
                     x = walk(x)
                 pairs.append((k, x))
-            if {k.value for k, _ in pairs} & {b'since', b'subcommands'} or len(pairs) > 3:
-                pairs.sort(key=by_text)
+            pairs.sort(key=by_text)
             return Reply(r.kind, [y for p in pairs for y in p])
         return Reply(r.kind, [walk(x) for x in v])
     return walk(reply)
 
 
+def without_notes(spec):
+    pairs = [p for p in zip(spec.value[::2], spec.value[1::2]) if p[0].value != b'notes']
+    return Reply(spec.kind, [x for p in pairs for x in p])
+
+
+def help_frame(reply):
+    """HELP: each project's own words between the first line and the last."""
+    return Reply(reply.kind, [reply.value[0], kind_only(reply.value[-1])]) if isinstance(reply.value, list) else reply
+
+
 def command_info(reply):
-    """COMMAND INFO: flags, categories and tips are sets; subcommands come in the order of a hash table."""
+    """COMMAND INFO: flags, categories and tips are sets; subcommands come in the order of a hash table. The notes on keys are
+    each project's own words, or none."""
     def one(r):
         if not isinstance(r.value, list) or len(r.value) != 10:
             return r
         v = list(r.value)
         for i in (2, 6, 7):
             v[i] = unordered(v[i])
+        v[8] = Reply(v[8].kind, [without_notes(spec) for spec in v[8].value])
         v[9] = Reply(v[9].kind, sorted((one(x) for x in v[9].value), key=lambda x: x.value[0].value))
         return Reply(r.kind, v)
     return Reply(reply.kind, [one(x) for x in reply.value]) if isinstance(reply.value, list) else reply
-
-
-def error_kind(reply):
-    """Only the code of an error."""
-    return Reply('-', reply.value.split(b' ')[0]) if reply.kind == '-' else reply
 
 
 def debug_object(reply):
@@ -149,6 +159,7 @@ RULES = {
     'expiretime': a_number(2),
     'pexpiretime': a_number(2000),
     'object idletime': a_number(2),
+    'object refcount': kind_only,  # redis-server shares the numbers below 10,000 in some commands and not in others
     'object freq': kind_only,
     'memory usage': kind_only,
     'memory stats': shape,
@@ -180,8 +191,10 @@ RULES = {
 def normalise(words, reply):
     name = words[0].decode('latin-1').lower()
     pair = name + ' ' + words[1].decode('latin-1').lower() if len(words) > 1 else name
-    rule = RULES.get(pair) or RULES.get(name)
-    return rule(reply) if rule and reply.kind not in '-!' else reply
+    rule = help_frame if pair.endswith(' help') else RULES.get(pair) or RULES.get(name)
+    if reply.kind == '-':  # redis-server cuts what it quotes at a zero byte
+        return Reply('-', reply.value.split(b'\0')[0].rstrip(b" '"))
+    return rule(reply) if rule else reply
 
 
 def same(theirs, ours):
