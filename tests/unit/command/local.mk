@@ -7,7 +7,8 @@ test_command_SOURCES = \
   %D%/test-dispatch.c \
   %D%/test-env.c \
   %D%/test-keys.c \
-  %D%/test-lookup.c
+  %D%/test-lookup.c \
+  %D%/test-walk.c
 test_command_CFLAGS = $(UNIT_CFLAGS)
 test_command_LDADD = libcommand.a libstore.a libtype.a libresp.a libbase.a $(UNIT_LIBS)
 endif
