@@ -60,6 +60,7 @@ struct env *env_new(unsigned lanes) {
     e->executable = e->config_file = "";
     env_random_id(e->run_id);
     env_random_id(e->replication_id);
+    e->store_config.active_expire = 1; /* no option: DEBUG SET-ACTIVE-EXPIRE alone turns it off */
     e->lanes = lanes;
     e->lane = mem_zalloc(MEM_MISC, lanes * sizeof *e->lane);
     for (unsigned i = 0; i < lanes; i++) {

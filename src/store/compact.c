@@ -46,18 +46,19 @@ static void compact_segment(const struct slab_plan *plan, struct segment *seg, s
     }
 }
 
-/* What is free goes back to the kernel, whether there is a plan or not. */
-static void compact_trim(struct part *p) {
+/* What is free goes back to the kernel, whether there is a plan or not; and prefetching is told whether it pays. */
+static void compact_trim(struct store *s, struct part *p) {
     int64_t now = clock_mono_us();
     if (now - p->trimmed_us < TRIM_US) return;
     p->trimmed_us = now;
+    atomic_store_explicit(&s->large, mem_used(MEM_DATA) > STORE_CACHED_BYTES, memory_order_relaxed);
     slab_trim();
     mem_decay();
 }
 
 bool store_compact_step(struct store *s, unsigned part, unsigned parts, struct store_stats *stats, int64_t slice_us) {
     struct part *p = &s->part[part];
-    if (!part) compact_trim(p);
+    if (!part) compact_trim(s, p);
     struct slab_plan *plan = atomic_load(&s->plan);
     if (!p->compact.running) {
         if (!plan) {

@@ -32,16 +32,11 @@ static bool expire_one(void *arg, struct entry *e) {
     return true;
 }
 
-static void note_size(struct store *s) {
-    atomic_store_explicit(&s->large, mem_used(MEM_DATA) > STORE_CACHED_BYTES, memory_order_relaxed);
-}
-
 bool store_expire_step(struct store *s, unsigned part, unsigned parts, int64_t now, struct store_stats *stats, int64_t slice_us) {
     struct part *p = &s->part[part];
     struct walk *w = &p->expire;
     if (!w->running) {
         if (now >= p->expire_started && now - p->expire_started < PASS_MS) return false;
-        if (!part) note_size(s);
         if (!option_get(&s->config->active_expire)) return false;
         p->expire_started = now;
         walk_start(w, part);
