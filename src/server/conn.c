@@ -182,7 +182,9 @@ static size_t conn_bytes(struct stream *st, const char *p, size_t n, size_t *nee
     size_t used = dispatch_input(s, p, n, need);
     s->query_bytes = n - used;
     s->query_room = st->in.cap > n ? st->in.cap - n : 0;
-    if (n - used > (size_t)option_get(&conn_config(c)->query_buffer_limit) && !s->closing)
+    /* How long the request will be is known before it is all there. */
+    size_t most = (size_t)option_get(&conn_config(c)->query_buffer_limit);
+    if (!s->closing && (n - used > most || (need && *need > most)))
         query_over(c, p + used, n - used);
     conn_settle(c);
     return used;

@@ -135,10 +135,10 @@ static void tell(int number, const siginfo_t *info, const ucontext_t *u) {
     put(&l, signal_name(number));
     put(&l, ", si_code: ");
     put_number(&l, (uint64_t)(info->si_code < 0 ? -info->si_code : info->si_code), 10, 1);
-    if (number == SIGSEGV || number == SIGBUS) {
+    if (info->si_code > 0) {
         put(&l, ", accessing address: 0x");
         put_number(&l, (uint64_t)(uintptr_t)info->si_addr, 16, 1);
-    } else if (info->si_code <= 0) {
+    } else {
         put(&l, ", sent by PID: ");
         put_number(&l, (uint64_t)info->si_pid, 10, 1);
     }

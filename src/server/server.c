@@ -149,6 +149,7 @@ bool server_open(struct server *s, const struct conf *conf, int argc, char **arg
         atomic_store(&s->env->config.maxclients, process_raise_files(option_get(&s->env->config.maxclients)));
         process_title_start(&s->title, argc, argv);
         atomic_store(&s->env->store_config.threads, s->env->lanes);
+        atomic_store(&s->env->store_config.active_expire, 1);
         env_open(s->env);
         if (option_get(&c->crash_log)) crash_start(s->env);
         ok = start_workers(s, &why);

@@ -1,0 +1,188 @@
+import os
+import socket
+import stat
+import struct
+
+from larder import Client, Server, Skip, equal, until
+
+
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as s:
+            s.bind(('::1', 0))
+        return True
+    except OSError:
+        return False
+
+
+def test_port_zero_takes_a_free_port_and_says_which():
+    with Server() as a, Server() as b:
+        assert a.port and b.port and a.port != b.port
+        with a.client() as c:
+            equal(c.info('tcp_port'), str(a.port))
+
+
+def test_unix_socket_with_its_mode():
+    with Server('--unixsocket', '@DIR@/larder.sock', '--unixsocketperm', '700') as s:
+        equal(s.port, None, 'port 0 with another way in: no TCP')
+        equal(stat.S_IMODE(os.stat(s.path).st_mode), 0o700)
+        with s.client() as c:
+            equal(c.call('PING'), 'PONG')
+            line = c.call('CLIENT', 'INFO').decode()
+            assert 'addr=%s:0 ' % s.path in line and 'laddr=%s:0 ' % s.path in line, line
+            assert ' flags=U ' in line, line
+        path = s.path
+        equal(s.stop(), 0)
+        assert not os.path.exists(path), 'removed at the end'
+
+
+def test_tcp_and_unix_at_once():
+    with Server('--unixsocket', '@DIR@/l.sock', '--port', str(free_port())) as s:
+        assert s.port and s.path
+        with Client(s.path) as a, s.client() as b:
+            a.call('SET', 'x', '1')
+            equal(b.call('GET', 'x'), b'1')
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        return s.getsockname()[1]
+
+
+def test_several_addresses():
+    with Server('--bind', '127.0.0.1', '127.0.0.2', '-192.0.2.7') as s:
+        for host in ('127.0.0.1', '127.0.0.2'):
+            with Client((host, s.port)) as c:
+                equal(c.call('PING'), 'PONG')
+        try:
+            Client(('127.0.0.3', s.port)).close()
+            raise AssertionError('listens where nobody asked it to')
+        except ConnectionRefusedError:
+            pass
+
+
+def test_ipv6():
+    if not has_ipv6():
+        raise Skip('no IPv6 here')
+    with Server('--bind', '::1', '127.0.0.1') as s:
+        with Client(('::1', s.port)) as c:
+            equal(c.call('PING'), 'PONG')
+            assert ' addr=[::1]:' in c.call('CLIENT', 'INFO').decode()
+        with s.client() as c:
+            equal(c.call('PING'), 'PONG')
+
+
+def test_default_addresses():
+    with Server() as s:
+        with s.client() as c:
+            equal(c.call('CONFIG', 'GET', 'bind'), [b'bind', b'* -::*'])
+
+
+def test_address_in_use_is_an_error():
+    with Server() as s:
+        with Server('--port', str(s.port), ready=False) as t:
+            equal(t.wait(), 1)
+            assert 'Address already in use' in t.said(), t.said()
+            t.crash = True  # a status of 1 is what is wanted
+
+
+def test_port_and_bind_change_while_it_runs():
+    with Server() as s:
+        with s.client() as c:
+            port = free_port()
+            equal(c.call('CONFIG', 'SET', 'port', port), 'OK')
+            with Client(('127.0.0.1', port)) as d:
+                equal(d.call('PING'), 'PONG')
+            equal(c.call('PING'), 'PONG', 'who is there stays')
+            until(lambda: refused(s.port), 'the old port is closed')
+            with Server() as other:
+                reply = c.call('CONFIG', 'SET', 'port', other.port)
+                assert reply.startswith('ERR CONFIG SET failed'), reply
+            equal(c.call('CONFIG', 'GET', 'port'), [b'port', b'%d' % port])
+            with Client(('127.0.0.1', port)) as d:
+                equal(d.call('PING'), 'PONG')
+
+
+def refused(port):
+    try:
+        Client(('127.0.0.1', port)).close()
+        return False
+    except ConnectionRefusedError:
+        return True
+
+
+def test_socket_activation():
+    with socket.socket() as tcp, socket.socket(socket.AF_UNIX) as unix:
+        tcp.bind(('127.0.0.1', 0))
+        tcp.listen(8)
+        path = '/tmp/larder-activation-%d.sock' % os.getpid()
+        unix.bind(path)
+        unix.listen(8)
+        try:
+            def place():
+                # As systemd does: from descriptor 3 on. High copies first, so that none is overwritten.
+                a, b = os.dup(tcp.fileno()) , os.dup(unix.fileno())
+                import fcntl
+                a2, b2 = fcntl.fcntl(a, fcntl.F_DUPFD, 100), fcntl.fcntl(b, fcntl.F_DUPFD, 100)
+                os.dup2(a2, 3)
+                os.dup2(b2, 4)
+                os.environ['LISTEN_PID'] = str(os.getpid())
+            script = 'exec env LISTEN_PID=$$ LISTEN_FDS=2 "$@"'
+            with Activated(script, place) as s:
+                equal(s.port, tcp.getsockname()[1])
+                with s.client() as c, Client(path) as d:
+                    equal(c.call('SET', 'a', '1'), 'OK')
+                    equal(d.call('GET', 'a'), b'1')
+                equal(s.stop(), 0)
+                assert os.path.exists(path), 'it belongs to whoever made it'
+        finally:
+            os.unlink(path)
+
+
+class Activated(Server):
+    def __init__(self, script, place):
+        import larder
+        self.wrap = script
+        before = larder.daemon_path
+
+        real = before()
+        wrapper_dir = '/tmp/larder-wrap-%d' % os.getpid()
+        os.makedirs(wrapper_dir, exist_ok=True)
+        self.wrapper = os.path.join(wrapper_dir, 'larderd')
+        with open(self.wrapper, 'w') as f:
+            f.write('#!/bin/sh\nLISTEN_PID=$$ LISTEN_FDS=2 exec "%s" "$@"\n' % os.path.abspath(real))
+        os.chmod(self.wrapper, 0o755)
+        larder.daemon_path = lambda: self.wrapper
+        try:
+            super().__init__('--port', '6379', popen={'preexec_fn': place, 'close_fds': False})
+        finally:
+            larder.daemon_path = before
+            os.unlink(self.wrapper)
+            os.rmdir(wrapper_dir)
+
+
+def test_a_burst_of_connections_without_descriptors_left():
+    import resource
+
+    def few():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (80, 80))
+    with Server('--maxclients', '10000', popen={'preexec_fn': few}) as s:
+        s.await_line(r'maxclients has been reduced to \d+')
+        clients = [Client(('127.0.0.1', s.port)) for _ in range(100)]
+        with_room, told = 0, 0
+        for c in clients:
+            try:
+                c.send(b'PING\r\n')
+                got = c.sock.recv(100)
+            except (BrokenPipeError, ConnectionResetError):
+                got = b''
+            if got == b'+PONG\r\n':
+                with_room += 1
+            else:
+                told += 1
+        assert 30 <= with_room <= 80 and told == 100 - with_room, (with_room, told)
+        for c in clients:
+            c.close()
+        with s.client() as c:
+            until(lambda: c.call('PING') == 'PONG', 'it goes on')
