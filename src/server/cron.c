@@ -23,15 +23,6 @@ static bool expire(struct worker *w, int64_t now) {
     return more;
 }
 
-static bool expire(struct worker *w, int64_t now) {
-    struct lane *l = w->lane;
-    uint64_t started = clock_ticks();
-    bool more = store_expire_step(l->env->store, l->index, l->env->lanes, now, &l->store_stats, STORE_SLICE_US);
-    counter_add(&l->expire_ticks, clock_ticks() - started);
-    counter_add(&l->expire_unfinished, more);
-    return more;
-}
-
 static bool work(struct worker *w, enum kind kind) {
     struct env *e = w->lane->env;
     struct store_stats *stats = &w->lane->store_stats;
@@ -86,7 +77,6 @@ static void tick(void *arg) {
     w->background = (1u << KINDS) - 1;
     loop_idle_start(&w->loop);
     visit_conns(w);
-    if (w->ticks % 10 == 9) note_buffers(w);
     if (w->lane->index == 0) server_tick(w->server, w->ticks);
     w->ticks++;
 }

@@ -31,7 +31,6 @@ struct worker {
     unsigned background;            /* cron's kinds of work with more to do */
     unsigned next_kind;
     uint64_t ticks;
-    size_t most_input, most_output; /* buffers seen since the second began */
     size_t largest_input, largest_output; /* buffers seen in this round of cron's over the connections */
     bool task_last;                 /* the last slice was a task's */
 };

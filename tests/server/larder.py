@@ -44,7 +44,8 @@ class Server:
                 f.write(conf.replace('@DIR@', self.dir))
             argv.append(self.conf)
         given = ' '.join(args) + ' ' + (conf or '')
-        for name, value in (('port', '0'), ('threads', str(threads)), ('dir', self.dir)):
+        for name, value in (('port', '0'), ('threads', str(threads)), ('dir', self.dir),
+                            ('enable-debug-command', 'yes')):
             if not re.search(r'(^|\s)(--)?%s\s' % name, given):
                 argv += ['--' + name, value]
         argv += [a.replace('@DIR@', self.dir) for a in args]
