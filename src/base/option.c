@@ -98,7 +98,8 @@ static bool parse_memory(const struct option_row *r, struct slice s, int64_t *ou
         if (v > 100) buf_puts(why, "percentage argument must be less or equal to 100");
         return v <= 100;
     }
-    if (!num_memory(s, &v)) {
+    if (!s.n) v = 0; /* as in Redis */
+    else if (!num_memory(s, &v)) {
         buf_puts(why, r->flags & OPTION_PERCENT ? "argument must be a memory or percent value" : "argument must be a memory value");
         return false;
     }

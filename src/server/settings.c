@@ -140,15 +140,15 @@ const char *settings_apply(void *owner, const char *name) {
 
 /* -- what is accepted and not used ------------------------------------------------------------------------------------------ */
 
-static void log_unused(const struct option_row *r) {
-    if (r->flags & OPTION_UNSAFE)
+static void log_unused(struct options *o, const struct option_row *r) {
+    if ((r->flags & OPTION_UNSAFE) && !option_is_initial(o, r->name))
         log_warning("Directive '%s' has no effect, and somebody may count on it: %s", r->name, r->text);
     else log_notice("Directive '%s' is accepted but not used: %s", r->name, r->text);
 }
 
 const char *settings_apply_unused(void *owner, const char *name) {
     struct settings *s = owner;
-    if (!option_is_set(s->options, name)) log_unused(option_row(s->options, name));
+    if (!option_is_set(s->options, name)) log_unused(s->options, option_row(s->options, name));
     return NULL;
 }
 
@@ -165,6 +165,6 @@ const char *settings_ready(struct settings *s, struct buf *why) {
     }
     const struct option_row *r;
     for (size_t i = 0; (r = option_at(s->options, i)); i++)
-        if ((r->flags & OPTION_UNUSED) && option_is_set(s->options, r->name)) log_unused(r);
+        if ((r->flags & OPTION_UNUSED) && option_is_set(s->options, r->name)) log_unused(s->options, r);
     return NULL;
 }

@@ -85,7 +85,7 @@ const char *settings_apply(void *owner, const char *name);
 const char *settings_apply_unused(void *owner, const char *name);
 
 option_form settings_form_bind, settings_form_save, settings_form_output, settings_form_events, settings_form_percentiles,
-    settings_form_oom, settings_form_dir, settings_form_title, settings_form_filename;
+    settings_form_oom, settings_form_dir, settings_form_title, settings_form_filename, settings_form_hostname;
 /* Reads one class out of the text that settings_form_output made. */
 void settings_output_limit(struct slice text, enum output_class c, struct output_limit *out);
 

@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "command/events.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -79,6 +80,7 @@ const char *settings_form_output(struct buf *out, struct slice now, const struct
     (void)line;
     struct output_numbers all[OUTPUT_CLASSES] = {{0}};
     output_read_text(now, all);
+    if (n == 1 && !word[0].n) n = 0; /* nothing changes */
     if (n % 4) return "Wrong number of arguments in buffer limit configuration.";
     for (size_t i = 0; i < n; i += 4) {
         int c = output_class(word[i]);
@@ -153,6 +155,7 @@ const char *settings_form_title(struct buf *out, struct slice now, const struct 
     static const char wrong[] = "template format is invalid or contains unknown variables";
     (void)now, (void)n, (void)line;
     const char *p = word[0].p, *end = p + word[0].n;
+    if (!word[0].n) return wrong;
     while (p < end) {
         if (*p++ != '{') continue;
         const char *close = memchr(p, '}', (size_t)(end - p));
@@ -169,6 +172,16 @@ const char *settings_form_title(struct buf *out, struct slice now, const struct 
 const char *settings_form_filename(struct buf *out, struct slice now, const struct slice *word, size_t n, bool line) {
     (void)now, (void)n, (void)line;
     if (!word[0].n || memchr(word[0].p, '/', word[0].n)) return "must be a file's name, not a path";
+    buf_put(out, word[0].p, word[0].n);
+    return NULL;
+}
+
+const char *settings_form_hostname(struct buf *out, struct slice now, const struct slice *word, size_t n, bool line) {
+    (void)now, (void)n, (void)line;
+    for (size_t i = 0; i < word[0].n; i++) {
+        unsigned char c = (unsigned char)word[0].p[i];
+        if (!isalnum(c) && c != '-' && c != '.') return "Hostnames may only contain alphanumeric characters, hyphens or dots";
+    }
     buf_put(out, word[0].p, word[0].n);
     return NULL;
 }

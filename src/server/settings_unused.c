@@ -105,7 +105,7 @@ static const struct option_row rows[] = {
     INT("cluster-node-timeout", "15000", 0, INT64_MAX, CLUSTER),
     FINT("cluster-port", "0", 0, 65535, CLUSTER),
     TEXT("cluster-announce-ip", "", CLUSTER),
-    TEXT("cluster-announce-hostname", "", CLUSTER),
+    ROW(OPTION_TEXT, "cluster-announce-hostname", "", LIVE, .form = settings_form_hostname, .text = CLUSTER),
     TEXT("cluster-announce-human-nodename", "", CLUSTER),
     INT("cluster-announce-port", "0", 0, 65535, CLUSTER),
     INT("cluster-announce-tls-port", "0", 0, 65535, CLUSTER),
