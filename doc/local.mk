@@ -1,0 +1,1 @@
+dist_man_MANS = %D%/larderd.8 %D%/larder.conf.5

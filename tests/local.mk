@@ -36,6 +36,7 @@ include %D%/unit/store/local.mk
 include %D%/unit/command/local.mk
 include %D%/unit/server/local.mk
 include %D%/command/local.mk
+include %D%/conf/local.mk
 include %D%/server/local.mk
 include %D%/fuzz/local.mk
 include %D%/utils/local.mk

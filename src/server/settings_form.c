@@ -171,7 +171,7 @@ const char *settings_form_title(struct buf *out, struct slice now, const struct 
 
 const char *settings_form_filename(struct buf *out, struct slice now, const struct slice *word, size_t n, bool line) {
     (void)now, (void)n, (void)line;
-    if (!word[0].n || memchr(word[0].p, '/', word[0].n)) return "must be a file's name, not a path";
+    if (!word[0].n || memchr(word[0].p, '/', word[0].n)) return "can't be a path, just a filename";
     buf_put(out, word[0].p, word[0].n);
     return NULL;
 }
