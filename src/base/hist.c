@@ -2,31 +2,17 @@
 
 #include "base/mem.h"
 
-#define STEP_BITS 5
-_Static_assert(1 << STEP_BITS == HIST_STEPS, "steps inside a power are counted in bits");
-
-/* Values below HIST_STEPS have a bucket each; above, a power of two is cut into HIST_STEPS equal ranges. */
-static unsigned bucket_of(uint64_t ns) {
-    if (ns < HIST_STEPS) return (unsigned)ns;
-    unsigned shift = 63 - STEP_BITS - (unsigned)__builtin_clzll(ns);
-    if (shift > HIST_POWERS - 2) return HIST_BUCKETS - 1;
-    return (shift << STEP_BITS) + (unsigned)(ns >> shift);
-}
-
 /* The highest value that falls into the bucket. */
 static uint64_t bucket_end(unsigned b) {
     if (b < HIST_STEPS) return b;
-    unsigned shift = (b >> STEP_BITS) - 1;
+    unsigned shift = b / HIST_STEPS - 1;
     return ((uint64_t)(HIST_STEPS + b % HIST_STEPS + 1) << shift) - 1;
 }
 
-void hist_add(struct hist *h, uint64_t ns) {
-    counter *b = atomic_load_explicit(&h->bucket, memory_order_relaxed);
-    if (__builtin_expect(!b, 0)) {
-        b = mem_zalloc(MEM_MISC, sizeof *b * HIST_BUCKETS);
-        atomic_store_explicit(&h->bucket, b, memory_order_release);
-    }
-    counter_add(&b[bucket_of(ns)], 1);
+counter *hist_open(struct hist *h) {
+    counter *b = mem_zalloc(MEM_MISC, sizeof *b * HIST_BUCKETS);
+    atomic_store_explicit(&h->bucket, b, memory_order_release);
+    return b;
 }
 
 void hist_reset(struct hist *h) {
@@ -65,6 +51,6 @@ double hist_percentile_us(const struct hist_sum *s, double percentile) {
 
 uint64_t hist_count_below(const struct hist_sum *s, uint64_t ns) {
     uint64_t sum = 0;
-    for (unsigned i = 0, last = bucket_of(ns); i <= last; i++) sum += s->bucket[i];
+    for (unsigned i = 0, last = hist_bucket(ns); i <= last; i++) sum += s->bucket[i];
     return sum;
 }

@@ -16,7 +16,20 @@ struct hist {
     counter *_Atomic bucket; /* HIST_BUCKETS of them */
 };
 
-void hist_add(struct hist *h, uint64_t ns);
+counter *hist_open(struct hist *h); /* takes the memory */
+
+/* Values below HIST_STEPS have a bucket each; above, a power of two is cut into HIST_STEPS equal ranges. */
+static inline unsigned hist_bucket(uint64_t ns) {
+    if (ns < HIST_STEPS) return (unsigned)ns;
+    unsigned shift = 58 - (unsigned)__builtin_clzll(ns); /* 63 - 5 bits of steps */
+    if (shift > HIST_POWERS - 2) return HIST_BUCKETS - 1;
+    return shift * HIST_STEPS + (unsigned)(ns >> shift);
+}
+static inline void hist_add(struct hist *h, uint64_t ns) {
+    counter *b = atomic_load_explicit(&h->bucket, memory_order_relaxed);
+    if (__builtin_expect(!b, 0)) b = hist_open(h);
+    counter_add(&b[hist_bucket(ns)], 1);
+}
 void hist_reset(struct hist *h);
 void hist_free(struct hist *h);
 

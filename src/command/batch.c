@@ -36,13 +36,13 @@ void batch_refresh(struct batch *b, struct session *s) {
     c->v.random = lane_random(l);
     b->ticks_late = clock_ticks() + (uint64_t)(per_us * 1000);
     b->seed = store_seed(e->store);
-    b->ns_per_tick = 1000 / per_us;
+    b->ns_per_tick = (uint64_t)(1000 / per_us * (1 << 20));
     b->slow = slow_ticks(f, per_us);
     b->limited = option_get(&e->store_config.maxmemory) != 0;
     b->tracking = option_get(&f->latency_tracking) != 0;
     b->monitored = option_get(&f->monitor_any) != 0;
     bool locked = session_needs_auth(s);
-    b->careful = locked || s->replies_off || s->reply_skip || s->reply_skip_next ||
+    b->careful = locked || s->replies_off || s->reply_skip || s->reply_skip_next || b->monitored ||
         atomic_load_explicit(&e->pause_until_ms, memory_order_relaxed) != 0;
     b->limits = (struct resp_limits){option_get(&f->proto_max_bulk_len), INT32_MAX, 65536, locked};
     b->refresh = false;

@@ -131,8 +131,6 @@ size_t command_fullname(const struct command *c, char *out, size_t cap) {
     return n;
 }
 
-bool command_arity_ok(const struct command *c, int argc) { return c->arity >= 0 ? argc == c->arity : argc >= -c->arity; }
-
 /* One key at a place that the arity guarantees: dispatch then needs no search. */
 static int only_key(const struct command *c) {
     const struct key_spec *k = c->keys;

@@ -77,7 +77,9 @@ const struct command *command_at(unsigned number);                     /* a cont
 static inline const struct command *command_container(const struct command *c) { return c->container; } /* NULL: none */
 /* "get", "config|get": as INFO commandstats and ACL write it. */
 size_t command_fullname(const struct command *c, char *out, size_t cap);
-bool command_arity_ok(const struct command *c, int argc);
+static inline bool command_arity_ok(const struct command *c, int argc) {
+    return c->arity >= 0 ? argc == c->arity : argc >= -c->arity;
+}
 /* Argument indexes of the keys; at most `max`. -1: the arguments are wrong for that command. */
 int command_keys(const struct command *c, const struct slice *argv, int argc, int *at, int max);
 /* The same, and for each key the enum key_flag bits of the spec that found it. */

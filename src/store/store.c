@@ -38,6 +38,7 @@ struct policy store_policy(const struct store *s, int64_t now) {
 
 /* -- locks ------------------------------------------------------------------------------------------------------------ */
 
+struct lock *store_lock_of(struct store *s, unsigned shard) { return &s->shard[shard].lock; }
 void store_lock(struct store *s, unsigned shard) { lock_acquire(&s->shard[shard].lock); }
 void store_unlock(struct store *s, unsigned shard) { lock_release(&s->shard[shard].lock); }
 

@@ -58,6 +58,7 @@ struct store_locks {
 static inline void store_locks_add(struct store_locks *l, unsigned shard) { l->bits[shard / 64] |= 1ull << shard % 64; }
 void store_lock(struct store *s, unsigned shard);
 void store_unlock(struct store *s, unsigned shard);
+struct lock *store_lock_of(struct store *s, unsigned shard);           /* for who takes it and gives it back at once */
 void store_lock_many(struct store *s, const struct store_locks *l);    /* ascending */
 void store_unlock_many(struct store *s, const struct store_locks *l);
 void store_lock_all(struct store *s);
