@@ -109,6 +109,7 @@ static void run_copy(struct call *c) {
     size_t n = entry_type(e) == VALUE_STRING ? entry_value(e).n : entry_memory(e);
     if (!call_room(c, view_room_for(&target, &c->key[1], n))) return;
     view_copy(&c->v, e, &target, &c->key[1]);
+    entry_set_access(view_peek(&target, &c->key[1]), policy_born(&target.policy)); /* used by nobody yet */
     resp_int(c->w, 1);
 }
 
