@@ -41,3 +41,4 @@ include %D%/server/local.mk
 include %D%/fuzz/local.mk
 include %D%/utils/local.mk
 include %D%/differential/local.mk
+include %D%/client/local.mk

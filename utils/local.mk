@@ -1,1 +1,1 @@
-EXTRA_DIST += utils/setup utils/run utils/check
+EXTRA_DIST += utils/setup utils/run utils/check utils/lib/resp.py utils/lib/servers.py

@@ -66,7 +66,7 @@ def client_fields(reply):
            'omem', 'tot-mem', 'events'}
     new = {'lib-name', 'lib-ver', 'tot-net-in', 'tot-net-out', 'tot-cmds'}  # later than 7.0
     lines = []
-    for line in reply.value.decode('latin-1').strip('\n').split('\n'):
+    for line in reply.value.decode('latin-1').removeprefix('txt:').strip('\n').split('\n'):
         fields = [f.split('=', 1) for f in line.split(' ') if '=' in f]
         lines.append(' '.join(k if k in own else f'{k}={v}' for k, v in fields if k not in new))
     return Reply(reply.kind, '\n'.join(lines).encode('latin-1'))

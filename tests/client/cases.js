@@ -1,0 +1,36 @@
+'use strict';
+// A few lines of test runner for the clients of Node.js: each case gets an empty server. TAP.
+
+const assert = require('assert');
+
+async function runCases(client, cases, begin, end) {
+  const names = Object.keys(cases);
+  let failed = 0;
+  console.log(`1..${names.length}`);
+  for (let n = 0; n < names.length; n++) {
+    let stop;
+    const late = new Promise((_, no) => { stop = setTimeout(() => no(new Error('no end after 30 s')), 30000); });
+    try {
+      const redis = await begin();
+      await Promise.race([cases[names[n]](redis), late]);
+      await end(redis);
+      console.log(`ok ${n + 1} - ${client}: ${names[n]}`);
+    } catch (e) {
+      failed = 1;
+      console.log(`not ok ${n + 1} - ${client}: ${names[n]}: ${String(e.message).split('\n')[0]}`);
+    }
+    clearTimeout(stop);
+  }
+  process.exit(failed);
+}
+
+// Calls f until it gives true; throws when that takes longer than 5 s.
+async function until(f) {
+  const give_up = Date.now() + 5000;
+  while (!(await f())) {
+    assert(Date.now() < give_up, 'it did not happen in 5 s');
+    await new Promise((go) => setTimeout(go, 5));
+  }
+}
+
+module.exports = { runCases, until };
