@@ -12,13 +12,17 @@
 #define ERROR_CODE_MAX 32
 #define SAMPLES 16
 
-struct errors {
-    struct lock lock;
+struct error_kinds {
     unsigned n;
     struct {
         char code[ERROR_CODE_MAX];
         uint64_t count;
     } kind[ENV_ERROR_KINDS + 1]; /* the last one counts what had no room */
+};
+
+struct errors {
+    struct lock lock;
+    struct error_kinds kinds;
 };
 
 struct throughput {
@@ -106,8 +110,8 @@ uint64_t env_clients(const struct env *e) { return env_lane_stat(e, offsetof(str
 
 static void errors_reset(struct errors *e) {
     lock_acquire(&e->lock);
-    e->n = 0;
-    e->kind[ENV_ERROR_KINDS].count = 0;
+    e->kinds.n = 0;
+    e->kinds.kind[ENV_ERROR_KINDS].count = 0;
     lock_release(&e->lock);
 }
 
@@ -175,23 +179,24 @@ static struct slice error_code(struct slice text) {
 
 void errors_count(struct errors *e, struct slice text) {
     struct slice code = error_code(text);
+    struct error_kinds *k = &e->kinds;
     lock_acquire(&e->lock);
     unsigned i = 0;
-    while (i < e->n && !slice_equal(slice_of(e->kind[i].code), code)) i++;
-    if (i == e->n && e->n < ENV_ERROR_KINDS) {
-        memcpy(e->kind[i].code, code.p, code.n);
-        e->kind[i].code[code.n] = 0;
-        e->kind[i].count = 0;
-        e->n++;
+    while (i < k->n && !slice_equal(slice_of(k->kind[i].code), code)) i++;
+    if (i == k->n && k->n < ENV_ERROR_KINDS) {
+        memcpy(k->kind[i].code, code.p, code.n);
+        k->kind[i].code[code.n] = 0;
+        k->kind[i].count = 0;
+        k->n++;
     }
-    e->kind[i].count++;
+    k->kind[i].count++;
     lock_release(&e->lock);
 }
 
 void errors_each(struct errors *e, void (*each)(void *arg, const char *code, uint64_t n), void *arg) {
-    struct errors *copy = mem_alloc(MEM_MISC, sizeof *copy);
+    struct error_kinds *copy = mem_alloc(MEM_MISC, sizeof *copy); /* `each` may take its time */
     lock_acquire(&e->lock);
-    *copy = *e;
+    *copy = e->kinds;
     lock_release(&e->lock);
     for (unsigned i = 0; i < copy->n; i++) each(arg, copy->kind[i].code, copy->kind[i].count);
     if (copy->kind[ENV_ERROR_KINDS].count) each(arg, "ERRORSTATS_OVERFLOW", copy->kind[ENV_ERROR_KINDS].count);
