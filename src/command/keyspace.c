@@ -248,14 +248,12 @@ static void object_help(struct call *c) { reply_help(c, object_lines); }
     }
 #define COMMON(GROUP) .group = GROUP, .categories = A_KEYSPACE
 
-static const char *const exists_history[] = {"3.0.3", "Accepts multiple `key` arguments.", NULL};
-static const char *const expire_history[] = {"7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`.", NULL};
-static const char *const ttl_history[] = {"2.8.0", "Added the -2 reply.", NULL};
-static const char *const scan_history[] = {"6.0.0", "Added the `TYPE` subcommand.", NULL};
-static const char *const renamenx_history[] = {
-    "3.2.0", "The command no longer returns an error when source and destination names are the same.", NULL};
-static const char *const flush_history[] = {"4.0.0", "Added the `ASYNC` flushing mode modifier.", "6.2.0",
-    "Added the `SYNC` flushing mode modifier.", NULL};
+static const char *const exists_history[] = {"3.0.3", "Several keys at once.", NULL};
+static const char *const expire_history[] = {"7.0.0", "NX, XX, GT and LT.", NULL};
+static const char *const ttl_history[] = {"2.8.0", "-2 for a missing key.", NULL};
+static const char *const scan_history[] = {"6.0.0", "TYPE.", NULL};
+static const char *const renamenx_history[] = {"3.2.0", "The same name twice is no error any more.", NULL};
+static const char *const flush_history[] = {"4.0.0", "ASYNC.", "6.2.0", "SYNC.", NULL};
 
 #define OBJECT_ROW(NAME, RUN, SINCE, SUMMARY)                                                                \
     {                                                                                                        \

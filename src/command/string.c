@@ -318,9 +318,8 @@ static void run_getrange(struct call *c) {
     "parts can be "                                                                                          \
     "taken as O(1)."
 
-static const char *const set_history[] = {"2.6.12", "Added the `EX`, `PX`, `NX` and `XX` options.", "6.0.0",
-    "Added the `KEEPTTL` option.", "6.2.0", "Added the `GET`, `EXAT` and `PXAT` option.", "7.0.0",
-    "Allowed the `NX` and `GET` options to be used together.", NULL};
+static const char *const set_history[] = {"2.6.12", "EX, PX, NX and XX.", "6.0.0", "KEEPTTL.", "6.2.0",
+    "GET, EXAT and PXAT.", "7.0.0", "NX together with GET.", NULL};
 
 static const struct command rows[] = {
     {.name = "GET",
