@@ -164,7 +164,7 @@ def test_conf_file_and_its_errors():
 
 
 def test_rewrite_keeps_the_file():
-    with Server(conf='# mine\nport 0\nmaxmemory 64mb # not much\n') as s:
+    with Server(conf='# mine\nport 0\n# not much\nmaxmemory 64mb\n') as s:
         with s.client() as c:
             equal(c.call('CONFIG', 'SET', 'maxmemory', '32mb'), 'OK')
             equal(c.call('CONFIG', 'REWRITE'), 'OK')
