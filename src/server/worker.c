@@ -104,7 +104,6 @@ static void close_all(struct worker *w) {
 }
 
 void worker_run(struct worker *w) {
-    w->thread = pthread_self();
     void *stack = crash_stack_new();
     loop_run(&w->loop);
     close_all(w);
