@@ -19,5 +19,6 @@ libserver_a_SOURCES = \
 
 bin_PROGRAMS += larderd
 larderd_SOURCES = %D%/main.c
+larderd_LDFLAGS = $(AM_LDFLAGS) $(LTO)
 larderd_LDADD = libserver.a libcommand.a libstore.a libnet.a libtype.a libresp.a libbase.a \
   $(UV_LIBS) $(LZ4_LIBS) $(SYSTEMD_LIBS) $(JEMALLOC_LIBS) -lm

@@ -54,7 +54,7 @@ static bool evict_from(struct store *s, unsigned shard, unsigned db, const struc
     uint64_t places = 1ull << t->depth, first = evict_random() & (places - 1);
     for (uint64_t n = 0; n < places; n++) {
         uint64_t place = (first + n) & (places - 1);
-        struct spot at;
+        struct spot at = {NULL, 0};
         struct entry *e = evict_choose(t->dir[place], p, &at);
         if (!e) continue;
         int64_t deadline = entry_deadline(e);
