@@ -1,6 +1,7 @@
 #include "command/batch.h"
 
 #include "base/clock.h"
+#include "resp/quick.h"
 
 #include <assert.h>
 
@@ -63,40 +64,57 @@ static __attribute__((noinline)) void look_up_with_faults(struct batch *b, struc
     if (c->only_key && !q->fault) q->key = store_key(b->seed, q->argv[c->only_key]);
 }
 
-static inline void request_look_up(struct batch *b, struct request *q) {
-    const struct command *c = command_find(q->argv[0]);
-    if (__builtin_expect(c && c->simple && command_arity_ok(c, q->argc), 1)) {
-        q->command = c;
-        q->simple = true;
-        q->fault = FAULT_NONE;
-        q->key = store_key(b->seed, q->argv[c->only_key]);
+/* Pipelines repeat themselves: `last` is the request before. Two bytes follow a name, so four may be read at once. */
+static inline bool same_command(const struct request *q, const struct request *last) {
+    uint32_t a, b;
+    if (q->argc != last->argc || q->argv->n != last->argv->n || q->argv->n - 2 > 2) return false;
+    memcpy(&a, q->argv->p, 4);
+    memcpy(&b, last->argv->p, 4);
+    return a == b && last->simple;
+}
+
+static inline void request_look_up(struct batch *b, struct request *q, const struct request *last) {
+    const struct command *c;
+    if (last && same_command(q, last)) {
+        c = last->command;
     } else {
-        look_up_with_faults(b, q, c);
+        c = command_find(q->argv[0]);
+        if (__builtin_expect(!c || !c->simple || !command_arity_ok(c, q->argc), 0)) {
+            look_up_with_faults(b, q, c);
+            return;
+        }
     }
+    q->command = c;
+    q->fault = FAULT_NONE;
+    q->simple = true;
+    q->key = store_key(b->seed, q->argv[c->only_key]);
 }
 
 void batch_cut(struct batch *b, const char *p, size_t n) {
-    struct slice *word = b->word, *const words_end = b->word + BATCH_WORDS;
-    struct request *q = b->request, *const last = q + BATCH_REQUESTS;
     const char *at = p, *const end = p + n;
-    for (; q < last; q++) {
-        size_t used, argc = resp_reader_quick(&b->limits, at, (size_t)(end - at), word, (size_t)(words_end - word), &used);
-        if (!argc) break;
-        at += used;
+    struct slice *word = b->word, *const words_end = b->word + BATCH_WORDS;
+    struct request *q = b->request, *const full = q + BATCH_REQUESTS;
+    const uint32_t max_bulk = quick_max_bulk(&b->limits);
+    for (; q < full && max_bulk; q++) {
+        uint32_t argc;
+        const char *next = quick_request(at, end, max_bulk, word, (size_t)(words_end - word), &argc);
+        if (!next) break;
         q->argv = word;
         q->argc = (int)argc;
-        q->size = used;
-        q->end = (size_t)(at - p);
+        q->size = (size_t)(next - at);
+        q->end = (size_t)(next - p);
+        at = next;
         word += argc;
-        request_look_up(b, q);
     }
     b->n = (unsigned)(q - b->request);
+    const struct request *last = NULL;
+    for (struct request *r = b->request; r < q; last = r++) request_look_up(b, r, last);
 }
 
 void batch_single(struct batch *b, const struct resp_request *r) {
     struct request *q = &b->request[0];
     *q = (struct request){.argv = r->argv, .argc = (int)r->argc, .size = r->used, .end = r->used};
-    request_look_up(b, q);
+    look_up_with_faults(b, q, command_find(q->argv[0]));
     b->n = 1;
 }
 

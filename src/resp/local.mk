@@ -1,4 +1,5 @@
 noinst_LIBRARIES += libresp.a
 libresp_a_SOURCES = \
+  %D%/quick.h \
   %D%/reader.c %D%/reader.h \
   %D%/writer.c %D%/writer.h

@@ -1,4 +1,4 @@
-#include "resp/reader.h"
+#include "resp/quick.h"
 
 #include "base/mem.h"
 #include "base/num.h"
@@ -9,7 +9,6 @@ enum {
     FIRST_SLOTS = 8,
     KEPT_SLOTS = 64,   /* more are given back once the next request begins */
     KEPT_WORDS = 4096, /* the same for the bytes of inline words */
-    SHORTEST_BULK = 6, /* "$0\r\n\r\n" */
     NOBODY_ARGS = 10,  /* limits before AUTH */
     NOBODY_BULK = 16384,
 };
@@ -25,66 +24,14 @@ void resp_reader_free(struct resp_reader *r) {
     resp_reader_init(r);
 }
 
-/* --- the quick path: everything is there, and plain --- */
-
-static inline unsigned digit(char c) { return (unsigned)(unsigned char)c - '0'; }
-
-/* Reads the number behind the mark at `*at`, where at least SHORTEST_BULK bytes lie, so that three digits and
- * the line's end need no look at `end`; moves `*at` behind the line. False where the line is not whole or not
- * plain, or has more than four digits: what goes with it costs more than its line. What follows '\r' is not
- * looked at: Redis does not either. Positions are integers, as they may point past the end before they are
- * checked. */
-static inline __attribute__((always_inline)) bool quick_number(uintptr_t *at, uintptr_t end, uint32_t *out) {
-    const char *s = (const char *)*at;
-    uint32_t v = digit(s[1]), d;
-    if (v > 9) return false;
-    if (s[2] == '\r') {
-        *at += 4;
-        *out = v;
-        return true;
-    }
-    d = digit(s[2]);
-    if (d > 9 || !v) return false;
-    v = v * 10 + d;
-    if (s[3] == '\r') {
-        *at += 5;
-        *out = v;
-        return true;
-    }
-    d = digit(s[3]);
-    if (d > 9) return false;
-    v = v * 10 + d;
-    if (s[4] == '\r') {
-        *at += 6;
-        *out = v;
-        return true;
-    }
-    d = digit(s[4]);
-    *at += 7;
-    *out = v * 10 + d;
-    return d <= 9 && *at <= end && s[5] == '\r';
-}
-
-static inline __attribute__((always_inline)) size_t quick_request(const struct resp_limits *limits,
-    const char *p, size_t n, struct slice *argv, size_t room, size_t *used) {
-    uintptr_t at = (uintptr_t)p, end = at + n, last_start = end - SHORTEST_BULK;
-    uint32_t argc, len;
-    if (n < SHORTEST_BULK || *p != '*' || limits->unauthenticated) return 0;
-    if (!quick_number(&at, end, &argc) || argc > room || argc > limits->max_args) return 0;
-    for (uint32_t left = argc; left; left--) {
-        if (at > last_start || *(const char *)at != '$') return 0;
-        if (!quick_number(&at, end, &len) || len > limits->max_bulk) return 0;
-        *argv++ = (struct slice){(const char *)at, len};
-        at += (size_t)len + 2;
-        if (at > end) return 0;
-    }
-    *used = at - (uintptr_t)p;
+size_t resp_reader_quick(
+    const struct resp_limits *limits, const char *p, size_t n, struct slice *argv, size_t room, size_t *used) {
+    uint32_t argc, max_bulk = quick_max_bulk(limits);
+    if ((int64_t)room > limits->max_args) room = (size_t)limits->max_args;
+    const char *end = max_bulk ? quick_request(p, p + n, max_bulk, argv, room, &argc) : NULL;
+    if (!end) return 0;
+    *used = (size_t)(end - p);
     return argc;
-}
-
-size_t resp_reader_quick(const struct resp_limits *limits, const char *p, size_t n, struct slice *argv,
-    size_t room, size_t *used) {
-    return quick_request(limits, p, n, argv, room, used);
 }
 
 /* --- the general path: a state machine that goes on where it stopped --- */
@@ -195,7 +142,7 @@ static enum resp_status array_read(struct resp_reader *r, const struct resp_limi
 static bool space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 static int hex(char c) {
-    if (digit(c) <= 9) return (int)digit(c);
+    if (quick_digit(c) <= 9) return (int)quick_digit(c);
     c |= 0x20;
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
@@ -290,7 +237,7 @@ static __attribute__((noinline)) enum resp_status general(struct resp_reader *r,
 enum resp_status resp_reader_next(struct resp_reader *r, const struct resp_limits *limits, const char *p,
     size_t n, struct resp_request *out, size_t *need) {
     if (resp_reader_idle(r)) {
-        out->argc = quick_request(limits, p, n, r->argv, r->argcap, &out->used);
+        out->argc = resp_reader_quick(limits, p, n, r->argv, r->argcap, &out->used);
         if (__builtin_expect(out->argc > 0, 1)) {
             out->argv = r->argv;
             return RESP_REQUEST;
