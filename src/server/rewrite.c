@@ -72,11 +72,28 @@ static bool seen_before(const struct subject *s, size_t i) {
     return false;
 }
 
-static void replace_lines(struct slice old, struct options *o, struct buf *out) {
-    struct settings_trial told;
+/* Opens a table and sets it as a start with this text would. An include that cannot be read now (its path may be relative to
+ * where the daemon was started) is passed over; that only adds lines that it would have made needless. */
+static void read_as_start(struct slice text, const char *path, struct settings_trial *told) {
+    struct conf *c = conf_new();
+    struct buf why = {0}, subjects = {0};
+    settings_trial_open(told);
+    if (!conf_read_text(c, path, text, &why) || !conf_apply(c, told->options, &why)) {
+        settings_trial_close(told);
+        settings_trial_open(told);
+        read_lines(text, told->options, &subjects);
+    }
+    buf_free(&why);
+    buf_free(&subjects);
+    conf_free(c);
+}
+
+static void replace_lines(struct slice old, struct options *o, const char *path, struct buf *out) {
+    struct settings_trial told, scratch;
     struct buf subjects = {0};
-    settings_trial_open(&told);
-    read_lines(old, told.options, &subjects);
+    read_as_start(old, path, &told);
+    settings_trial_open(&scratch);
+    read_lines(old, scratch.options, &subjects);
     const struct subject *s = (const struct subject *)(const void *)subjects.p;
     for (size_t i = 0; i < subjects.n / sizeof *s; i++) {
         if (!s[i].row || same(o, told.options, s[i].row->name)) buf_put(out, s[i].text.p, s[i].text.n);
@@ -84,18 +101,8 @@ static void replace_lines(struct slice old, struct options *o, struct buf *out) 
     }
     if (out->n && out->p[out->n - 1] != '\n') buf_put(out, "\n", 1);
     settings_trial_close(&told);
+    settings_trial_close(&scratch);
     buf_free(&subjects);
-}
-
-/* Sets the options as a start with this text would. An include that cannot be read now (its path may be relative to where the
- * daemon was started) is passed over; that only adds lines that it would have made needless. */
-static void read_as_start(struct slice text, const char *path, struct options *o) {
-    struct conf *c = conf_new();
-    struct buf why = {0}, subjects = {0};
-    if (!conf_read_text(c, path, text, &why) || !conf_apply(c, o, &why)) read_lines(text, o, &subjects);
-    buf_free(&why);
-    buf_free(&subjects);
-    conf_free(c);
 }
 
 static bool has_mark(struct slice text) {
@@ -106,8 +113,7 @@ static bool has_mark(struct slice text) {
 
 static void add_missing(struct options *o, const char *path, struct buf *out) {
     struct settings_trial told;
-    settings_trial_open(&told);
-    read_as_start(buf_slice(out), path, told.options);
+    read_as_start(buf_slice(out), path, &told);
     bool marked = has_mark(buf_slice(out));
     const struct option_row *r;
     for (size_t i = 0; (r = option_at(o, i)); i++) {
@@ -187,7 +193,7 @@ const char *conf_rewrite(struct options *o, const char *path, struct buf *why) {
     struct stat st;
     bool ok = read_old(path, &old, &st);
     if (ok) {
-        replace_lines(buf_slice(&old), o, &new);
+        replace_lines(buf_slice(&old), o, path, &new);
         add_missing(o, path, &new);
         ok = write_new(path, buf_slice(&new), &st);
     }

@@ -10,6 +10,7 @@ test_base_SOURCES = \
   %D%/test-match.c \
   %D%/test-mem.c \
   %D%/test-num.c \
+  %D%/test-option.c \
   %D%/test-thread.c
 test_base_CFLAGS = $(UNIT_CFLAGS)
 test_base_LDADD = libbase.a $(UNIT_LIBS)
