@@ -17,6 +17,7 @@
 struct item {
     const struct option_row *row;
     struct item *target; /* of an alias, else itself */
+    struct item *next;   /* with the same first letter */
     setting *field;      /* of a scalar */
     setting own;         /* the field of an unused scalar */
     struct buf text;     /* of a text or list */
@@ -28,6 +29,7 @@ struct options {
     struct lock changing, lock;
     struct item **item;
     size_t n, cap;
+    struct item *letter[32]; /* by first letter, in any case: names are looked up at every line */
 };
 
 /* What a row may hold. */
@@ -50,9 +52,9 @@ void options_free(struct options *o) {
 }
 
 static struct item *find(const struct options *o, struct slice name) {
-    for (size_t i = 0; i < o->n; i++)
-        if (slice_is(name, o->item[i]->row->name)) return o->item[i];
-    return NULL;
+    struct item *it = name.n ? o->letter[*name.p & 31] : NULL;
+    while (it && !slice_is(name, it->row->name)) it = it->next;
+    return it;
 }
 
 static struct item *must_find(const struct options *o, const char *name) {
@@ -183,6 +185,20 @@ static bool parse_many(struct item *it, const struct slice *word, size_t n, bool
     return parse_text(it, word, n, line, &out->text, why);
 }
 
+/* A list is its words, whether they come one by one or several in one text. */
+static bool parse_list(struct item *it, const struct slice *word, size_t n, bool line, struct value *out, struct buf *why) {
+    struct buf all = {0};
+    for (size_t i = 0; i < n; i++) {
+        if (i) buf_put(&all, " ", 1);
+        buf_put(&all, word[i].p, word[i].n);
+    }
+    struct slice *w = split(buf_slice(&all), &n);
+    bool ok = parse_many(it, w, n, line, out, why);
+    mem_free(MEM_MISC, w);
+    buf_free(&all);
+    return ok;
+}
+
 static bool parse(struct item *it, const struct slice *word, size_t n, bool line, struct value *out, struct buf *why) {
     const struct option_row *r = it->row;
     bool many = r->type == OPTION_LIST || r->type == OPTION_BITS;
@@ -190,13 +206,7 @@ static bool parse(struct item *it, const struct slice *word, size_t n, bool line
         buf_puts(why, "wrong number of arguments");
         return false;
     }
-    if (n > 1) return parse_many(it, word, n, line, out, why);
-    if (many) {
-        struct slice *w = split(word[0], &n);
-        bool ok = parse_many(it, w, n, line, out, why);
-        mem_free(MEM_MISC, w);
-        return ok;
-    }
+    if (many) return parse_list(it, word, n, line, out, why);
     return is_text(r) ? parse_text(it, word, 1, line, &out->text, why) : parse_scalar(r, word[0], &out->number, why);
 }
 
@@ -224,11 +234,15 @@ static struct item *item_new(struct options *o, const struct option_row *row, vo
     it->row = row;
     it->target = it;
     it->owner = owner;
-    it->field = (row->flags & OPTION_UNUSED) || is_text(row) ? &it->own : (setting *)(void *)((char *)base + row->offset);
+    bool bound = !(row->flags & (OPTION_UNUSED | OPTION_ALIAS)) && !is_text(row);
+    it->field = bound ? (setting *)(void *)((char *)base + row->offset) : &it->own;
     if (o->n == o->cap) {
         o->cap = o->cap ? o->cap * 2 : 256;
         o->item = mem_realloc(MEM_MISC, o->item, o->cap * sizeof(struct item *));
     }
+    struct item **list = &o->letter[*row->name & 31];
+    it->next = *list;
+    *list = it;
     return o->item[o->n++] = it;
 }
 

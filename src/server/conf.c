@@ -145,6 +145,10 @@ static bool read_line(struct conf *c, size_t file, unsigned number, struct slice
         show(why, text);
         return false;
     }
+    if (!count(l)) { /* spaces that trim does not know */
+        drop_line(c);
+        return true;
+    }
     return slice_is(words(l)[0], "include") ? include(c, file, number, text, why) : true;
 }
 

@@ -21,10 +21,11 @@ static void put_word(struct buf *out, struct slice word) {
 /* The next word of a text made here; false at its end. */
 static bool next_word(struct slice *text, struct slice *word) {
     while (text->n && *text->p == ' ') *text = (struct slice){text->p + 1, text->n - 1};
-    const char *end = text->n ? memchr(text->p, ' ', text->n) : NULL;
+    if (!text->n) return false;
+    const char *end = memchr(text->p, ' ', text->n);
     *word = (struct slice){text->p, end ? (size_t)(end - text->p) : text->n};
     *text = (struct slice){text->p + word->n, text->n - word->n};
-    return word->n > 0;
+    return true;
 }
 
 const char *settings_form_bind(struct buf *out, struct slice now, const struct slice *word, size_t n, bool line) {

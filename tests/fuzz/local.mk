@@ -25,3 +25,27 @@ else
 fuzz_reader_SOURCES += %D%/driver.c
 TESTS += fuzz-reader
 endif
+
+EXTRA_DIST += \
+  %D%/conf/empty-words \
+  %D%/conf/forms \
+  %D%/conf/lists \
+  %D%/conf/older \
+  %D%/conf/plain \
+  %D%/conf/quotes \
+  %D%/conf/set-limit \
+  %D%/conf/set-number \
+  %D%/conf/set-word \
+  %D%/conf/spaces \
+  %D%/conf/unbalanced \
+  %D%/conf/unknown
+
+check_PROGRAMS += fuzz-conf
+fuzz_conf_SOURCES = %D%/fuzz-conf.c
+fuzz_conf_LDADD = libserver.a libcommand.a libstore.a libnet.a libtype.a libresp.a libbase.a $(FUZZ_LIBS)
+if FUZZ
+fuzz_conf_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+fuzz_conf_SOURCES += %D%/driver.c
+TESTS += fuzz-conf
+endif
