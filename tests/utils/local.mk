@@ -1,3 +1,3 @@
-# The house keeps its shape, and the tool that says so can tell.
-TESTS += utils/check-floors %D%/test-check-floors %D%/test-test-driver
-EXTRA_DIST += utils/check-floors %D%/test-check-floors %D%/test-test-driver
+# The house keeps its shape, and the tools can tell what they say.
+TESTS += utils/check-floors %D%/test-check-floors %D%/test-test-driver %D%/test-measuring-tools
+EXTRA_DIST += utils/check-floors %D%/test-check-floors %D%/test-test-driver %D%/test-measuring-tools

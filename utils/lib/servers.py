@@ -28,6 +28,18 @@ def larderd_path():
     return max(found, key=os.path.getmtime)
 
 
+def tool_path(name):
+    """A program of utils/bench, built beside larderd."""
+    return os.path.join(os.path.dirname(larderd_path()), name)
+
+
+def build(*targets):
+    """Builds in build/run, unless somebody built elsewhere: $LARDERD, or `make check`."""
+    if not os.environ.get('LARDERD') and not os.environ.get('top_builddir'):
+        subprocess.run([os.path.join(TOP, 'utils', 'build'), *targets], check=True, stdin=subprocess.DEVNULL)
+        os.environ['LARDERD'] = os.path.join(TOP, 'build', 'run', 'larderd')
+
+
 def redis_path():
     path = shutil.which('redis-server')
     if not path:
