@@ -9,21 +9,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-#define ERROR_CODE_MAX 32
 #define SAMPLES 16
-
-struct error_kinds {
-    unsigned n;
-    struct {
-        char code[ERROR_CODE_MAX];
-        uint64_t count;
-    } kind[ENV_ERROR_KINDS + 1]; /* the last one counts what had no room */
-};
-
-struct errors {
-    struct lock lock;
-    struct error_kinds kinds;
-};
 
 struct throughput {
     int64_t at_us; /* of the last sample; 0: none yet */
@@ -57,7 +43,7 @@ struct env *env_new(unsigned lanes) {
     e->options = options_new();
     e->slowlog = slowlog_new();
     e->latency = latency_new();
-    e->errors = mem_zalloc(MEM_MISC, sizeof *e->errors);
+    e->errors = errors_new();
     e->throughput = mem_zalloc(MEM_MISC, sizeof *e->throughput);
     e->started_us = clock_mono_us();
     e->started_ms = clock_ms();
@@ -86,7 +72,7 @@ void env_free(struct env *e) {
     slowlog_free(e->slowlog);
     latency_free(e->latency);
     options_free(e->options);
-    mem_free(MEM_MISC, e->errors);
+    errors_free(e->errors);
     mem_free(MEM_MISC, e->throughput);
     mem_free(MEM_MISC, e);
 }
@@ -107,13 +93,6 @@ uint64_t env_lane_stat(const struct env *e, size_t offset) {
 }
 
 uint64_t env_clients(const struct env *e) { return env_lane_stat(e, offsetof(struct lane, clients)); }
-
-static void errors_reset(struct errors *e) {
-    lock_acquire(&e->lock);
-    e->kinds.n = 0;
-    e->kinds.kind[ENV_ERROR_KINDS].count = 0;
-    lock_release(&e->lock);
-}
 
 static void throughput_forget(struct env *e) {
     lock_acquire(&e->throughput_lock);
@@ -168,37 +147,4 @@ double env_rate(struct env *e, enum env_rate r) {
     for (int i = 0; i < SAMPLES; i++) sum += e->throughput->sample[r][i];
     lock_release(&e->throughput_lock);
     return sum / SAMPLES;
-}
-
-/* -- errors by code ------------------------------------------------------------------------------------------------------ */
-
-static struct slice error_code(struct slice text) {
-    const char *space = memchr(text.p, ' ', text.n < ERROR_CODE_MAX ? text.n : ERROR_CODE_MAX);
-    return space ? (struct slice){text.p, (size_t)(space - text.p)} : SLICE("ERR");
-}
-
-void errors_count(struct errors *e, struct slice text) {
-    struct slice code = error_code(text);
-    struct error_kinds *k = &e->kinds;
-    lock_acquire(&e->lock);
-    unsigned i = 0;
-    while (i < k->n && !slice_equal(slice_of(k->kind[i].code), code)) i++;
-    if (i == k->n && k->n < ENV_ERROR_KINDS) {
-        memcpy(k->kind[i].code, code.p, code.n);
-        k->kind[i].code[code.n] = 0;
-        k->kind[i].count = 0;
-        k->n++;
-    }
-    k->kind[i].count++;
-    lock_release(&e->lock);
-}
-
-void errors_each(struct errors *e, void (*each)(void *arg, const char *code, uint64_t n), void *arg) {
-    struct error_kinds *copy = mem_alloc(MEM_MISC, sizeof *copy); /* `each` may take its time */
-    lock_acquire(&e->lock);
-    *copy = e->kinds;
-    lock_release(&e->lock);
-    for (unsigned i = 0; i < copy->n; i++) each(arg, copy->kind[i].code, copy->kind[i].count);
-    if (copy->kind[ENV_ERROR_KINDS].count) each(arg, "ERRORSTATS_OVERFLOW", copy->kind[ENV_ERROR_KINDS].count);
-    mem_free(MEM_MISC, copy);
 }

@@ -1,24 +1,19 @@
-/* env: what all commands share, and the part of it that each thread has for itself (a lane).
+/* env: what all commands share.
  *
- * An env joins a store, the options and the counters; it is what makes a daemon, or a test's loopback, out of them. A lane is
- * one thread's share: its sessions, its counters, its scratch memory. The host is whoever runs the lanes: the server with
- * its event loops, or a test that calls everything by hand.
+ * An env joins a store, the options and the counters; it is what makes a daemon, or a test's loopback, out of them. What each
+ * thread has for itself is a lane. The host is whoever runs the lanes: the server with its event loops, or a test that calls
+ * everything by hand.
  * Thread rule: a lane belongs to its thread; others read its counters only, or post to it. The env owns lanes and store; the
  * host owns the env.
  */
 #ifndef LARDER_COMMAND_ENV_H
 #define LARDER_COMMAND_ENV_H
 
-#include "base/chain.h"
-#include "base/hist.h"
 #include "base/option.h"
 #include "command/command.h"
+#include "command/errors.h"
+#include "command/lane.h"
 #include "resp/reader.h"
-#include "store/store.h"
-
-struct session;
-struct lane;
-struct env;
 
 enum env_allow { ENV_ALLOW_NO, ENV_ALLOW_YES, ENV_ALLOW_LOCAL }; /* values of enable_debug */
 
@@ -38,35 +33,6 @@ struct host {
     void (*pause)(struct env *e);        /* the pause (env.pause_*) changed: look again */
     void (*shutdown)(struct env *e, bool now);
     const char *(*rewrite_config)(struct env *e, struct buf *why); /* NULL done, else why not */
-};
-
-enum error_limits { ENV_ERROR_KINDS = 128 };
-
-/* Per command and lane. Indexed by the command's number. */
-struct command_stats {
-    counter calls, ticks, rejected, failed;
-    struct hist latency;
-};
-
-struct lane {
-    struct env *env;
-    unsigned index;
-    struct session *sessions;        /* doubly linked */
-    uint64_t session_count;
-    struct chain_pool pool;
-    struct store_stats store_stats;
-    struct command_stats *commands;  /* command_total() of them */
-    counter total_commands, total_connections, net_in, net_out, errors, rejected_connections, reads, writes;
-    counter cpu_us_commands;
-    counter query_limit_closes, output_limit_closes; /* connections closed for one of these */
-    counter clients;                 /* sessions, readable by others */
-    counter expire_ticks, expire_unfinished; /* active expiry: time taken, slices that were not enough */
-    counter recent_input, recent_output; /* largest buffers among its sessions, a second ago */
-    counter blocked;                 /* of them, those that CLIENT UNBLOCK could wake */
-    uint64_t random;                 /* state of lane_random */
-    struct batch *batch;             /* scratch of dispatch */
-    struct monitor_box *monitor;     /* lines on their way to its sessions that run MONITOR */
-    void *host_lane;                 /* the host's own */
 };
 
 struct env {
@@ -98,10 +64,6 @@ struct env *env_new(unsigned lanes);  /* options with no rows yet, lanes, stats;
 void env_open(struct env *e);         /* makes the store */
 void env_free(struct env *e);         /* no sessions left */
 void env_random_id(char out[41]);     /* 40 hex digits: CHANGE-REPL-ID */
-struct lane *lane_new(struct env *e, unsigned index); /* env_new's */
-void lane_free(struct lane *l);
-void lane_reset_stats(struct lane *l);
-uint64_t lane_random(struct lane *l);
 
 /* The store's counters, summed over lanes. `offset` is that of a counter in struct store_stats. */
 uint64_t env_store_stat(const struct env *e, size_t offset);
@@ -114,10 +76,6 @@ uint64_t env_changes(const struct env *e); /* commands since the start that wrot
 enum env_rate { RATE_COMMANDS, RATE_NET_IN, RATE_NET_OUT, RATE_COUNT };
 void env_sample(struct env *e);
 double env_rate(struct env *e, enum env_rate r);
-
-/* Errors by code ("ERR", "WRONGTYPE", ...), for INFO errorstats. Any thread. */
-void errors_count(struct errors *e, struct slice text);
-void errors_each(struct errors *e, void (*each)(void *arg, const char *code, uint64_t n), void *arg);
 
 /* Runs `visit` on each lane's thread in turn, then `done` on the thread of `home`. */
 void env_visit(struct env *e, unsigned home, void (*visit)(struct lane *l, void *arg), void (*done)(struct lane *home, void *arg),

@@ -13,13 +13,14 @@ libcommand_a_SOURCES = \
   %D%/dispatch.c %D%/dispatch.h \
   %D%/docs.c \
   %D%/env.c %D%/env.h \
+  %D%/errors.c %D%/errors.h \
   %D%/events.c %D%/events.h \
   %D%/expiry.c \
   %D%/info.c \
   %D%/introspect.c %D%/introspect.h \
   %D%/keys.c \
   %D%/keyspace.c %D%/keyspace.h \
-  %D%/lane.c \
+  %D%/lane.c %D%/lane.h \
   %D%/latency.c %D%/latency.h \
   %D%/lcs.c \
   %D%/memory.c \

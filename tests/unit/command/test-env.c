@@ -91,8 +91,8 @@ Test(env, no_more_error_kinds_than_128) {
     }
     errors_count(e, SLICE("CODE3 text"));
     errors_each(e, note_kind, &s);
-    cr_assert_eq(s.kinds, ENV_ERROR_KINDS + 1);
-    cr_assert_eq(s.overflow, 1000 - ENV_ERROR_KINDS);
+    cr_assert_eq(s.kinds, ERRORS_KINDS + 1);
+    cr_assert_eq(s.overflow, 1000 - ERRORS_KINDS);
     cr_assert_eq(s.total, 1001);
     loopback_free(l);
 }

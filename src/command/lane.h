@@ -1,0 +1,47 @@
+/* lane: one thread's share of an env: its sessions, its counters, its scratch memory.
+ *
+ * Counters have the lane's thread as their one writer; anybody reads them, and sums over lanes are env_lane_stat and
+ * env_store_stat. Thread rule: the lane's thread only, but for reading counters and lane_reset_stats. The env owns its lanes.
+ */
+#ifndef LARDER_COMMAND_LANE_H
+#define LARDER_COMMAND_LANE_H
+
+#include "base/chain.h"
+#include "base/hist.h"
+#include "store/store.h"
+
+struct env;
+struct session;
+
+/* Per command and lane. Indexed by the command's number. */
+struct command_stats {
+    counter calls, ticks, rejected, failed;
+    struct hist latency;
+};
+
+struct lane {
+    struct env *env;
+    unsigned index;
+    struct session *sessions;        /* doubly linked */
+    uint64_t session_count;
+    struct chain_pool pool;
+    struct store_stats store_stats;
+    struct command_stats *commands;  /* command_total() of them */
+    counter total_commands, total_connections, net_in, net_out, errors, rejected_connections, reads, writes;
+    counter query_limit_closes, output_limit_closes; /* connections closed for one of these */
+    counter clients;                 /* sessions, readable by others */
+    counter expire_ticks, expire_unfinished; /* active expiry: time taken, slices that were not enough */
+    counter recent_input, recent_output; /* largest buffers among its sessions, a second ago */
+    counter blocked;                 /* of them, those that CLIENT UNBLOCK could wake */
+    uint64_t random;                 /* state of lane_random */
+    struct batch *batch;             /* scratch of dispatch */
+    struct monitor_box *monitor;     /* lines on their way to its sessions that run MONITOR */
+    void *host_lane;                 /* the host's own */
+};
+
+struct lane *lane_new(struct env *e, unsigned index); /* env_new's */
+void lane_free(struct lane *l);
+void lane_reset_stats(struct lane *l);                /* from any thread */
+uint64_t lane_random(struct lane *l);
+
+#endif
