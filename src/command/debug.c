@@ -218,29 +218,30 @@ static void htstats_key_run(struct call *c) {
     if (debugged(c)) reply_error(c, "ERR The value stored at the specified key is not represented using an hash table");
 }
 
-static void htstats_run(struct call *c) {
-    int64_t db;
-    struct store_shape shape;
-    if (!call_i64(c, 2, &db)) return;
-    if (db < 0 || db >= option_get(&call_env(c)->store_config.databases) || db >= STORE_DATABASES) {
-        reply_error(c, "ERR Out of range database");
-        return;
-    }
-    store_shape(call_env(c)->store, (unsigned)db, &shape);
+static void htstats_reply(struct session *s, const struct store_shape *shapes, unsigned db) {
+    const struct store_shape *shape = &shapes[db];
     struct buf out;
     buf_init(&out, MEM_CLIENT);
     buf_puts(&out, "[Dictionary HT]\n");
-    if (!shape.keys) buf_puts(&out, "No stats available for empty dictionaries\n");
+    if (!shape->keys) buf_puts(&out, "No stats available for empty dictionaries\n");
     else
         buf_printf(&out,
             " table size: %llu\n number of elements: %llu\n segments: %llu\n directory entries: %llu\n"
             " bytes: %llu\n bytes per element: %.2f\n filled: %.2f%%\n",
-            (unsigned long long)shape.slots, (unsigned long long)shape.keys, (unsigned long long)shape.segments,
-            (unsigned long long)shape.directory_entries, (unsigned long long)shape.index_bytes,
-            (double)shape.index_bytes / (double)shape.keys, 100 * (double)shape.keys / (double)shape.slots);
+            (unsigned long long)shape->slots, (unsigned long long)shape->keys, (unsigned long long)shape->segments,
+            (unsigned long long)shape->directory_entries, (unsigned long long)shape->index_bytes,
+            (double)shape->index_bytes / (double)shape->keys, 100 * (double)shape->keys / (double)shape->slots);
     buf_puts(&out, "[Expires HT]\nDeadlines lie in the entries: there is no table of their own\n");
-    resp_verbatim(c->w, "txt", buf_slice(&out));
+    resp_verbatim(&s->writer, "txt", buf_slice(&out));
     buf_free(&out);
+}
+
+static void htstats_run(struct call *c) {
+    int64_t db;
+    if (!call_i64(c, 2, &db)) return;
+    if (db < 0 || db >= option_get(&call_env(c)->store_config.databases) || db >= STORE_DATABASES)
+        reply_error(c, "ERR Out of range database");
+    else memory_shapes(c, (unsigned)db, (unsigned)db + 1, htstats_reply);
 }
 
 /* -- replies for testing clients ------------------------------------------------------------------------------------------- */

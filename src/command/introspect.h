@@ -31,6 +31,9 @@ struct memory_figures {
     uint64_t used, peak, startup, data, index, misc, clients, overhead, dataset, keys, maxmemory;
 };
 void memory_figures(struct env *e, struct memory_figures *out);
+/* Parks the session until the tables of databases first .. end - 1 were looked at, then `done` replies. */
+typedef void memory_shapes_done(struct session *s, const struct store_shape *shape, unsigned first);
+void memory_shapes(struct call *c, unsigned first, unsigned end, memory_shapes_done *done);
 double memory_dataset_percent(const struct memory_figures *f);
 
 /* debug.c */

@@ -1,6 +1,7 @@
 /* MEMORY: what memory is used for. The figures are shared with INFO's section of the same name. */
 #include "command/introspect.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "store/slab.h"
 
@@ -64,70 +65,106 @@ void memory_usage(struct call *c) {
 
 /* -- STATS ---------------------------------------------------------------------------------------------------------------- */
 
-static void stat_int(struct call *c, const char *name, int64_t v) {
-    resp_text(c->w, name);
-    resp_int(c->w, v);
+static void stat_int(struct resp_writer *w, const char *name, int64_t v) {
+    resp_text(w, name);
+    resp_int(w, v);
 }
 
-static void stat_double(struct call *c, const char *name, double v) {
-    resp_text(c->w, name);
-    resp_double(c->w, v);
+static void stat_double(struct resp_writer *w, const char *name, double v) {
+    resp_text(w, name);
+    resp_double(w, v);
 }
 
 /* How much more than `part` is `whole`, as ratio and in bytes. */
-static void stat_excess(struct call *c, const char *ratio_name, const char *bytes_name, uint64_t whole, uint64_t part) {
-    stat_double(c, ratio_name, ratio(whole, part));
-    stat_int(c, bytes_name, (int64_t)whole - (int64_t)part);
+static void stat_excess(struct resp_writer *w, const char *ratio_name, const char *bytes_name, uint64_t whole,
+    uint64_t part) {
+    stat_double(w, ratio_name, ratio(whole, part));
+    stat_int(w, bytes_name, (int64_t)whole - (int64_t)part);
 }
 
-static void stats_databases(struct call *c) {
-    struct store *s = call_env(c)->store;
-    for (unsigned db = 0; db < STORE_DATABASES; db++) {
-        if (!store_count(s, db)) continue;
-        char name[16];
-        struct store_shape shape;
-        snprintf(name, sizeof name, "db.%u", db);
-        store_shape(s, db, &shape);
-        resp_text(c->w, name);
-        resp_map(c->w, 3);
-        stat_int(c, "overhead.hashtable.main", (int64_t)shape.index_bytes);
-        stat_int(c, "overhead.hashtable.expires", 0); /* deadlines lie in the entries */
-        stat_int(c, "overhead.hashtable.slot-to-keys", 0);
+/* Shapes of databases first .. end - 1, one shard at a time, as a task; then `done` replies. */
+struct shapes {
+    struct task task;
+    unsigned first, db, end, shard;
+    memory_shapes_done *done;
+    struct store_shape shape[STORE_DATABASES];
+};
+
+static enum task_state shapes_step(struct task *t, struct session *s, int64_t slice_us) {
+    struct shapes *h = (struct shapes *)t;
+    struct store *store = s->lane->env->store;
+    uint64_t start = clock_ticks();
+    while (h->db < h->end) {
+        if (clock_ticks_us(clock_ticks() - start) >= slice_us) return TASK_AGAIN;
+        if (store_count(store, h->db)) store_shape_add(store, h->db, h->shard, &h->shape[h->db]);
+        else h->shard = STORE_SHARDS - 1; /* nothing to look at */
+        if (++h->shard == STORE_SHARDS) {
+            h->shard = 0;
+            h->db++;
+        }
     }
+    h->done(s, h->shape, h->first);
+    return TASK_DONE;
 }
 
-void memory_stats(struct call *c) {
-    struct env *e = call_env(c);
+static void shapes_drop(struct task *t) { mem_free(MEM_CLIENT, t); }
+
+void memory_shapes(struct call *c, unsigned first, unsigned end, memory_shapes_done *done) {
+    struct shapes *h = mem_zalloc(MEM_CLIENT, sizeof *h);
+    h->task.step = shapes_step;
+    h->task.drop = shapes_drop;
+    h->first = h->db = first;
+    h->end = end;
+    h->done = done;
+    session_park(c->s, &h->task);
+}
+
+static void stats_database(struct resp_writer *w, unsigned db, const struct store_shape *shape) {
+    char name[16];
+    snprintf(name, sizeof name, "db.%u", db);
+    resp_text(w, name);
+    resp_map(w, 3);
+    stat_int(w, "overhead.hashtable.main", (int64_t)shape->index_bytes);
+    stat_int(w, "overhead.hashtable.expires", 0); /* deadlines lie in the entries */
+    stat_int(w, "overhead.hashtable.slot-to-keys", 0);
+}
+
+static void stats_reply(struct session *s, const struct store_shape *shape, unsigned first) {
+    struct resp_writer *w = &s->writer;
     struct memory_figures f;
     size_t databases = 0;
-    memory_figures(e, &f);
-    for (unsigned db = 0; db < STORE_DATABASES; db++) databases += store_count(e->store, db) > 0;
-    resp_map(c->w, 27 + databases);
-    stat_int(c, "peak.allocated", (int64_t)f.peak);
-    stat_int(c, "total.allocated", (int64_t)f.used);
-    stat_int(c, "startup.allocated", (int64_t)f.startup);
-    stat_int(c, "replication.backlog", 0);
-    stat_int(c, "clients.slaves", 0);
-    stat_int(c, "clients.normal", (int64_t)f.clients);
-    stat_int(c, "cluster.links", 0);
-    stat_int(c, "aof.buffer", 0);
-    stat_int(c, "lua.caches", 0);
-    stat_int(c, "functions.caches", 0);
-    stats_databases(c);
-    stat_int(c, "overhead.total", (int64_t)f.overhead);
-    stat_int(c, "keys.count", (int64_t)f.keys);
-    stat_int(c, "keys.bytes-per-key", f.keys && f.used > f.startup ? (int64_t)((f.used - f.startup) / f.keys) : 0);
-    stat_int(c, "dataset.bytes", (int64_t)f.dataset);
-    stat_double(c, "dataset.percentage", memory_dataset_percent(&f));
-    stat_double(c, "peak.percentage", 100 * ratio(f.used, f.peak));
-    stat_int(c, "allocator.allocated", (int64_t)f.system.allocated);
-    stat_int(c, "allocator.active", (int64_t)f.system.active);
-    stat_int(c, "allocator.resident", (int64_t)f.system.resident);
-    stat_excess(c, "allocator-fragmentation.ratio", "allocator-fragmentation.bytes", f.system.active, f.system.allocated);
-    stat_excess(c, "allocator-rss.ratio", "allocator-rss.bytes", f.system.resident, f.system.active);
-    stat_excess(c, "rss-overhead.ratio", "rss-overhead.bytes", f.system.rss, f.system.resident);
-    stat_excess(c, "fragmentation", "fragmentation.bytes", f.system.rss, f.used);
+    (void)first; /* all of them */
+    memory_figures(s->lane->env, &f);
+    for (unsigned db = 0; db < STORE_DATABASES; db++) databases += shape[db].keys > 0;
+    resp_map(w, 27 + databases);
+    stat_int(w, "peak.allocated", (int64_t)f.peak);
+    stat_int(w, "total.allocated", (int64_t)f.used);
+    stat_int(w, "startup.allocated", (int64_t)f.startup);
+    stat_int(w, "replication.backlog", 0);
+    stat_int(w, "clients.slaves", 0);
+    stat_int(w, "clients.normal", (int64_t)f.clients);
+    stat_int(w, "cluster.links", 0);
+    stat_int(w, "aof.buffer", 0);
+    stat_int(w, "lua.caches", 0);
+    stat_int(w, "functions.caches", 0);
+    for (unsigned db = 0; db < STORE_DATABASES; db++)
+        if (shape[db].keys) stats_database(w, db, &shape[db]);
+    stat_int(w, "overhead.total", (int64_t)f.overhead);
+    stat_int(w, "keys.count", (int64_t)f.keys);
+    stat_int(w, "keys.bytes-per-key", f.keys && f.used > f.startup ? (int64_t)((f.used - f.startup) / f.keys) : 0);
+    stat_int(w, "dataset.bytes", (int64_t)f.dataset);
+    stat_double(w, "dataset.percentage", memory_dataset_percent(&f));
+    stat_double(w, "peak.percentage", 100 * ratio(f.used, f.peak));
+    stat_int(w, "allocator.allocated", (int64_t)f.system.allocated);
+    stat_int(w, "allocator.active", (int64_t)f.system.active);
+    stat_int(w, "allocator.resident", (int64_t)f.system.resident);
+    stat_excess(w, "allocator-fragmentation.ratio", "allocator-fragmentation.bytes", f.system.active, f.system.allocated);
+    stat_excess(w, "allocator-rss.ratio", "allocator-rss.bytes", f.system.resident, f.system.active);
+    stat_excess(w, "rss-overhead.ratio", "rss-overhead.bytes", f.system.rss, f.system.resident);
+    stat_excess(w, "fragmentation", "fragmentation.bytes", f.system.rss, f.used);
 }
+
+void memory_stats(struct call *c) { memory_shapes(c, 0, STORE_DATABASES, stats_reply); }
 
 /* -- DOCTOR --------------------------------------------------------------------------------------------------------------- */
 

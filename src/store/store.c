@@ -244,20 +244,22 @@ bool walk_next(struct store *s, struct walk *w, unsigned parts, struct stop *at)
 
 /* -- shape and checks ------------------------------------------------------------------------------------------------- */
 
+void store_shape_add(struct store *s, unsigned db, unsigned shard, struct store_shape *sum) {
+    store_lock(s, shard);
+    struct table *t = store_table(s, shard, db);
+    sum->keys += counter_get(&t->keys);
+    sum->segments += counter_get(&t->segments);
+    sum->index_bytes += table_bytes(t);
+    if (t->dir) {
+        sum->directory_entries += 1ull << t->depth;
+        for (uint64_t place = 0; !(place >> t->depth); place = table_next(t, place)) sum->slots += t->dir[place]->slots;
+    }
+    store_unlock(s, shard);
+}
+
 void store_shape(struct store *s, unsigned db, struct store_shape *out) {
     *out = (struct store_shape){0};
-    for (unsigned i = 0; i < STORE_SHARDS; i++) {
-        store_lock(s, i);
-        struct table *t = store_table(s, i, db);
-        out->keys += counter_get(&t->keys);
-        out->segments += counter_get(&t->segments);
-        out->index_bytes += table_bytes(t);
-        if (t->dir) {
-            out->directory_entries += 1ull << t->depth;
-            for (uint64_t place = 0; !(place >> t->depth); place = table_next(t, place)) out->slots += t->dir[place]->slots;
-        }
-        store_unlock(s, i);
-    }
+    for (unsigned i = 0; i < STORE_SHARDS; i++) store_shape_add(s, db, i, out);
 }
 
 const char *store_check(struct store *s) {

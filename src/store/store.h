@@ -107,6 +107,7 @@ struct store_shape {
     uint64_t keys, slots, segments, directory_entries, index_bytes;
 };
 void store_shape(struct store *s, unsigned db, struct store_shape *out);
+void store_shape_add(struct store *s, unsigned db, unsigned shard, struct store_shape *sum); /* one shard's, on top */
 /* Checks every invariant of every table (tests, DEBUG): NULL if all hold, else what does not. Holds all locks inside. */
 const char *store_check(struct store *s);
 
