@@ -52,7 +52,7 @@ void mem_count(enum mem_domain d, int64_t delta) {
     if (__builtin_expect(!c, 0)) c = mine = &counts[thread_index()];
     int64_t total = atomic_load_explicit(&c->total[d], memory_order_relaxed);
     atomic_store_explicit(&c->total[d], total + delta, memory_order_relaxed);
-    if (d == MEM_CLIENT) return;
+    if (d >= MEM_CLIENT) return; /* outside maxmemory */
     c->pending += delta;
     if (c->pending <= MEM_SLACK && c->pending >= -MEM_SLACK) return;
     raise_peak(atomic_fetch_add_explicit(&flushed, c->pending, memory_order_relaxed) + c->pending);

@@ -18,6 +18,7 @@ enum mem_domain {
     MEM_INDEX,  /* tables: segments and directories */
     MEM_MISC,   /* everything else that lives long */
     MEM_CLIENT, /* connections and their buffers: a budget of its own, outside maxmemory */
+    MEM_UPKEEP, /* what the store's upkeep works with, for a moment, under 1/1000 of the data: outside maxmemory too */
     MEM_DOMAINS
 };
 
@@ -38,7 +39,7 @@ void mem_pages_free(void *p, size_t n);
 void mem_count(enum mem_domain d, int64_t delta);
 
 uint64_t mem_used(enum mem_domain d);      /* exact once threads are quiet */
-uint64_t mem_limited(void);                /* all domains under maxmemory: all but MEM_CLIENT */
+uint64_t mem_limited(void);                /* the domains under maxmemory */
 uint64_t mem_peak(void);                   /* highest mem_limited() seen at a check */
 void mem_peak_reset(void);
 bool mem_fits(uint64_t limit, size_t n, unsigned threads); /* may n more be taken while `threads` threads take too? */

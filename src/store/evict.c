@@ -7,7 +7,7 @@
 #include "store/inside.h"
 
 #define SAMPLE 16
-#define RESERVE 24576 /* what a caller cannot know: a segment that must grow for a crowded run, a block of the next class */
+#define RESERVE 32768 /* what a caller cannot know: a segment that must grow for a crowded run, a block of the next class */
 #define REACH 256 /* slots looked at, at the most, in search of a sample */
 
 static uint64_t evict_random(void) {
@@ -69,32 +69,44 @@ static bool evict_from(struct store *s, unsigned shard, unsigned db, const struc
     return false;
 }
 
-/* One entry of a random shard and of its databases in proportion to their keys; then of the shards behind it. */
-static bool evict_one(struct store *s, const struct policy *p, struct store_stats *stats) {
-    unsigned first = (unsigned)(evict_random() >> 40) % STORE_SHARDS;
-    for (unsigned n = 0; n < STORE_SHARDS; n++) {
-        unsigned shard = (first + n) % STORE_SHARDS;
-        uint64_t total = 0;
-        for (unsigned d = 0; d < STORE_DATABASES; d++) {
-            struct table *t = store_table(s, shard, d);
-            total += counter_get(p->kind & POLICY_ALL_KEYS ? &t->keys : &t->volatiles);
-        }
-        if (!total) continue;
-        uint64_t pick = (evict_random() >> 8) % total;
-        store_lock(s, shard);
-        bool done = false;
-        for (unsigned k = 0; k < STORE_DATABASES * 2 && !done; k++) { /* twice: the pick may have gone meanwhile */
-            struct table *t = store_table(s, shard, k % STORE_DATABASES);
-            uint64_t here = counter_get(p->kind & POLICY_ALL_KEYS ? &t->keys : &t->volatiles);
-            if (k < STORE_DATABASES && pick >= here) {
-                pick -= here;
-                continue;
-            }
-            done = evict_from(s, shard, k % STORE_DATABASES, p, stats);
-        }
-        store_unlock(s, shard);
-        if (done) return true;
+/* Keys of a shard that may go. */
+static uint64_t evict_count(struct store *s, unsigned shard, const struct policy *p) {
+    uint64_t total = 0;
+    for (unsigned d = 0; d < STORE_DATABASES; d++) {
+        struct table *t = store_table(s, shard, d);
+        total += counter_get(p->kind & POLICY_ALL_KEYS ? &t->keys : &t->volatiles);
     }
+    return total;
+}
+
+/* One entry of a shard, of its databases in proportion to their keys. */
+static bool evict_from_shard(struct store *s, unsigned shard, const struct policy *p, struct store_stats *stats) {
+    uint64_t total = evict_count(s, shard, p);
+    if (!total) return false;
+    uint64_t pick = (evict_random() >> 8) % total;
+    store_lock(s, shard);
+    bool done = false;
+    for (unsigned k = 0; k < STORE_DATABASES * 2 && !done; k++) { /* twice: the pick may have gone meanwhile */
+        struct table *t = store_table(s, shard, k % STORE_DATABASES);
+        uint64_t here = counter_get(p->kind & POLICY_ALL_KEYS ? &t->keys : &t->volatiles);
+        if (k < STORE_DATABASES && pick >= here) {
+            pick -= here;
+            continue;
+        }
+        done = evict_from(s, shard, k % STORE_DATABASES, p, stats);
+    }
+    store_unlock(s, shard);
+    return done;
+}
+
+/* Of two random shards the one with more keys: chosen blindly, the shards' sizes would drift apart, and from a small one
+ * keys in use would go. If that has none, the shards behind it. */
+static bool evict_one(struct store *s, const struct policy *p, struct store_stats *stats) {
+    uint64_t r = evict_random();
+    unsigned first = (unsigned)(r >> 40) % STORE_SHARDS, other = (unsigned)(r >> 24) % STORE_SHARDS;
+    if (evict_count(s, other, p) > evict_count(s, first, p)) first = other;
+    for (unsigned n = 0; n < STORE_SHARDS; n++)
+        if (evict_from_shard(s, (first + n) % STORE_SHARDS, p, stats)) return true;
     return false;
 }
 

@@ -23,7 +23,7 @@ static struct {
 static void push(struct stack *s, void *p) {
     if (s->n == s->cap) {
         s->cap = s->cap ? s->cap * 2 : 64;
-        s->page = mem_realloc(MEM_MISC, s->page, s->cap * sizeof *s->page);
+        s->page = mem_realloc(MEM_UPKEEP, s->page, s->cap * sizeof *s->page);
     }
     s->page[s->n++] = p;
 }

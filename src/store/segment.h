@@ -21,6 +21,7 @@
 
 #define SEGMENT_NEVER INT64_MAX
 #define SEGMENT_TAG_BITS 16
+#define SEGMENT_SLOTS_MAX 1024
 
 struct segment {
     uint32_t homes, slots, used;

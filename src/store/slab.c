@@ -203,7 +203,7 @@ static void plan_mark(struct slab_plan *p, struct class *k, struct slab *s) {
     k->marked++;
     if (p->count == p->cap) {
         p->cap = p->cap ? p->cap * 2 : 64;
-        p->marked = mem_realloc(MEM_MISC, p->marked, p->cap * sizeof *p->marked);
+        p->marked = mem_realloc(MEM_UPKEEP, p->marked, p->cap * sizeof *p->marked);
     }
     p->marked[p->count++] = s;
 }
@@ -211,7 +211,7 @@ static void plan_mark(struct slab_plan *p, struct class *k, struct slab *s) {
 static size_t ring_list(struct class *k, struct slab ***list) {
     size_t n = 0, i = 0;
     for (struct slab *s = k->ring; s; s = s->next == k->ring ? NULL : s->next) n++;
-    *list = mem_alloc(MEM_MISC, (n + 1) * sizeof **list);
+    *list = mem_alloc(MEM_UPKEEP, (n + 1) * sizeof **list);
     for (struct slab *s = k->ring; s; s = s->next == k->ring ? NULL : s->next) (*list)[i++] = s;
     qsort(*list, n, sizeof **list, by_use);
     return n;
@@ -250,7 +250,7 @@ static void plan_class(struct slab_plan *p, unsigned class, int64_t *room) {
         plan_mark(p, k, s);
     }
     lock_release(&k->lock);
-    mem_free(MEM_MISC, list);
+    mem_free(MEM_UPKEEP, list);
 }
 
 static void plan_count_room(int64_t *room) {
@@ -269,11 +269,11 @@ struct slab_plan *slab_plan_new(unsigned waste_percent) {
     struct slab_totals t;
     slab_totals(&t);
     if (t.held - t.used < (uint64_t)4 * PAGE_BYTES || (t.held - t.used) * 100 < t.held * waste_percent) return NULL;
-    struct slab_plan *p = mem_zalloc(MEM_MISC, sizeof *p);
-    int64_t *room = mem_alloc(MEM_MISC, CLASSES * sizeof *room);
+    struct slab_plan *p = mem_zalloc(MEM_UPKEEP, sizeof *p);
+    int64_t *room = mem_alloc(MEM_UPKEEP, CLASSES * sizeof *room);
     plan_count_room(room);
     for (unsigned c = 0; c < slabs.classes; c++) plan_class(p, c, room);
-    mem_free(MEM_MISC, room);
+    mem_free(MEM_UPKEEP, room);
     if (!p->count) {
         slab_plan_free(p);
         return NULL;
@@ -281,7 +281,7 @@ struct slab_plan *slab_plan_new(unsigned waste_percent) {
     size_t slots = 64;
     while (slots < p->count * 2) slots *= 2;
     p->mask = slots - 1;
-    p->set = mem_zalloc(MEM_MISC, slots * sizeof *p->set);
+    p->set = mem_zalloc(MEM_UPKEEP, slots * sizeof *p->set);
     for (size_t i = 0; i < p->count; i++) {
         uintptr_t page = (uintptr_t)p->marked[i] / PAGE_BYTES;
         size_t at = page_hash(page) & p->mask;
@@ -309,7 +309,7 @@ void slab_plan_free(struct slab_plan *p) {
         else if (s->used < s->capacity) ring_add_last(k, s);
         lock_release(&k->lock);
     }
-    mem_free(MEM_MISC, p->marked);
-    mem_free(MEM_MISC, p->set);
-    mem_free(MEM_MISC, p);
+    mem_free(MEM_UPKEEP, p->marked);
+    mem_free(MEM_UPKEEP, p->set);
+    mem_free(MEM_UPKEEP, p);
 }

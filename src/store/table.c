@@ -44,8 +44,8 @@ static void table_halve(struct table *t) {
 /* Splits by the next bit of the hashes, which only the keys know: they are brought nearer ahead of the loop. */
 static void table_split(struct table *t, uint64_t place, uint64_t seed) {
     struct segment *s = t->dir[place];
-    struct entry **all = mem_alloc(MEM_INDEX, s->used * sizeof *all);
-    uint64_t *slots = mem_alloc(MEM_INDEX, s->used * sizeof *slots), ones = 0;
+    uint64_t slots[SEGMENT_SLOTS_MAX], ones = 0;
+    uint8_t half_of[SEGMENT_SLOTS_MAX];
     uint32_t n = 0;
     for (uint32_t i = 0; i < s->slots; i++)
         if (s->slot[i]) slots[n++] = s->slot[i];
@@ -53,13 +53,13 @@ static void table_split(struct table *t, uint64_t place, uint64_t seed) {
         if (i + 8 < n) __builtin_prefetch(segment_entry(slots[i + 8]));
         struct slice key = entry_key(segment_entry(slots[i]));
         uint64_t one = bit_of(hash_bytes(key.p, key.n, seed), s->depth);
-        all[i] = (struct entry *)(uintptr_t)one;
+        half_of[i] = (uint8_t)one;
         ones += one;
     }
     struct segment *half[2] = {segment_new(n - ones, s->depth + 1u), segment_new(ones, s->depth + 1u)};
     uint32_t at[2] = {0, 0};
     for (uint32_t i = 0; i < n; i++) {
-        unsigned h = (unsigned)(uintptr_t)all[i];
+        unsigned h = half_of[i];
         /* A run too long for the spill of a smaller size: the tags of one half crowd at the end. */
         while (!segment_append(half[h], &at[h], slots[i])) {
             struct segment *larger = segment_resized(half[h], 1);
@@ -70,8 +70,6 @@ static void table_split(struct table *t, uint64_t place, uint64_t seed) {
         }
     }
     half[0]->earliest = half[1]->earliest = s->earliest;
-    mem_free(MEM_INDEX, all);
-    mem_free(MEM_INDEX, slots);
     unsigned depth = s->depth;
     if (depth == t->depth) {
         table_double(t);
@@ -169,7 +167,7 @@ size_t table_room(const struct table *t, uint64_t hash) {
     if (!t->dir) return 256;
     const struct segment *s = t->dir[table_place(t, hash)];
     if (!segment_full(s)) return 0; /* a crowded run may still force growth: store_fits keeps a reserve for that */
-    return segment_bytes_next(s) + (s->depth == t->depth ? sizeof *t->dir << (t->depth + 1) : 0) + 16 * (size_t)s->used;
+    return segment_bytes_next(s) + (s->depth == t->depth ? sizeof *t->dir << (t->depth + 1) : 0);
 }
 
 struct sifting {
