@@ -467,7 +467,7 @@ void options_each(struct options *o, const struct slice *patterns, size_t n,
     buf_free(&value);
 }
 
-static bool is_plain(unsigned char c) { return isalnum(c) || (c && strchr("-_.,:/*+@%=^~!?|&[]{}()$<>", c)) || c >= 0x80; }
+static bool is_plain(unsigned char c) { return isalnum(c) || (c && strchr("-_.,:;/*+@%=^~!?|&[]{}()$<>#", c)) || c >= 0x80; }
 
 void option_quote(struct slice word, struct buf *out) {
     bool plain = word.n > 0;

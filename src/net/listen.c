@@ -25,6 +25,7 @@ struct listen_socket {
 
 struct listener {
     struct listen_socket *first, **last;
+    struct listener *before; /* whose sockets may be shared */
     size_t count, open;
     int reserve; /* a descriptor to give up when there is no other */
     listen_taken *taken;
@@ -47,7 +48,7 @@ static void listener_drop(struct listener *l) {
 
 static void socket_drop(struct listen_socket *s) {
     struct listener *l = s->owner;
-    close(s->fd);
+    if (s->fd >= 0) close(s->fd);
     mem_free(MEM_MISC, s->path);
     mem_free(MEM_MISC, s);
     if (--l->open == 0 && l->freed) listener_drop(l);
@@ -63,10 +64,11 @@ void listen_free(struct listener *l) {
     while (s) {
         struct listen_socket *next = s->next;
         if (s->made_path) unlink(s->path);
-        if (s->watched)
+        if (s->watched) {
             uv_close((uv_handle_t *)&s->poll, socket_closed);
-        else
-            socket_drop(s);
+            close(s->fd); /* at once: the address is free again when this returns */
+            s->fd = -1;
+        } else socket_drop(s);
         s = next;
     }
 }
@@ -90,19 +92,45 @@ static bool fail(struct buf *why, int fd, const char *what, const char *name) {
     return false;
 }
 
-static int bind_one(const struct addrinfo *a, int port, int backlog) {
-    int on = 1, fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0) return -1;
-    union {
-        struct sockaddr sa;
-        struct sockaddr_in in;
-        struct sockaddr_in6 in6;
-    } to;
+union address {
+    struct sockaddr sa;
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+};
+
+static bool same_address(const union address *a, const union address *b) {
+    if (a->sa.sa_family != b->sa.sa_family) return false;
+    if (a->sa.sa_family == AF_INET)
+        return a->in.sin_port == b->in.sin_port && a->in.sin_addr.s_addr == b->in.sin_addr.s_addr;
+    return a->sa.sa_family == AF_INET6 && a->in6.sin6_port == b->in6.sin6_port &&
+           a->in6.sin6_scope_id == b->in6.sin6_scope_id && !memcmp(&a->in6.sin6_addr, &b->in6.sin6_addr, sizeof a->in6.sin6_addr);
+}
+
+/* The socket of those before that listens on a TCP address, or on a Unix path. */
+static struct listen_socket *find_before(const struct listener *l, const union address *to, const char *path) {
+    for (l = l->before; l; l = l->before)
+        for (struct listen_socket *s = l->first; s; s = s->next) {
+            union address a = {0};
+            socklen_t len = sizeof a;
+            if (path ? s->path && !strcmp(s->path, path) : !s->path && !getsockname(s->fd, &a.sa, &len) && same_address(&a, to))
+                return s;
+        }
+    return NULL;
+}
+
+static int share(const struct listen_socket *s) { return fcntl(s->fd, F_DUPFD_CLOEXEC, 0); }
+
+static int bind_one(const struct listener *l, const struct addrinfo *a, int port, int backlog) {
+    union address to = {0};
     memcpy(&to, a->ai_addr, a->ai_addrlen < sizeof to ? a->ai_addrlen : sizeof to);
     if (a->ai_family == AF_INET6)
         to.in6.sin6_port = htons((uint16_t)port);
     else
         to.in.sin_port = htons((uint16_t)port);
+    const struct listen_socket *before = find_before(l, &to, NULL);
+    if (before) return share(before);
+    int on = 1, fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) return -1;
     if ((a->ai_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on)) ||
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) || bind(fd, &to.sa, a->ai_addrlen) ||
         listen(fd, backlog)) {
@@ -139,7 +167,7 @@ bool listen_tcp(struct listener *l, const char *address, bool optional, int port
     }
     int fd = -1;
     for (struct addrinfo *a = list; a && fd < 0; a = a->ai_next)
-        if (a->ai_family == AF_INET || a->ai_family == AF_INET6) fd = bind_one(a, port, backlog);
+        if (a->ai_family == AF_INET || a->ai_family == AF_INET6) fd = bind_one(l, a, port, backlog);
     freeaddrinfo(list);
     if (fd < 0) {
         if (optional && may_be_absent(errno)) return true;
@@ -156,6 +184,13 @@ bool listen_unix(struct listener *l, const char *path, mode_t mode, int backlog,
         return fail(why, -1, "cannot listen on", path);
     }
     strcpy(a.sun_path, path);
+    const struct listen_socket *before = find_before(l, NULL, path);
+    if (before) {
+        int shared = share(before);
+        if (shared < 0) return fail(why, -1, "cannot listen on", path);
+        listener_add(l, shared, path, false);
+        return true;
+    }
     struct stat st;
     if (!lstat(path, &st) && S_ISSOCK(st.st_mode)) unlink(path); /* left by one that was killed */
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -191,6 +226,16 @@ bool listen_passed(struct listener *l, int fd, struct buf *why) {
     if (fcntl(fd, F_SETFD, FD_CLOEXEC)) return fail(why, -1, "cannot use the socket passed as", name);
     listener_add(l, fd, a.sa.sa_family == AF_UNIX ? a.un.sun_path : NULL, false);
     return true;
+}
+
+void listen_follow(struct listener *l, struct listener *before) {
+    for (struct listen_socket *s = before ? NULL : l->first; s; s = s->next) {
+        struct listen_socket *old = s->path ? find_before(l, NULL, s->path) : NULL;
+        if (!old) continue;
+        s->made_path |= old->made_path;
+        old->made_path = false;
+    }
+    l->before = before;
 }
 
 size_t listen_count(const struct listener *l) { return l->count; }

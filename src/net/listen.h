@@ -28,6 +28,10 @@ void listen_free(struct listener *l); /* closes; the loop must run on for a turn
 bool listen_tcp(struct listener *l, const char *address, bool optional, int port, int backlog, struct buf *why);
 bool listen_unix(struct listener *l, const char *path, mode_t mode, int backlog, struct buf *why); /* mode 0: as umask says */
 bool listen_passed(struct listener *l, int fd, struct buf *why); /* already listening */
+/* For a change while the sockets are in use: until listen_follow(l, NULL), what l is to listen on and `before`, or who that one
+ * follows, listens on already is shared with it rather than made anew. That ends before `before` is freed, and then a Unix
+ * path that both have is l's to remove. Whoever calls sees to it that nobody frees or follows them meanwhile. */
+void listen_follow(struct listener *l, struct listener *before);
 size_t listen_count(const struct listener *l);
 int listen_port(const struct listener *l); /* of the first TCP socket, 0 if there is none */
 const char *listen_path(const struct listener *l); /* of the first Unix socket, or NULL */

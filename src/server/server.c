@@ -17,7 +17,11 @@
 
 static const char *maxclients_changed(struct server *s) {
     int64_t wish = option_get(&s->env->config.maxclients), can = process_raise_files(wish);
-    return can < wish ? "The operating system is not able to handle the specified number of clients" : NULL;
+    static _Thread_local char why[128]; /* it is read before this thread's next change */
+    if (can >= wish) return NULL;
+    snprintf(why, sizeof why,
+        "The operating system is not able to handle the specified number of clients, try with %" PRId64, can);
+    return why;
 }
 
 static const char *setting_changed(void *arg, const char *name) {
@@ -188,8 +192,7 @@ static void stop_here(void *to, void *arg) {
     struct server *s = to;
     (void)arg;
     if (s->supervised == SUPERVISED_SYSTEMD) notify_stopping();
-    listen_free(s->listener);
-    s->listener = NULL;
+    server_unlisten(s);
     for (unsigned i = 1; i < s->workers; i++) worker_stop(&s->worker[i]);
     worker_stop(&s->worker[0]);
 }
@@ -236,7 +239,7 @@ void server_run(struct server *s) {
 
 static void free_workers(struct server *s) {
     for (size_t i = 0; i < sizeof s->signals / sizeof *s->signals; i++) loop_signal_free(s->signals[i]);
-    listen_free(s->listener);
+    server_unlisten(s);
     /* Jobs may post further jobs, to any worker. */
     for (bool any = true; any;) {
         any = false;
@@ -252,7 +255,7 @@ void server_close(struct server *s) {
     if (s->worker)
         free_workers(s);
     else
-        listen_free(s->listener);
+        server_unlisten(s);
     if (s->pidfile) {
         log_notice("Removing the pid file.");
         unlink(s->pidfile);

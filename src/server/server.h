@@ -21,7 +21,9 @@ struct server {
     struct settings settings;
     struct worker *worker;
     unsigned workers;
-    struct listener *listener;
+    struct listener *listener;  /* the first worker's thread */
+    struct listener *newest;    /* it, or one that is on its way to replace it; under listen_lock */
+    struct lock listen_lock;
     struct loop_signal *signals[4];
     struct process_title title;
     enum supervised supervised;
@@ -41,6 +43,7 @@ void server_tick(struct server *s, uint64_t ticks); /* ten times a second, from 
 /* -- sockets (sockets.c) -------------------------------------------------------------------------------------------------- */
 struct listener *server_listen(struct server *s, struct buf *why); /* makes them as the settings say; NULL: why not */
 bool server_accept(struct server *s);                              /* starts to take connections */
+void server_unlisten(struct server *s);                            /* stopping: no more connections */
 const char *server_socket_changed(struct server *s);               /* CONFIG SET port or bind: NULL, or why not; any thread */
 
 /* -- the host (host.c) ---------------------------------------------------------------------------------------------------- */

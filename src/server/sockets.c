@@ -42,6 +42,7 @@ static bool take_passed(struct listener *l, int first, int n, struct buf *why) {
 
 struct listener *server_listen(struct server *s, struct buf *why) {
     struct listener *l = listen_new();
+    listen_follow(l, s->newest);
     struct binding b = {.listener = l, .config = &s->settings.server, .why = why, .ok = true};
     int first, passed = notify_sockets(&first);
     b.port = (int)option_get(&b.config->port);
@@ -58,7 +59,7 @@ struct listener *server_listen(struct server *s, struct buf *why) {
             }
         }
     }
-    if (b.ok) return l;
+    if (b.ok) return s->newest = l;
     listen_free(l);
     return NULL;
 }
@@ -112,20 +113,37 @@ bool server_accept(struct server *s) {
 
 static void exchange(void *to, void *arg) {
     struct server *s = to;
+    struct listener *l = arg;
+    lock_acquire(&s->listen_lock);
+    listen_follow(l, NULL);
     listen_free(s->listener);
-    s->listener = arg;
-    server_accept(s);
+    s->listener = l;
+    lock_release(&s->listen_lock);
+    if (s->stopping) server_unlisten(s);
+    else server_accept(s);
 }
 
+/* While another is on its way it is left to exchange. */
+void server_unlisten(struct server *s) {
+    lock_acquire(&s->listen_lock);
+    if (s->newest == s->listener) {
+        listen_free(s->listener);
+        s->listener = s->newest = NULL;
+    }
+    lock_release(&s->listen_lock);
+}
+
+/* Addresses that stay keep their sockets. Options change one at a time, so nobody else makes a listener meanwhile. */
 const char *server_socket_changed(struct server *s) {
     struct buf why = {0};
+    int first;
+    if (notify_sockets(&first) > 0) return NULL; /* whoever started us says where to listen */
+    lock_acquire(&s->listen_lock);
     struct listener *l = server_listen(s, &why);
-    if (!l) {
-        log_warning("Could not change the listening sockets: %s", buf_cstr(&why));
-        buf_free(&why);
-        return "Unable to listen on this address or port. Check server logs.";
-    }
+    lock_release(&s->listen_lock);
+    if (!l) log_warning("Could not change the listening sockets: %s", buf_cstr(&why));
     buf_free(&why);
+    if (!l) return "Unable to listen on this address or port. Check server logs.";
     loop_post(&s->worker[0].loop, exchange, s, l);
     return NULL;
 }

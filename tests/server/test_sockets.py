@@ -104,9 +104,39 @@ def test_port_and_bind_change_while_it_runs():
                 equal(d.call('PING'), 'PONG')
 
 
-def refused(port):
+def test_addresses_change_and_the_others_stay():
+    with Server('--bind', '127.0.0.1', '--port', str(free_port()), '--unixsocket', '@DIR@/s') as s, s.client() as c:
+        path = c.call('CONFIG', 'GET', 'unixsocket')[1].decode()
+
+        def answers(port, host='127.0.0.1'):
+            with Client((host, port)) as d:
+                equal(d.call('PING'), 'PONG')
+            with Client(path) as d:
+                equal(d.call('PING'), 'PONG')
+
+        first = s.port
+        for host in ('127.0.0.2', '127.0.0.3'):
+            equal(c.call('CONFIG', 'SET', 'bind', '127.0.0.1 ' + host), 'OK')
+            until(lambda: not refused(first, host), 'the added address is open')
+            answers(first)
+        until(lambda: refused(first, '127.0.0.2'), 'the address that went is closed')
+        # Both at once, then both refused: what was is again.
+        port = free_port()
+        equal(c.call('CONFIG', 'SET', 'bind', '127.0.0.1', 'port', port), 'OK')
+        until(lambda: refused(first), 'the old port is closed')
+        answers(port)
+        reply = c.call('CONFIG', 'SET', 'port', free_port(), 'bind', '192.0.2.1')
+        assert reply.startswith("ERR CONFIG SET failed (possibly related to argument 'port')"), reply
+        reply = c.call('CONFIG', 'SET', 'bind', '127.0.0.1 127.0.0.4', 'timeout', '5', 'port', 1, 'bind', 'x')
+        assert reply.startswith("ERR CONFIG SET failed"), reply
+        answers(port)
+        equal(c.call('CONFIG', 'GET', 'port'), [b'port', b'%d' % port])
+        equal(c.call('CONFIG', 'GET', 'bind'), [b'bind', b'127.0.0.1'])
+
+
+def refused(port, host='127.0.0.1'):
     try:
-        Client(('127.0.0.1', port)).close()
+        Client((host, port)).close()
         return False
     except ConnectionRefusedError:
         return True
