@@ -16,12 +16,24 @@ void batch_free(struct batch *b) {
 }
 
 /* The shortest duration that SLOWLOG or LATENCY care about, in ticks. */
-static uint64_t slow_ticks(const struct env_config *f, double per_us) {
+static uint64_t slow_ticks(int64_t slower, int64_t threshold, double per_us) {
     double us = -1;
-    int64_t slower = option_get(&f->slowlog_slower_than), threshold = option_get(&f->latency_threshold);
-    if (slower >= 0 && option_get(&f->slowlog_max_len) > 0) us = (double)slower;
+    if (slower >= 0) us = (double)slower;
     if (threshold > 0 && (us < 0 || (double)threshold * 1000 < us)) us = (double)threshold * 1000;
     return us < 0 || us > 1e12 ? UINT64_MAX : (uint64_t)(us * per_us);
+}
+
+/* Divisions only where a setting has changed: this runs for each input. */
+static void refresh_slow(struct batch *b, const struct env_config *f) {
+    int64_t slower = option_get(&f->slowlog_max_len) > 0 ? option_get(&f->slowlog_slower_than) : -1;
+    int64_t threshold = option_get(&f->latency_threshold);
+    if (__builtin_expect(b->ns_per_tick && slower == b->slower && threshold == b->threshold, 1)) return;
+    double per_us = clock_ticks_per_us();
+    b->slower = slower;
+    b->threshold = threshold;
+    b->slow = slow_ticks(slower, threshold, per_us);
+    b->ticks_ms = (uint64_t)(per_us * 1000);
+    b->ns_per_tick = (uint64_t)(1000 / per_us * (1 << 20));
 }
 
 void batch_refresh(struct batch *b, struct session *s) {
@@ -29,16 +41,13 @@ void batch_refresh(struct batch *b, struct session *s) {
     struct env *e = l->env;
     const struct env_config *f = &e->config;
     struct call *c = &b->call;
-    double per_us = clock_ticks_per_us();
     c->s = s;
     c->w = &s->writer;
     view_init(&c->v, e->store, s->db, clock_ms(), &l->store_stats);
     c->v.touch = !s->no_touch;
-    c->v.random = lane_random(l);
-    b->ticks_late = clock_ticks() + (uint64_t)(per_us * 1000);
+    refresh_slow(b, f);
+    b->ticks_late = clock_ticks() + b->ticks_ms;
     b->seed = store_seed(e->store);
-    b->ns_per_tick = (uint64_t)(1000 / per_us * (1 << 20));
-    b->slow = slow_ticks(f, per_us);
     b->limited = option_get(&e->store_config.maxmemory) != 0;
     b->tracking = option_get(&f->latency_tracking) != 0;
     b->monitored = option_get(&f->monitor_any) != 0;

@@ -28,6 +28,8 @@ struct batch {
     uint64_t ticks;                /* when the last command ended */
     uint64_t ticks_late;           /* when the view's clock is to be read again */
     uint64_t slow;                 /* from so many ticks on a command may be one for SLOWLOG or LATENCY */
+    int64_t slower, threshold;     /* the settings that `slow` was made of */
+    uint64_t ticks_ms;             /* in a millisecond */
     uint64_t ns_per_tick;          /* times 2^20 */
     bool careful;                  /* auth, a pause, silenced replies, MONITOR: more is to be done around each request */
     bool limited, tracking, monitored;
