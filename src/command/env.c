@@ -120,7 +120,6 @@ void env_reset_stats(struct env *e) {
     for (unsigned i = 0; i < e->lanes; i++) lane_reset_stats(e->lane[i]);
     errors_reset(e->errors);
     throughput_forget(e);
-    mem_peak_reset();
 }
 
 /* -- rates ------------------------------------------------------------------------------------------------------------- */
