@@ -15,7 +15,7 @@ static bool is_wide(int64_t deadline) {
 
 static size_t header_size(const struct entry_spec *s, bool extended) {
     return 5 + (extended ? ENTRY_EXTENSION : 0) + entry_varint_size(s->key.n) + entry_varint_size(s->valuelen) +
-           (s->deadline ? is_wide(s->deadline) ? 8 : ENTRY_NARROW : 0);
+           (s->deadline && !extended ? ENTRY_NARROW : 0);
 }
 
 /* Large blocks and wide deadlines need the extension. */
@@ -61,16 +61,15 @@ static uint8_t *put_header(struct entry *e, const struct entry_spec *s, bool ext
     p += 5;
     if (__builtin_expect(extended, 0)) {
         memset(p, 0, ENTRY_EXTENSION);
-        if (is_wide(s->deadline)) p[1] = ENTRY_WIDE;
+        memcpy((char *)e + ENTRY_WIDE_AT, &s->deadline, sizeof s->deadline);
         p += ENTRY_EXTENSION;
     }
     p = put_varint(p, s->key.n);
     p = put_varint(p, s->valuelen);
-    if (s->deadline) {
-        bool wide = is_wide(s->deadline);
-        int64_t v = wide ? s->deadline : s->deadline - ENTRY_EPOCH;
-        memcpy(p, &v, wide ? 8 : ENTRY_NARROW);
-        p += wide ? 8 : ENTRY_NARROW;
+    if (s->deadline && !extended) {
+        int64_t v = s->deadline - ENTRY_EPOCH;
+        memcpy(p, &v, ENTRY_NARROW);
+        p += ENTRY_NARROW;
     }
     return p;
 }

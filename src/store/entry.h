@@ -2,14 +2,14 @@
  *
  *   byte 0      kind: type (3 bits), form (3), has a deadline (1), has an extension (1)
  *   1..4        access: what the eviction policy remembers (see policy.h)
- *   [5..12]     extension, where the kind says so: policy id, flags, 2 spare, references (4, aligned to 4)
+ *   [5..19]     extension, where the kind says so: policy id, 2 spare, references (4, aligned to 4), deadline in ms since 1970 (8)
  *   1,2,5 bytes key length; 1,2,5 bytes value length (see entry_varint)
- *   [5]         deadline in ms since ENTRY_EPOCH, little endian; ms since 1970 in 8 bytes where the extension says wide
+ *   [5]         deadline in ms since ENTRY_EPOCH, little endian, unless it is in the extension
  *   key, value  the value of a collection is a pointer to it
  *
  * Every byte is paid once per key, so nothing is there that is not used. Blocks of up to SLAB_MAX bytes come from the slabs,
- * larger ones from the allocator and always have the extension, because a reply may refer to them while they are replaced:
- * references count such replies, and who drops the last one frees the block.
+ * larger ones from the allocator and always have the extension: a deadline can come and go without moving their bytes, and a
+ * reply may refer to them while they are replaced: references count such replies, and who drops the last one frees the block.
  * Thread rule: under the lock of the key's shard, but for entry_release. The table owns its entries.
  */
 #ifndef LARDER_STORE_ENTRY_H

@@ -17,10 +17,10 @@ enum entry_form {
 };
 
 enum { ENTRY_DEADLINE = 0x40, ENTRY_EXTENDED = 0x80 };
-enum { ENTRY_WIDE = 1 /* 8-byte deadline */ };
 #define ENTRY_GONE 0x80000000u /* among the references: out of its table, alive by replies only */
 
-#define ENTRY_EXTENSION 8
+#define ENTRY_EXTENSION 15
+#define ENTRY_WIDE_AT 12 /* where an extended entry has its deadline */
 #define ENTRY_EPOCH 1577836800000ll /* 2020: five bytes reach to 2054 */
 #define ENTRY_NARROW 5
 #define ENTRY_MAX_KEY ((size_t)512 << 20)
@@ -61,20 +61,16 @@ static inline struct entry_parts entry_parts(const struct entry *e) {
     struct entry_parts out;
     const uint8_t *p = (const uint8_t *)e;
     uint8_t kind = p[0];
-    unsigned wide = 0;
-    p += 5;
-    if (__builtin_expect(kind & ENTRY_EXTENDED, 0)) {
-        wide = p[1] & ENTRY_WIDE;
-        p += ENTRY_EXTENSION;
-    }
+    p += __builtin_expect(kind & ENTRY_EXTENDED, 0) ? 5 + ENTRY_EXTENSION : 5;
     out.keylen = entry_varint(&p);
     out.valuelen = entry_varint(&p);
     out.deadline = NULL;
     out.deadline_size = 0;
     if (kind & ENTRY_DEADLINE) {
-        out.deadline = p;
-        out.deadline_size = wide ? 8 : ENTRY_NARROW;
-        p += out.deadline_size;
+        bool narrow = !(kind & ENTRY_EXTENDED);
+        out.deadline = narrow ? p : (const uint8_t *)e + ENTRY_WIDE_AT;
+        out.deadline_size = narrow ? ENTRY_NARROW : 8;
+        if (narrow) p += ENTRY_NARROW;
     }
     out.key = (const char *)p;
     out.value = (const char *)p + out.keylen;
