@@ -10,12 +10,31 @@ static int64_t read_ns(clockid_t id) {
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+#if defined(__x86_64__)
+/* Both clocks at one moment: of several tries the one that took least, as any of them may be interrupted half-way. */
+static int64_t read_pair(uint64_t *ticks) {
+    uint64_t least = UINT64_MAX;
+    int64_t ns = 0;
+    for (int i = 0; i < 8; i++) {
+        uint64_t before = clock_ticks();
+        int64_t now = read_ns(CLOCK_MONOTONIC_RAW);
+        uint64_t took = clock_ticks() - before;
+        if (took >= least) continue;
+        least = took;
+        *ticks = before + took / 2;
+        ns = now;
+    }
+    return ns;
+}
+#endif
+
 void clock_start(void) {
 #if defined(__x86_64__)
-    uint64_t t0 = clock_ticks();
-    int64_t n0 = read_ns(CLOCK_MONOTONIC_RAW), n1;
-    while ((n1 = read_ns(CLOCK_MONOTONIC_RAW)) - n0 < 2000000) {}
-    per_us = (double)(clock_ticks() - t0) / ((double)(n1 - n0) / 1000);
+    uint64_t t0, t1;
+    int64_t n0 = read_pair(&t0);
+    while (read_ns(CLOCK_MONOTONIC_RAW) - n0 < 2000000) {}
+    int64_t n1 = read_pair(&t1);
+    per_us = (double)(t1 - t0) / ((double)(n1 - n0) / 1000);
 #endif
 }
 

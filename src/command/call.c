@@ -114,11 +114,15 @@ static const char *container_name(const struct call *c) {
     return box ? box->name : c->cmd->name;
 }
 
-void reply_unknown_sub(struct call *c) {
+static void reply_sub(struct call *c, const char *what) {
     struct slice word = c->argv[c->argc > 1 ? 1 : 0];
-    reply_errorf(c, "ERR unknown subcommand '%.*s'. Try %s HELP.", (int)(word.n < 128 ? word.n : 128), word.p,
+    reply_errorf(c, "ERR unknown subcommand%s '%.*s'. Try %s HELP.", what, (int)(word.n < 128 ? word.n : 128), word.p,
         container_name(c));
 }
+
+void reply_unknown_sub(struct call *c) { reply_sub(c, ""); }
+
+void reply_bad_sub(struct call *c) { reply_sub(c, " or wrong number of arguments for"); }
 
 void reply_help(struct call *c, const char *const *lines) {
     char head[128];

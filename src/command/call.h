@@ -57,6 +57,7 @@ void reply_error_slice(struct call *c, struct slice text);         /* for texts 
 void reply_syntax(struct call *c);                                 /* ERR syntax error */
 void reply_wrong_type(struct call *c);
 void reply_arity(struct call *c);                                  /* ERR wrong number of arguments for '...' command */
+void reply_bad_sub(struct call *c);                                /* ... or wrong number of arguments for '...'. Try ... HELP. */
 void reply_unknown_sub(struct call *c);                            /* ERR unknown subcommand '...'. Try ... HELP. */
 void reply_help(struct call *c, const char *const *lines);         /* lines ends with NULL; the container's frame is added */
 void reply_string(struct call *c, struct entry *e);                /* the value as a bulk; large ones by reference */

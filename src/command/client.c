@@ -90,7 +90,7 @@ static void run_pause(struct call *c) {
     int64_t ms, now = clock_ms();
     bool writes_only = c->argc > 3 && call_is(c, 3, "write");
     if (c->argc > 4) {
-        reply_unknown_sub(c);
+        reply_bad_sub(c);
         return;
     }
     if (c->argc > 3 && !writes_only && !call_is(c, 3, "all")) {

@@ -286,7 +286,7 @@ void clients_unblock(struct call *c) {
     int64_t id;
     bool with_error = c->argc == 4 && call_is(c, 3, "error");
     if (c->argc > 4) {
-        reply_unknown_sub(c);
+        reply_bad_sub(c);
         return;
     }
     if (c->argc == 4 && !with_error && !call_is(c, 3, "timeout")) {

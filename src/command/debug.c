@@ -498,6 +498,5 @@ void debug_run(struct call *c) {
     const struct word *w = word_find(c->argv, c->argc);
     if (w) w->run(c);
     else
-        reply_errorf(c, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try DEBUG HELP.",
-            (int)(c->argv[1].n < 128 ? c->argv[1].n : 128), c->argv[1].p);
+        reply_bad_sub(c);
 }

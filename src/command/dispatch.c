@@ -1,6 +1,7 @@
 #include "command/batch.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "command/latency.h"
 #include "command/monitor.h"
 #include "command/slowlog.h"
@@ -18,15 +19,26 @@ enum outcome { RAN, NO_ROOM, ROOM_LATER };
 /* Texts are cut at a NUL and at 128 bytes, as Redis prints them. */
 static size_t shown(struct slice s, size_t most) { return strnlen(s.p, s.n < most ? s.n : most); }
 
+/* Somebody else's browser, made to send HTTP here: nothing that it sent is answered. */
+static void refuse_http(struct call *c) {
+    log_warning("%s sent what looks like HTTP and is cut off: a web page may be used to send commands here", c->s->address);
+    c->s->closing = true;
+    call_env(c)->host->close(c->s, false);
+}
+
 static void refuse_unknown(struct call *c) {
+    struct slice name = c->argv[0];
     struct buf args = {0};
+    if (call_is(c, 0, "post") || call_is(c, 0, "host:")) {
+        refuse_http(c);
+        return;
+    }
     for (int i = 1; i < c->argc && args.n < 128; i++) {
         struct slice a = c->argv[i];
         buf_puts(&args, "'");
         buf_put(&args, a.p, shown(a, 128 - (args.n - 1)));
         buf_puts(&args, "' ");
     }
-    struct slice name = c->argv[0];
     reply_errorf(c, "ERR unknown command '%.*s', with args beginning with: %.*s", (int)shown(name, 128), name.p,
         (int)args.n, args.n ? args.p : "");
     buf_free(&args);

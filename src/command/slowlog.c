@@ -140,7 +140,7 @@ static void run_get(struct call *c) {
     struct slowlog *l = call_env(c)->slowlog;
     int64_t count = 10;
     if (c->argc > 3) {
-        reply_unknown_sub(c);
+        reply_bad_sub(c);
         return;
     }
     if (c->argc == 3 &&

@@ -69,7 +69,7 @@ class Generator:
                         9223372036854775807, -9223372036854775808)
 
     def seconds(self):
-        return self.one(100, 1000, 86400, 3600, 0, -1, -100, 10**9, self.odd_number(), 9223372036854775807, 9223372036854775,
+        return self.one(0, -1, -100, 10**9, self.odd_number(), 9223372036854775807, 9223372036854775,
                         -9223372036854775808)
 
     def deadline(self, relative, milliseconds):

@@ -41,7 +41,7 @@ def kind_only(reply):
 def a_number(slack):
     """A number that may be up to `slack` apart because time passes between the two servers: rounded out by `near`."""
     def rule(reply):
-        return Reply('near', (reply.value, slack)) if reply.kind == ':' and reply.value > 1 else reply
+        return Reply('near', (reply.value, slack)) if reply.kind == ':' and reply.value >= 0 else reply
     return rule
 
 

@@ -177,8 +177,8 @@ def test_monitor_sees_other_threads():
 
 def test_threads_have_names():
     with Server(threads=3) as s:
-        names = []
-        for t in os.listdir('/proc/%d/task' % s.pid):
-            with open('/proc/%d/task/%s/comm' % (s.pid, t)) as f:
-                names.append(f.read().strip())
-        assert 'larder-1' in names and 'larder-2' in names, names
+        def names():
+            for t in os.listdir('/proc/%d/task' % s.pid):
+                with open('/proc/%d/task/%s/comm' % (s.pid, t)) as f:
+                    yield f.read().strip()
+        until(lambda: {'larder-1', 'larder-2'} <= set(names()), 'each names itself')
