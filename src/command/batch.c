@@ -138,6 +138,29 @@ void batch_bring_near(struct batch *b) {
         }
 }
 
+#define FORESEE_WORDS 8
+
+/* Nearly every command's key is its first argument; where it is not, a line is fetched for nothing. */
+void dispatch_foresee(struct session *s, const char *p, size_t n) {
+    struct batch *b = s->lane->batch;
+    struct slice word[FORESEE_WORDS];
+    uint32_t argc;
+    if (b->foreseen_n == BATCH_FORESEEN || !resp_reader_idle(&s->reader)) return;
+    if (!quick_request(p, p + n, UINT32_MAX, word, FORESEE_WORDS, &argc) || argc < 2) return;
+    b->foreseen[b->foreseen_n++] = (struct foreseen){store_key(store_seed(s->lane->env->store), word[1]), s->db};
+}
+
+void dispatch_bring_near(struct lane *l) {
+    struct batch *b = l->batch;
+    struct store *store = l->env->store;
+    if (b->foreseen_n > 1 && store_prefetch_pays(store)) {
+        for (int stage = 0; stage < 2; stage++)
+            for (unsigned i = 0; i < b->foreseen_n; i++)
+                store_prefetch(store, b->foreseen[i].db, &b->foreseen[i].key, stage);
+    }
+    b->foreseen_n = 0;
+}
+
 static void keys_bring_near(struct batch *b) {
     const struct call *c = &b->call;
     if (c->keys < 2 || !store_prefetch_pays(c->v.store)) return;

@@ -11,6 +11,13 @@
 #define BATCH_REQUESTS 64
 #define BATCH_WORDS 512
 
+#define BATCH_FORESEEN 64
+
+struct foreseen {
+    struct key key;
+    unsigned db;
+};
+
 enum request_fault { FAULT_NONE, FAULT_UNKNOWN, FAULT_UNKNOWN_SUB, FAULT_ARITY };
 
 struct request {
@@ -38,6 +45,8 @@ struct batch {
     uint64_t ran;                  /* commands not yet in the lane's and the session's totals */
     struct resp_limits limits;
     struct buf keys, places;       /* struct key, int: of commands with several keys */
+    unsigned foreseen_n;
+    struct foreseen foreseen[BATCH_FORESEEN];
     unsigned n;
     struct request request[BATCH_REQUESTS];
     struct slice word[BATCH_WORDS];

@@ -13,6 +13,11 @@
  * `*need`: as resp_reader_next's. */
 size_t dispatch_input(struct session *s, const char *p, size_t n, size_t *need);
 
+/* Of several sessions whose inputs are about to be executed one after another: what each begins with is looked at, then all
+ * their keys are brought nearer at once. For requests that come one at a time, where a batch has nothing to look ahead to. */
+void dispatch_foresee(struct session *s, const char *p, size_t n);
+void dispatch_bring_near(struct lane *l);
+
 /* A request whose handler parked it is over; `ticks` is what its task took, over and above what the handler took. */
 void dispatch_finished(struct session *s, const struct command *c, uint64_t ticks);
 

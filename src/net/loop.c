@@ -38,6 +38,7 @@ static void on_wake(uv_async_t *a) {
 
 static void end_of_turn(struct loop *l) {
     /* The end hook may close sessions, whose farewell makes further output. */
+    stream_give_all(l);
     do {
         stream_flush_all(l);
         if (l->at_end) l->at_end(l->owner);

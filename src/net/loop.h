@@ -1,7 +1,8 @@
 /* loop: one event loop of libuv, with an inbox, hooks and timers.
  *
- * A turn is: timers, idle hook, end hook, wait for events, callbacks, end hook. Whatever wants to be written is gathered
- * during a turn and written by the end hooks, so that every connection costs one write a turn. The idle hook runs once a
+ * A turn is: timers, idle hook, end hook, wait for events, callbacks, end hook. What streams read is gathered and given to
+ * them once all have read, so that their holders can look ahead; what they want to write is gathered and written by the end
+ * hooks, so that every connection costs one write a turn. The idle hook runs once a
  * turn while there is work for it, and the loop does not wait then.
  * Invariant: jobs are run in the order in which they were posted, each exactly once, before loop_free returns.
  * Thread rule: the thread that runs the loop; loop_post and loop_stop from any thread. The holder owns the loop.
@@ -14,7 +15,9 @@
 
 #include <uv.h>
 
-#define LOOP_SCRATCH 65536 /* bytes read at a time; shared by all streams of the loop */
+#define LOOP_READ 65536     /* bytes read at a time */
+#define LOOP_SCRATCH 262144 /* room for what all streams of the loop have read in a turn, until it is used */
+#define LOOP_READS 64
 
 struct stream;
 typedef void loop_job(void *to, void *arg);
@@ -22,6 +25,13 @@ typedef void loop_job(void *to, void *arg);
 struct loop_message {
     loop_job *job;
     void *to, *arg;
+};
+
+/* Bytes that came in this turn: p[0..n), beginning with what the stream had kept. */
+struct loop_read {
+    struct stream *stream;
+    char *p;
+    size_t n;
 };
 
 struct loop {
@@ -40,6 +50,10 @@ struct loop {
     void *owner;
     struct stream *dirty_first, *dirty_last; /* streams with something to write */
     char *scratch;
+    size_t scratch_used;
+    struct loop_read reads[LOOP_READS]; /* not given to their streams yet */
+    unsigned reads_count;
+    void (*at_reads)(void *owner, const struct loop_read *reads, unsigned n); /* may be NULL: they are about to be given */
 };
 
 /* 0, or a negative errno. Hooks may be NULL; at_idle says whether there is more to do. */

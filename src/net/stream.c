@@ -67,9 +67,16 @@ static void offer_kept(struct stream *s) {
 
 /* Reads behind the bytes kept, in the shared buffer: nothing is allocated unless a part is left again. */
 static void read_shared(struct stream *s) {
-    char *p = s->loop->scratch;
+    struct loop *l = s->loop;
     size_t kept = s->in.n;
-    ssize_t n = recv(s->fd, p + kept, LOOP_SCRATCH - kept, 0);
+    if (s->reading || l->reads_count == LOOP_READS || LOOP_SCRATCH - l->scratch_used < LOOP_READ + kept) {
+        stream_give_all(l);
+        if (s->closing || s->paused || s->finishing) return;
+        kept = s->in.n;
+        if (kept > SMALL || s->need > SMALL) return; /* the next turn reads it the other way */
+    }
+    char *p = l->scratch + l->scratch_used;
+    ssize_t n = recv(s->fd, p + kept, LOOP_READ, 0);
     if (n <= 0) {
         if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
         s->calls->ended(s, n < 0 ? errno : 0);
@@ -78,16 +85,35 @@ static void read_shared(struct stream *s) {
     s->received += (uint64_t)n;
     if (kept) memcpy(p, s->in.p, kept);
     size_t all = kept + (size_t)n;
+    s->reading = true;
+    l->reads[l->reads_count++] = (struct loop_read){s, p, all};
+    l->scratch_used += (all + 63) & ~(size_t)63;
+}
+
+static void give(const struct loop_read *r) {
+    struct stream *s = r->stream;
+    s->reading = false;
+    if (s->closing || s->finishing) return;
+    bool kept = s->in.n > 0;
     s->need = 0;
-    size_t used = s->calls->bytes(s, p, all, &s->need);
-    assert(used <= all);
+    size_t used = s->calls->bytes(s, r->p, r->n, &s->need);
+    assert(used <= r->n);
     if (s->closing) return;
-    if (kept || used < all) keep_rest(s, p + used, all - used);
+    if (kept || used < r->n) keep_rest(s, r->p + used, r->n - used);
+}
+
+void stream_give_all(struct loop *l) {
+    unsigned n = l->reads_count;
+    if (!n) return;
+    if (l->at_reads) l->at_reads(l->owner, l->reads, n);
+    for (unsigned i = 0; i < n; i++) give(&l->reads[i]);
+    l->reads_count = 0;
+    l->scratch_used = 0;
 }
 
 static void read_long(struct stream *s) {
     size_t most = s->in.n * 2 > FIRST_ROOM ? s->in.n * 2 : FIRST_ROOM;
-    size_t whole = s->need > s->in.n ? s->need : s->in.n + LOOP_SCRATCH;
+    size_t whole = s->need > s->in.n ? s->need : s->in.n + LOOP_READ;
     if (whole > most) whole = most;
     if (s->in.cap < whole) buf_room(&s->in, whole - s->in.n);
     ssize_t n = recv(s->fd, s->in.p + s->in.n, s->in.cap - s->in.n, 0);

@@ -1,7 +1,7 @@
 /* stream: one connection, TCP or Unix, on a file descriptor: bytes in, a chain of bytes out.
  *
- * Reading: one recv for each turn in which there is something to read, into the loop's shared buffer. What `bytes` does not
- * use is kept, and offered again from its start with more behind it; a long request is read straight into the buffer kept
+ * Reading: one recv for each turn in which there is something to read, into the loop's shared buffer; `bytes` is called once
+ * all streams have read. What it does not use is kept, and offered again from its start with more behind it; a long request is read straight into the buffer kept
  * for it. An idle stream holds no buffer. Writing: stream_send notes that `out` has something; all noted streams are written
  * at the end of the turn, one send each; what the kernel does not take waits until it does.
  * Invariant: after stream_close no callback comes but `gone`, once, and never inside stream_close.
@@ -37,7 +37,7 @@ struct stream {
     size_t need;
     uint64_t received;  /* bytes, ever */
     int fd, watched;    /* events asked of the kernel */
-    bool dirty, paused, blocked, finishing, closing, deaf;
+    bool dirty, reading, paused, blocked, finishing, closing, deaf; /* reading: among the loop's reads */
 };
 
 /* Takes fd over, also when it fails (then closes it and returns a negative errno; `gone` is not called). */
@@ -49,7 +49,8 @@ void stream_ignore_hangup(struct stream *s); /* until the next pause */
 void stream_offer(struct stream *s);
 void stream_finish(struct stream *s); /* read no more, write what is in `out`, then close */
 void stream_close(struct stream *s);  /* at once; what is in `out` is not written */
-void stream_flush_all(struct loop *l); /* the loop's end of turn */
+void stream_give_all(struct loop *l);  /* the loop's end of turn: first what was read, */
+void stream_flush_all(struct loop *l); /* then what is to be written */
 int stream_flush(struct stream *s);   /* writes now; for output that cannot wait for the end of the turn */
 
 void stream_mark(struct stream *s);

@@ -190,6 +190,13 @@ static size_t conn_bytes(struct stream *st, const char *p, size_t n, size_t *nee
     return used;
 }
 
+void conn_foresee(struct worker *w, const struct loop_read *reads, unsigned n) {
+    if (n < 2 || !store_prefetch_pays(w->lane->env->store)) return;
+    for (unsigned i = 0; i < n; i++)
+        dispatch_foresee(&((struct conn *)reads[i].stream)->session, reads[i].p, reads[i].n);
+    dispatch_bring_near(w->lane);
+}
+
 static void conn_sent(struct stream *st, size_t n) {
     struct session *s = &((struct conn *)st)->session;
     counter_add(&s->lane->net_out, n);

@@ -28,6 +28,7 @@ void conn_close_later(struct conn *c);   /* once the replies are sent */
 void conn_step(struct conn *c);          /* one slice of its task */
 void conn_continue(struct conn *c);      /* its task or pause is over: on with the requests */
 void conn_output(struct conn *c);        /* there may be something to send */
+void conn_foresee(struct worker *w, const struct loop_read *reads, unsigned n); /* these are about to be executed */
 void conn_tick(struct conn *c, int64_t now_us); /* now and then: timeout, soft limits */
 static inline struct conn *conn_of(const struct session *s) { return s->host_session; }
 

@@ -26,6 +26,8 @@ static bool worker_idle(void *owner) {
     return !TAILQ_EMPTY(&w->run) || w->background;
 }
 
+static void foresee(void *owner, const struct loop_read *reads, unsigned n) { conn_foresee(owner, reads, n); }
+
 void worker_queue(struct worker *w, struct conn *c) {
     if (c->running || c->stream.closing || c->stream.finishing) return;
     c->running = true;
@@ -88,6 +90,7 @@ int worker_init(struct worker *w, struct server *server, struct lane *lane) {
     lane->host_lane = w;
     int rc = loop_init(&w->loop, NULL, worker_idle, w);
     if (rc) return rc;
+    w->loop.at_reads = foresee;
     w->pause_timer = loop_timer_new(&w->loop, release_held, w);
     cron_start(w);
     return 0;
