@@ -19,7 +19,7 @@ struct item {
     struct item *target; /* of an alias, else itself */
     struct item *next;   /* with the same first letter */
     setting *field;      /* of a scalar */
-    setting own;         /* the field of an unused scalar */
+    setting own;         /* the field of a scalar that has no other */
     struct buf text;     /* of a text or list */
     void *owner;
     bool set, lined;     /* ever set; a file's line was seen */
@@ -234,7 +234,7 @@ static struct item *item_new(struct options *o, const struct option_row *row, vo
     it->row = row;
     it->target = it;
     it->owner = owner;
-    bool bound = !(row->flags & (OPTION_UNUSED | OPTION_ALIAS)) && !is_text(row);
+    bool bound = base && !(row->flags & OPTION_ALIAS) && !is_text(row);
     it->field = bound ? (setting *)(void *)((char *)base + row->offset) : &it->own;
     if (o->n == o->cap) {
         o->cap = o->cap ? o->cap * 2 : 256;

@@ -36,7 +36,7 @@ enum {
     OPTION_PERCENT = 16,
     OPTION_OURS = 32,     /* not known to Redis */
     OPTION_ALIAS = 64,    /* an older name of another row; `initial` names that row */
-    OPTION_UNUSED = 128,  /* known to Redis, has no meaning here: checked, kept for CONFIG GET, bound to no field */
+    OPTION_UNUSED = 128,  /* known to Redis, has no meaning here: checked, kept for CONFIG GET, logged once */
     OPTION_FILE = 256,    /* only a directive of the file, unknown to CONFIG (rename-command) */
     OPTION_PROTECTED = 512, /* CONFIG SET only as enable-protected-configs says */
     OPTION_UNSAFE = 1024, /* not used, and whoever sets it may count on it: logged as a warning */
@@ -70,7 +70,7 @@ struct options;
 
 struct options *options_new(void);
 void options_free(struct options *o);
-/* `base`: where row.offset counts from; `owner`: what apply is handed. Rows and base outlive the table. */
+/* `base`: where row.offset counts from, NULL if there are no fields; `owner`: what apply is handed. Rows and base outlive the table. */
 void options_add(struct options *o, const struct option_row *rows, size_t n, void *base, void *owner);
 
 /* Errors are written to `why` in Redis's words. `argv` holds the name and its values. */

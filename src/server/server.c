@@ -28,6 +28,10 @@ static const char *setting_changed(void *arg, const char *name) {
     struct server *s = arg;
     if (!strcmp(name, "port") || !strcmp(name, "bind") || !strcmp(name, "tcp-backlog")) return server_socket_changed(s);
     if (!strcmp(name, "maxclients")) return maxclients_changed(s);
+    if (!strcmp(name, "crash-log-enabled")) {
+        if (option_get(&s->settings.server.crash_log)) crash_start(s->env);
+        else crash_stop();
+    }
     return NULL;
 }
 

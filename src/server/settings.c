@@ -132,12 +132,6 @@ static const char *derive(struct settings *s, const char *name) {
     return error;
 }
 
-const char *settings_apply(void *owner, const char *name) {
-    struct settings *s = owner;
-    const char *error = derive(s, name);
-    return !error && s->changed ? s->changed(s->changed_arg, name) : error;
-}
-
 /* -- what is accepted and not used ------------------------------------------------------------------------------------------ */
 
 static void log_unused(struct options *o, const struct option_row *r) {
@@ -146,10 +140,12 @@ static void log_unused(struct options *o, const struct option_row *r) {
     else log_notice("Directive '%s' is accepted but not used: %s", r->name, r->text);
 }
 
-const char *settings_apply_unused(void *owner, const char *name) {
+const char *settings_apply(void *owner, const char *name) {
     struct settings *s = owner;
-    if (!option_is_set(s->options, name)) log_unused(s->options, option_row(s->options, name));
-    return NULL;
+    const struct option_row *r = option_row(s->options, name);
+    if ((r->flags & OPTION_UNUSED) && !option_is_set(s->options, name)) log_unused(s->options, r);
+    const char *error = derive(s, name);
+    return !error && s->changed ? s->changed(s->changed_arg, name) : error;
 }
 
 const char *settings_ready(struct settings *s, struct buf *why) {

@@ -82,7 +82,6 @@ struct settings_rows settings_rows_store(void);
 struct settings_rows settings_rows_unused(void);
 
 const char *settings_apply(void *owner, const char *name);
-const char *settings_apply_unused(void *owner, const char *name);
 
 option_form settings_form_bind, settings_form_save, settings_form_output, settings_form_events, settings_form_percentiles,
     settings_form_oom, settings_form_dir, settings_form_title, settings_form_filename, settings_form_hostname;

@@ -21,7 +21,7 @@
 #define CLIENTS "Clients"
 #define BACKGROUND "Background work"
 #define TIMING "Slow log and latency"
-#define EVENTS "Keyspace events"
+#define UNUSED "Not used"
 
 static const struct option_word supervised_words[] = {
     {"upstart", SUPERVISED_UPSTART}, {"systemd", SUPERVISED_SYSTEMD}, {"auto", SUPERVISED_AUTO}, {"no", SUPERVISED_NO}, {0}};
@@ -101,13 +101,12 @@ static const struct option_row server_rows[] = {
         SAYS(LOGGING, "Facility in syslog: user, or local0 to local7.")},
     {"crash-log-enabled", OPTION_BOOL, .initial = "yes", LIVE, S(crash_log),
         SAYS(LOGGING, "Write registers, a backtrace and the state to the log when the daemon crashes. Off: a plain core dump.")},
-    {"crash-memcheck-enabled", OPTION_BOOL, .initial = "yes", LIVE, S(crash_memcheck),
-        SAYS(LOGGING, "Let the crash log also walk the tables and say whether they are whole.")},
+    {"crash-memcheck-enabled", OPTION_BOOL, .flags = OPTION_UNUSED, .initial = "yes", LIVE, S(crash_memcheck),
+        SAYS(UNUSED, "The crash log says what it knows; memory is not tested.")},
 
-    {"maxmemory-clients", OPTION_MEMORY, .flags = OPTION_PERCENT, .min = -100, .max = INT64_MAX, .initial = "0", LIVE,
+    {"maxmemory-clients", OPTION_MEMORY, .flags = OPTION_UNUSED | OPTION_PERCENT, .min = -100, .max = INT64_MAX, .initial = "0", LIVE,
         S(maxmemory_clients),
-        SAYS(CLIENTS, "Most memory that all connections together may hold, in bytes or in percent of maxmemory; the largest "
-                      "are closed when it is passed. 0: no limit.")},
+        SAYS(UNUSED, "Connections are limited one by one: client-output-buffer-limit, client-query-buffer-limit.")},
     {"client-query-buffer-limit", OPTION_MEMORY, .min = 1 << 20, .max = INT64_MAX, .initial = "1073741824", LIVE,
         S(query_buffer_limit), SAYS(CLIENTS, "Most bytes of unfinished requests that one connection may pile up.")},
     {"client-output-buffer-limit", OPTION_LIST, .max = 4, .form = settings_form_output, LIVE,
@@ -115,11 +114,10 @@ static const struct option_row server_rows[] = {
         .sample = "normal 0 0 0 replica 256mb 64mb 60 pubsub 32mb 8mb 60",
         SAYS(CLIENTS, "Close a connection whose unsent replies pass the first size, or stay above the second for so many "
                       "seconds. A line for each class: normal, replica, pubsub. 0: no limit.")},
-    {"hz", OPTION_INT, .max = INT32_MAX, .initial = "10", LIVE, S(hz),
-        SAYS(BACKGROUND, "How often a second the housekeeping runs (1 to 500): timeouts, memory limits of clients, statistics. "
-                         "Expiry and eviction do not wait for it.")},
-    {"dynamic-hz", OPTION_BOOL, .initial = "yes", LIVE, S(dynamic_hz),
-        SAYS(BACKGROUND, "Let the housekeeping run more often while there are many connections.")},
+    {"hz", OPTION_INT, .flags = OPTION_UNUSED, .max = INT32_MAX, .initial = "10", LIVE, S(hz),
+        SAYS(UNUSED, "Housekeeping runs ten times a second, and in short slices between requests while there is more to do.")},
+    {"dynamic-hz", OPTION_BOOL, .flags = OPTION_UNUSED, .initial = "yes", LIVE, S(dynamic_hz),
+        SAYS(UNUSED, "Housekeeping runs ten times a second, and in short slices between requests while there is more to do.")},
 };
 
 static const struct option_row store_rows[] = {
@@ -146,8 +144,8 @@ static const struct option_row env_rows[] = {
                       "does not allow as many.")},
     {"proto-max-bulk-len", OPTION_MEMORY, .min = 1 << 20, .max = INT64_MAX, .initial = "536870912", LIVE, E(proto_max_bulk_len),
         SAYS(CLIENTS, "Longest single argument of a request, and longest string that a command may make.")},
-    {"lazyfree-lazy-server-del", OPTION_BOOL, .initial = "no", LIVE, E(lazy_server_del),
-        SAYS(BACKGROUND, "Free what a command overwrites or renames over in the background.")},
+    {"lazyfree-lazy-server-del", OPTION_BOOL, .flags = OPTION_UNUSED, .initial = "no", LIVE, E(lazy_server_del),
+        SAYS(UNUSED, "Memory of what is overwritten, expires or is evicted never holds up a request.")},
     {"lazyfree-lazy-user-del", OPTION_BOOL, .initial = "no", LIVE, E(lazy_user_del), SAYS(BACKGROUND, "Let DEL work as UNLINK.")},
     {"lazyfree-lazy-user-flush", OPTION_BOOL, .initial = "no", LIVE, E(lazy_user_flush),
         SAYS(BACKGROUND, "Let FLUSHALL and FLUSHDB without an argument work as with ASYNC.")},
@@ -161,9 +159,8 @@ static const struct option_row env_rows[] = {
         SAYS(TIMING, "Keep a histogram of the duration of each command, for INFO latencystats and LATENCY HISTOGRAM.")},
     {"latency-tracking-info-percentiles", OPTION_LIST, .initial = "50 99 99.9", .form = settings_form_percentiles, LIVE,
         SAYS(TIMING, "Percentiles that INFO latencystats prints.")},
-    {"notify-keyspace-events", OPTION_TEXT, .initial = "", .form = settings_form_events, LIVE,
-        SAYS(EVENTS, "Classes of keyspace events to publish, by letter: K or E for the channel, then g $ l s h z t d x e m n, or "
-                     "A for all but m and n. Empty: none.")},
+    {"notify-keyspace-events", OPTION_TEXT, .flags = OPTION_UNUSED, .initial = "", .form = settings_form_events, LIVE,
+        SAYS(UNUSED, "There is no publishing and subscribing yet: the classes are kept, and nothing is published.")},
 };
 
 #define ROWS(array) ((struct settings_rows){array, sizeof array / sizeof *array})

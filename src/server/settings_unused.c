@@ -2,7 +2,7 @@
  * that a conf in use today starts the daemon; each is logged once. Aliases of Redis's own stand at the end. */
 #include "server/settings.h"
 
-#define ROW(kind, n, init, ...) {.name = n, .type = kind, .initial = init, .section = "Not used", .apply = settings_apply_unused, __VA_ARGS__}
+#define ROW(kind, n, init, ...) {.name = n, .type = kind, .initial = init, .section = "Not used", .apply = settings_apply, __VA_ARGS__}
 #define LIVE .flags = OPTION_UNUSED
 #define FIXED .flags = OPTION_UNUSED | OPTION_FIXED
 #define BOOL(n, init, words) ROW(OPTION_BOOL, n, init, LIVE, .text = words)
@@ -30,7 +30,7 @@
 #define TYPES "Only strings are kept so far; this is about how another type is stored."
 #define DEFRAG "Memory is compacted all the time, in slices of 250 microseconds."
 #define EVICTION "Eviction looks at whole segments of the table, with nothing to tune."
-#define LAZY "Memory of what expires or is evicted is given back outside of locks anyway."
+#define LAZY "Memory of what is overwritten, expires or is evicted never holds up a request."
 #define THREADS "Every thread reads, executes and writes; 'threads' says how many there are."
 #define CPULIST "Use CPUAffinity= of the systemd unit, or taskset."
 #define LATER "This server has nothing that it would control."

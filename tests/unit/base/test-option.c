@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 struct fields {
-    setting flag, number, size, share, level, when, mode;
+    setting flag, number, size, share, level, when, mode, fixed, hidden;
 };
 
 struct owner {
@@ -51,9 +51,9 @@ static const struct option_row rows[] = {
     {"mode", OPTION_OCTAL, .max = 0777, .initial = "640", F(mode)},
     {"name", OPTION_TEXT, .initial = "", .apply = apply},
     {"words", OPTION_LIST, .flags = OPTION_REPEATS, .max = 2, .initial = "A B", .form = shout},
-    {"fixed", OPTION_INT, .flags = OPTION_FIXED | OPTION_UNUSED, .max = 9, .initial = "1"},
+    {"fixed", OPTION_INT, .flags = OPTION_FIXED, .max = 9, .initial = "1", F(fixed)},
     {"guarded", OPTION_TEXT, .flags = OPTION_PROTECTED, .initial = "x"},
-    {"hidden", OPTION_BOOL, .flags = OPTION_HIDDEN | OPTION_UNUSED, .initial = "no"},
+    {"hidden", OPTION_BOOL, .flags = OPTION_HIDDEN, .initial = "no", F(hidden)},
     {"in-file", OPTION_LIST, .flags = OPTION_FILE | OPTION_UNUSED, .initial = ""},
     {"old-number", .flags = OPTION_ALIAS, .initial = "number"},
 };
@@ -117,6 +117,19 @@ Test(option, initial_values_are_in_the_fields) {
     is("fixed", "1");
     cr_assert(w.applied == 0);
     cr_assert(option_is_initial(w.o, "words") && option_is_initial(w.o, "share") && !option_is_set(w.o, "words"));
+}
+
+Test(option, a_table_may_keep_the_values_itself) {
+    static const struct option_row own[] = {
+        {"loose", OPTION_INT, .max = 9, .initial = "4"}, {"free", OPTION_BOOL, .flags = OPTION_UNUSED, .initial = "yes"}};
+    options_add(w.o, own, 2, NULL, NULL);
+    line("loose|5", NULL);
+    is("loose", "5");
+    is("free", "yes");
+    set("free|no|loose|6", NULL);
+    is("loose", "6");
+    is("free", "no");
+    cr_assert(w.f.flag == 1 && w.f.number == 3);
 }
 
 Test(option, lines_of_each_type) {
