@@ -292,7 +292,7 @@ static const struct field stats_fields[] = {
     LANE("rejected_connections", rejected_connections), IS("sync_full", "0"), IS("sync_partial_ok", "0"),
     IS("sync_partial_err", "0"), STORE("expired_keys", expired), IS("expired_stale_perc", "0.00"),
     LANE("expired_time_cap_reached_count", expire_unfinished), GET("expire_cycle_cpu_milliseconds", stats_expire_ms),
-    STORE("evicted_keys", evicted), IS("evicted_clients", "0"),
+    STORE("evicted_keys", evicted), LANE("evicted_clients", evicted_clients),
     IS("total_eviction_exceeded_time", "0"), IS("current_eviction_exceeded_time", "0"), STORE("keyspace_hits", hits),
     STORE("keyspace_misses", misses), IS("pubsub_channels", "0"), IS("pubsub_patterns", "0"), IS("pubsubshard_channels", "0"),
     IS("latest_fork_usec", "0"), IS("total_forks", "0"), IS("migrate_cached_sockets", "0"),

@@ -28,7 +28,7 @@ struct lane {
     struct store_stats store_stats;
     struct command_stats *commands;  /* command_total() of them */
     counter total_commands, total_connections, net_in, net_out, errors, rejected_connections, reads, writes;
-    counter query_limit_closes, output_limit_closes; /* connections closed for one of these */
+    counter query_limit_closes, output_limit_closes, evicted_clients; /* connections closed for one of these */
     counter clients;                 /* sessions, readable by others */
     counter expire_ticks, expire_unfinished; /* active expiry: time taken, slices that were not enough */
     counter recent_input, recent_output; /* largest buffers among its sessions, a second ago */

@@ -127,6 +127,16 @@ static void query_over(struct conn *c, const char *p, size_t n) {
     conn_close(c);
 }
 
+size_t conn_memory(const struct conn *c) {
+    return session_memory(&c->session) + sizeof *c - sizeof c->session + c->stream.in.cap;
+}
+
+void conn_evict(struct conn *c) {
+    log_client(LOG_NOTICE_, c, "Evicting client: ", "");
+    counter_add(&c->session.lane->evicted_clients, 1);
+    conn_close(c);
+}
+
 void conn_tick(struct conn *c, int64_t now_us) {
     struct session *s = &c->session;
     if (c->stream.closing) return;

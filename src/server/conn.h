@@ -25,6 +25,8 @@ struct conn {
 void conn_open(struct worker *w, int fd);
 void conn_close(struct conn *c);         /* at once */
 void conn_close_later(struct conn *c);   /* once the replies are sent */
+void conn_evict(struct conn *c);         /* maxmemory-clients */
+size_t conn_memory(const struct conn *c);
 void conn_step(struct conn *c);          /* one slice of its task */
 void conn_continue(struct conn *c);      /* its task or pause is over: on with the requests */
 void conn_output(struct conn *c);        /* there may be something to send */

@@ -5,8 +5,8 @@
 #include "server/server.h"
 #include "server/worker.h"
 
-#define TICK_MS 100
-#define TICKS_ALL 10 /* in which all connections are seen */
+#define BACKGROUND_MS 100 /* how often the store is asked whether there is something to do */
+#define CLIENTS_A_LOOK 200 /* with dynamic-hz, the looks become more frequent rather than longer */
 
 enum kind { KIND_EXPIRE, KIND_COMPACT, KIND_TRASH, KINDS };
 
@@ -54,34 +54,91 @@ static void see_buffers(struct worker *w, const struct session *s) {
     if (out > w->largest_output) w->largest_output = out;
 }
 
+/* -- clients -------------------------------------------------------------------------------------------------------------- */
+
+/* How often a second the housekeeping runs. */
+static unsigned looks_a_second(const struct worker *w) {
+    const struct server_config *c = &w->server->settings.server;
+    int64_t hz = option_get(&c->hz);
+    if (hz < 1) hz = 1;
+    if (option_get(&c->dynamic_hz))
+        while (hz < 500 && w->lane->session_count / (uint64_t)hz > CLIENTS_A_LOOK) hz *= 2;
+    return hz < 500 ? (unsigned)hz : 500;
+}
+
 /* All connections are looked at once a second. */
-static void visit_conns(struct worker *w) {
-    uint64_t n = (w->lane->session_count + TICKS_ALL - 1) / TICKS_ALL;
-    int64_t now = clock_mono_us();
+static void visit_conns(struct worker *w, unsigned hz, int64_t now) {
+    uint64_t n = (w->lane->session_count + hz - 1) / hz;
     while (n--) {
         struct conn *c = TAILQ_FIRST(&w->conns);
-        if (!c) return;
+        if (!c) break;
         TAILQ_REMOVE(&w->conns, c, all);
         TAILQ_INSERT_TAIL(&w->conns, c, all);
         see_buffers(w, &c->session);
         conn_tick(c, now);
     }
-    if (w->ticks % TICKS_ALL) return;
+    if (now - w->buffers_us < 1000000) return;
+    w->buffers_us = now;
     atomic_store_explicit(&w->lane->recent_input, w->largest_input, memory_order_relaxed);
     atomic_store_explicit(&w->lane->recent_output, w->largest_output, memory_order_relaxed);
     w->largest_input = w->largest_output = 0;
 }
 
+static uint64_t client_limit(const struct worker *w) {
+    int64_t limit = option_get(&w->server->settings.server.maxmemory_clients);
+    if (limit >= 0) return (uint64_t)limit;
+    return (uint64_t)option_get(&w->lane->env->store_config.maxmemory) / 100 * (uint64_t)-limit;
+}
+
+static struct conn *largest_conn(struct worker *w, uint64_t *sum) {
+    struct conn *c, *largest = NULL;
+    size_t most = 0;
+    *sum = 0;
+    TAILQ_FOREACH(c, &w->conns, all) {
+        if (c->stream.closing) continue;
+        size_t n = conn_memory(c);
+        *sum += n;
+        if (n <= most || c->session.no_evict) continue;
+        most = n;
+        largest = c;
+    }
+    return largest;
+}
+
+/* maxmemory-clients: each worker closes its largest while all together hold too much and its own share of that is too much. */
+static void bound_clients(struct worker *w) {
+    uint64_t limit = client_limit(w), own = 0, all = 0;
+    if (!limit) {
+        atomic_store_explicit(&w->client_bytes, 0, memory_order_relaxed);
+        return;
+    }
+    for (;;) {
+        struct conn *c = largest_conn(w, &own);
+        atomic_store_explicit(&w->client_bytes, own, memory_order_relaxed);
+        all = server_client_bytes(w->server);
+        if (!c || all <= limit || own <= (uint64_t)((double)limit * (double)own / (double)all)) return;
+        conn_evict(c);
+    }
+}
+
 static void tick(void *arg) {
     struct worker *w = arg;
-    w->background = (1u << KINDS) - 1;
-    loop_idle_start(&w->loop);
-    visit_conns(w);
-    if (w->lane->index == 0) server_tick(w->server, w->ticks);
-    w->ticks++;
+    unsigned hz = looks_a_second(w);
+    int64_t now = clock_mono_us();
+    visit_conns(w, hz > 1000 / BACKGROUND_MS ? hz : 1000 / BACKGROUND_MS, now);
+    bound_clients(w);
+    if (now - w->background_us >= BACKGROUND_MS * 1000 - 1000) {
+        w->background_us = now;
+        w->background = (1u << KINDS) - 1;
+        loop_idle_start(&w->loop);
+        if (w->lane->index == 0) server_tick(w->server, w->ticks);
+        w->ticks++;
+    }
+    unsigned ms = 1000 / hz;
+    loop_timer_set(w->tick, ms < BACKGROUND_MS ? ms : BACKGROUND_MS, 0);
 }
 
 void cron_start(struct worker *w) {
     w->tick = loop_timer_new(&w->loop, tick, w);
-    loop_timer_set(w->tick, TICK_MS, TICK_MS);
+    loop_timer_set(w->tick, BACKGROUND_MS, 0);
 }

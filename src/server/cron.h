@@ -1,7 +1,7 @@
 /* cron: what a worker does without being asked: expiry, emptying sparse pages, freeing what was left to the background; and,
- * by turns, a look at each connection.
+ * by turns, a look at each connection (as often as `hz` says, all of them once a second).
  *
- * Ten times a second everything is looked at; where a look says that there is more to do, it goes on in slices of
+ * Ten times a second the store is looked at; where a look says that there is more to do, it goes on in slices of
  * STORE_SLICE_US between the turns of the loop until there is not. Each worker has its share of the shards.
  * Thread rule: the worker's thread.
  */

@@ -27,6 +27,12 @@ static const char *maxclients_changed(struct server *s) {
 static const char *setting_changed(void *arg, const char *name) {
     struct server *s = arg;
     if (!strcmp(name, "port") || !strcmp(name, "bind") || !strcmp(name, "tcp-backlog")) return server_socket_changed(s);
+    if (!strcmp(name, "crash-log-enabled")) {
+        if (option_get(&s->settings.server.crash_log))
+            crash_start(s->env);
+        else
+            crash_stop();
+    }
     if (!strcmp(name, "maxclients")) return maxclients_changed(s);
     if (!strcmp(name, "crash-log-enabled")) {
         if (option_get(&s->settings.server.crash_log)) crash_start(s->env);
@@ -204,6 +210,12 @@ static void stop_here(void *to, void *arg) {
 void server_stop(struct server *s) {
     if (atomic_exchange(&s->stopping, true)) return;
     loop_post(&s->worker[0].loop, stop_here, s, NULL);
+}
+
+uint64_t server_client_bytes(const struct server *s) {
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < s->workers; i++) sum += atomic_load_explicit(&s->worker[i].client_bytes, memory_order_relaxed);
+    return sum;
 }
 
 void server_tick(struct server *s, uint64_t ticks) {

@@ -38,6 +38,7 @@ void server_run(struct server *s);    /* until it is told to stop */
 void server_close(struct server *s);
 
 void server_stop(struct server *s);   /* any thread */
+uint64_t server_client_bytes(const struct server *s); /* what all workers' connections hold; any thread */
 void server_tick(struct server *s, uint64_t ticks); /* ten times a second, from the first worker */
 
 /* -- sockets (sockets.c) -------------------------------------------------------------------------------------------------- */

@@ -27,7 +27,7 @@ struct server_config {
     setting tcp_backlog, tcp_keepalive, timeout, protected_mode;
     setting daemonize, supervised, set_proc_title, disable_thp, oom_score_adj;
     setting loglevel, syslog_enabled, syslog_facility;
-    setting crash_log, crash_memcheck;
+    setting crash_log;
     setting query_buffer_limit;        /* bytes */
     struct output_limit output_limit[OUTPUT_CLASSES];
     setting maxmemory_clients;         /* bytes, 0: none; negative: percent of maxmemory */

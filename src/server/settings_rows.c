@@ -101,12 +101,11 @@ static const struct option_row server_rows[] = {
         SAYS(LOGGING, "Facility in syslog: user, or local0 to local7.")},
     {"crash-log-enabled", OPTION_BOOL, .initial = "yes", LIVE, S(crash_log),
         SAYS(LOGGING, "Write registers, a backtrace and the state to the log when the daemon crashes. Off: a plain core dump.")},
-    {"crash-memcheck-enabled", OPTION_BOOL, .flags = OPTION_UNUSED, .initial = "yes", LIVE, S(crash_memcheck),
-        SAYS(UNUSED, "The crash log says what it knows; memory is not tested.")},
 
-    {"maxmemory-clients", OPTION_MEMORY, .flags = OPTION_UNUSED | OPTION_PERCENT, .min = -100, .max = INT64_MAX, .initial = "0", LIVE,
+    {"maxmemory-clients", OPTION_MEMORY, .flags = OPTION_PERCENT, .min = -100, .max = INT64_MAX, .initial = "0", LIVE,
         S(maxmemory_clients),
-        SAYS(UNUSED, "Connections are limited one by one: client-output-buffer-limit, client-query-buffer-limit.")},
+        SAYS(CLIENTS, "Most memory that all connections together may hold, in bytes or in percent of maxmemory; the largest "
+                      "are closed when it is passed. 0: no limit.")},
     {"client-query-buffer-limit", OPTION_MEMORY, .min = 1 << 20, .max = INT64_MAX, .initial = "1073741824", LIVE,
         S(query_buffer_limit), SAYS(CLIENTS, "Most bytes of unfinished requests that one connection may pile up.")},
     {"client-output-buffer-limit", OPTION_LIST, .max = 4, .form = settings_form_output, LIVE,

@@ -196,6 +196,7 @@ static const struct option_row rows[] = {
     INT("shutdown-timeout", "10", 0, INT32_MAX, SHUTDOWN),
     SHUTDOWN_ROW("shutdown-on-sigint"),
     SHUTDOWN_ROW("shutdown-on-sigterm"),
+    BOOL("crash-memcheck-enabled", "yes", "The crash log does not test memory: what has crashed may hold any lock."),
     FBOOL("always-show-logo", "no", "There is no logo."),
     TEXT("ignore-warnings", "", "It silences a check of arm64 kernels that fork would need; nothing forks here."),
     TEXT("locale-collate", "", "Nothing sorts by a language's rules."),

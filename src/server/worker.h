@@ -31,6 +31,8 @@ struct worker {
     unsigned background;            /* cron's kinds of work with more to do */
     unsigned next_kind;
     uint64_t ticks;
+    int64_t background_us, buffers_us; /* when the store was last asked; when buffers were last told */
+    _Atomic uint64_t client_bytes;  /* what its connections hold, while maxmemory-clients is set */
     size_t largest_input, largest_output; /* buffers seen in this round of cron's over the connections */
     bool task_last;                 /* the last slice was a task's */
 };

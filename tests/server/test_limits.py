@@ -36,6 +36,19 @@ def test_output_limits_can_change_while_it_runs():
                 s.await_line(r'overcoming of output buffer limits')
 
 
+def test_the_largest_clients_go_when_all_hold_too_much():
+    with Server('--maxmemory-clients', '20mb') as s:
+        with s.client() as c, s.client() as kept, Client(('127.0.0.1', s.port), rcvbuf=4096) as slow:
+            equal(kept.call('CLIENT', 'NO-EVICT', 'on'), 'OK')
+            equal(c.call('SET', 'v', b'x' * 10000), 'OK')
+            for i in range(60):
+                slow.send(Client.encode('GET', 'v') * 100)
+            s.await_line(r'Evicting client: id=')
+            until(lambda: c.info('connected_clients') == '2', 'the one that holds it is gone')
+            equal(c.info('evicted_clients'), '1')
+            equal(kept.call('PING'), 'PONG')
+
+
 def test_query_buffer_limit():
     with Server('--client-query-buffer-limit', '1mb') as s:
         with s.client() as c, s.client() as d:
