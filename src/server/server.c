@@ -34,10 +34,6 @@ static const char *setting_changed(void *arg, const char *name) {
             crash_stop();
     }
     if (!strcmp(name, "maxclients")) return maxclients_changed(s);
-    if (!strcmp(name, "crash-log-enabled")) {
-        if (option_get(&s->settings.server.crash_log)) crash_start(s->env);
-        else crash_stop();
-    }
     return NULL;
 }
 

@@ -113,10 +113,11 @@ static const struct option_row server_rows[] = {
         .sample = "normal 0 0 0 replica 256mb 64mb 60 pubsub 32mb 8mb 60",
         SAYS(CLIENTS, "Close a connection whose unsent replies pass the first size, or stay above the second for so many "
                       "seconds. A line for each class: normal, replica, pubsub. 0: no limit.")},
-    {"hz", OPTION_INT, .flags = OPTION_UNUSED, .max = INT32_MAX, .initial = "10", LIVE, S(hz),
-        SAYS(UNUSED, "Housekeeping runs ten times a second, and in short slices between requests while there is more to do.")},
-    {"dynamic-hz", OPTION_BOOL, .flags = OPTION_UNUSED, .initial = "yes", LIVE, S(dynamic_hz),
-        SAYS(UNUSED, "Housekeeping runs ten times a second, and in short slices between requests while there is more to do.")},
+    {"hz", OPTION_INT, .max = INT32_MAX, .initial = "10", LIVE, S(hz),
+        SAYS(BACKGROUND, "How often a second the housekeeping runs (1 to 500): timeouts, memory limits of clients. "
+                         "Expiry and eviction do not wait for it.")},
+    {"dynamic-hz", OPTION_BOOL, .initial = "yes", LIVE, S(dynamic_hz),
+        SAYS(BACKGROUND, "Let the housekeeping run more often while there are many connections.")},
 };
 
 static const struct option_row store_rows[] = {
