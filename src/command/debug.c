@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/match.h"
 #include "base/mem.h"
+#include "command/keyspace.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -203,14 +204,14 @@ static struct entry *debugged(struct call *c) {
 }
 
 static void object_run(struct call *c) {
-    const struct entry *e = debugged(c);
+    struct entry *e = debugged(c);
     if (!e) return;
     char text[256];
     bool lfu = c->v.policy.kind & POLICY_LFU;
     uint32_t word = entry_access(e);
     int64_t idle = lfu ? 0 : policy_idle_ms(&c->v.policy, word) / 1000;
-    snprintf(text, sizeof text, "Value at:%p refcount:1 encoding:%s serializedlength:%zu lru:%lu lru_seconds_idle:%lld",
-        (const void *)e, entry_encoding(e), serialized(e), (unsigned long)(word & 0xffffff), (long long)idle);
+    snprintf(text, sizeof text, "Value at:%p refcount:%d encoding:%s serializedlength:%zu lru:%lu lru_seconds_idle:%lld",
+        (const void *)e, keyspace_refcount(c, e), entry_encoding(e), serialized(e), (unsigned long)(word & 0xffffff), (long long)idle);
     resp_simple(c->w, text);
 }
 

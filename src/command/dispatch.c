@@ -11,6 +11,7 @@
 #define OUT_OF_MEMORY "OOM command not allowed when used memory > 'maxmemory'."
 #define TRIES_AT_ONCE 4 /* other threads may take the room that was made: then again, but not for long */
 #define TRIES_IN_ALL 10000
+#define HTTP_LOG_US 60000000 /* one line a minute about HTTP */
 
 enum outcome { RAN, NO_ROOM, ROOM_LATER };
 
@@ -21,9 +22,13 @@ static size_t shown(struct slice s, size_t most) { return strnlen(s.p, s.n < mos
 
 /* Somebody else's browser, made to send HTTP here: nothing that it sent is answered. */
 static void refuse_http(struct call *c) {
-    log_warning("%s sent what looks like HTTP and is cut off: a web page may be used to send commands here", c->s->address);
+    struct env *e = call_env(c);
+    int64_t now = clock_mono_us(), last = atomic_load(&e->http_logged_us);
+    if ((!last || now - last > HTTP_LOG_US) && atomic_compare_exchange_strong(&e->http_logged_us, &last, now))
+        log_warning("%s sent what looks like HTTP and is cut off: a web page may be used to send commands here",
+            c->s->address);
     c->s->closing = true;
-    call_env(c)->host->close(c->s, false);
+    e->host->close(c->s, false);
 }
 
 static void refuse_unknown(struct call *c) {

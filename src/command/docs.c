@@ -2,6 +2,7 @@
  *
  * A syntax line is read in two steps. First into sequences of words and groups, as the brackets say:
  *     [a | b]  one or none     <a | b>  exactly one     [x ...]  behind an x: any number of x
+ *     x{since 6.0.0}  x{deprecated_since 2.8.12}  of a word that is younger or older than the command is today
  * Then each sequence becomes arguments: a TOKEN with nothing behind it is a pure token, with one word behind it gives that
  * word its token, with more it begins a block; alternatives become a oneof. What the notation does not say (the type of a
  * word, the name of a group) stands in two tables at the end of the first part. Both steps allocate from one scratch block.
@@ -19,6 +20,7 @@ struct sequence;
 struct node {
     enum node_kind kind;
     struct slice text;
+    struct slice since, deprecated; /* of a word: what braces behind it say */
     struct sequence *inside; /* alternatives of a group */
     unsigned made;           /* how many arguments its sequence had given before it */
     struct node *next;
@@ -34,7 +36,7 @@ enum { ARG_OPTIONAL = 1, ARG_MULTIPLE = 2, ARG_MULTIPLE_TOKEN = 4 };
 
 struct arg {
     const char *type;
-    struct slice name, token, since;
+    struct slice name, token, since, deprecated;
     int key_spec;            /* -1: none */
     unsigned flags;
     struct arg *inside, *next;
@@ -69,6 +71,17 @@ static struct node *new_node(struct scratch *s, enum node_kind kind, struct slic
 
 static struct sequence *read_alternatives(struct scratch *s);
 
+/* What stands in braces behind a word. */
+static void read_braces(struct scratch *s, struct node *n) {
+    static const char since[] = "{since ", deprecated[] = "{deprecated_since ";
+    bool old = !strncmp(s->p, deprecated, sizeof deprecated - 1);
+    assert(old || !strncmp(s->p, since, sizeof since - 1));
+    s->p += old ? sizeof deprecated - 1 : sizeof since - 1;
+    struct slice version = {s->p, strcspn(s->p, "}")};
+    *(old ? &n->deprecated : &n->since) = version;
+    s->p += version.n + 1;
+}
+
 static struct sequence *read_sequence(struct scratch *s) {
     assert(s->sequences < DOCS_NODES);
     struct sequence *out = &s->sequence[s->sequences++];
@@ -91,9 +104,10 @@ static struct sequence *read_sequence(struct scratch *s) {
             assert(*s->p == (ch == '[' ? ']' : '>'));
             s->p++;
         } else {
-            struct slice word = {s->p, strcspn(s->p, " []<>|")};
+            struct slice word = {s->p, strcspn(s->p, " []<>|{")};
             s->p += word.n;
             n = new_node(s, is_token(word) ? NODE_TOKEN : NODE_WORD, word);
+            while (*s->p == '{') read_braces(s, n);
         }
         *tail = n;
         tail = &n->next;
@@ -190,8 +204,11 @@ static int spec_at(const struct command *cmd, int position) {
     return -1;
 }
 
-static struct arg *word_arg(struct scratch *s, struct slice word) {
+static struct arg *word_arg(struct scratch *s, const struct node *n) {
+    struct slice word = n->text;
     struct arg *a = new_arg(s, type_of(s, word), word);
+    a->since = n->since;
+    a->deprecated = n->deprecated;
     int spec = s->position >= 0 ? spec_at(s->cmd, s->position) : -1;
     if (spec < 0 && s->position < 0 && same(word, "key")) {
         spec = 0;
@@ -272,7 +289,7 @@ static struct arg *token_arg(struct scratch *s, struct node **n) {
         *n = (*n)->next;
     } else {
         for (; *n && (*n)->kind == NODE_WORD; *n = (*n)->next) {
-            *tail = word_arg(s, (*n)->text);
+            *tail = word_arg(s, *n);
             tail = &(*tail)->next;
         }
         if (!words) a = new_arg(s, "pure-token", lowered(s, token));
@@ -337,7 +354,7 @@ static struct arg *arguments(struct scratch *s, const struct sequence *seq) {
         }
         if (n->kind == NODE_TOKEN) *tail = token_arg(s, &n);
         else {
-            *tail = n->kind == NODE_WORD ? word_arg(s, n->text) : n->kind == NODE_ONE ? one_of(s, n->inside) : optional(s, n);
+            *tail = n->kind == NODE_WORD ? word_arg(s, n) : n->kind == NODE_ONE ? one_of(s, n->inside) : optional(s, n);
             n = n->next;
         }
         tail = &(*tail)->next;
@@ -358,7 +375,8 @@ static void put_arguments(struct resp_writer *w, const struct arg *first);
 static void put_argument(struct resp_writer *w, const struct arg *a) {
     static const char *const flags[] = {"optional", "multiple", "multiple_token"};
     bool group = a->inside != NULL;
-    resp_map(w, 2 + (size_t)!group + (a->key_spec >= 0) + (a->token.n > 0) + (a->since.n > 0) + (a->flags != 0) + group);
+    resp_map(w, 2 + (size_t)!group + (a->key_spec >= 0) + (a->token.n > 0) + (a->since.n > 0) + (a->deprecated.n > 0) +
+                    (a->flags != 0) + group);
     put_pair(w, "name", a->name);
     put_pair(w, "type", slice_of(a->type));
     if (!group) put_pair(w, "display_text", a->name);
@@ -368,6 +386,7 @@ static void put_argument(struct resp_writer *w, const struct arg *a) {
     }
     if (a->token.n) put_pair(w, "token", a->token);
     if (a->since.n) put_pair(w, "since", a->since);
+    if (a->deprecated.n) put_pair(w, "deprecated_since", a->deprecated);
     if (a->flags) {
         resp_text(w, "flags");
         resp_set(w, (size_t)__builtin_popcount(a->flags));

@@ -58,6 +58,7 @@ struct env {
     struct lock throughput_lock;
     struct throughput *throughput;   /* instantaneous_* */
     struct lock text_lock;
+    _Atomic int64_t http_logged_us;  /* when somebody was last cut off for HTTP, with a line of the log; 0: never */
 };
 
 struct env *env_new(unsigned lanes);  /* options with no rows yet, lanes, stats; store_config must be filled, then env_open */

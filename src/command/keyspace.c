@@ -211,16 +211,19 @@ static void object_idletime(struct call *c) {
 
 /* Every value has one owner. Redis, though, keeps one object for each of the integers 0 to 9999 and says so
  * by INT_MAX, unless an eviction policy needs the access time of each key. */
-static void object_refcount(struct call *c) {
-    struct entry *e = object_of(c);
-    if (!e) return;
+int keyspace_refcount(struct call *c, struct entry *e) {
     int64_t v;
     const struct store_config *config = &call_env(c)->store_config;
     bool shared =
         entry_type(e) == VALUE_STRING && !strcmp(entry_encoding(e), "int") && num_i64(entry_value(e), &v) &&
         v >= 0 && v < 10000 &&
         (!option_get(&config->maxmemory) || !(option_get(&config->policy) & (POLICY_LRU | POLICY_LFU)));
-    resp_int(c->w, shared ? INT32_MAX : 1);
+    return shared ? INT32_MAX : 1;
+}
+
+static void object_refcount(struct call *c) {
+    struct entry *e = object_of(c);
+    if (e) resp_int(c->w, keyspace_refcount(c, e));
 }
 
 static const char *const object_lines[] = {

@@ -26,5 +26,7 @@ void scan_randomkey(struct call *c);
 
 /* call_read that does not count as a use of the key: for questions about it. Hits and misses are counted. */
 struct entry *keyspace_look(struct call *c, int key);
+/* What OBJECT REFCOUNT says. */
+int keyspace_refcount(struct call *c, struct entry *e);
 
 #endif

@@ -148,7 +148,7 @@ void resp_verbatim(struct resp_writer *w, const char *form, struct slice text) {
     put_header(w, '=', text.n + 4);
     resp_raw(w, form, 3);
     RESP_RAW(w, ":");
-    resp_raw(w, text.p, text.n);
+    if (text.n) resp_raw(w, text.p, text.n); /* no NULL in memcpy */
     RESP_RAW(w, "\r\n");
 }
 
