@@ -126,7 +126,7 @@ void env_reset_stats(struct env *e) {
 
 void env_sample(struct env *e) {
     const size_t offset[RATE_COUNT] = {offsetof(struct lane, total_commands), offsetof(struct lane, net_in),
-        offsetof(struct lane, net_out)};
+        offsetof(struct lane, net_out), offsetof(struct lane, turns), offsetof(struct lane, turn_ticks)};
     struct throughput *t = e->throughput;
     lock_acquire(&e->throughput_lock);
     int64_t now = clock_mono_us(), passed = now - t->at_us;

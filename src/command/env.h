@@ -74,7 +74,7 @@ void env_reset_stats(struct env *e);  /* CONFIG RESETSTAT */
 uint64_t env_changes(const struct env *e); /* commands since the start that wrote and did not fail */
 
 /* instantaneous_ops_per_sec and its kin: the host calls env_sample ten times a second, from one thread. */
-enum env_rate { RATE_COMMANDS, RATE_NET_IN, RATE_NET_OUT, RATE_COUNT };
+enum env_rate { RATE_COMMANDS, RATE_NET_IN, RATE_NET_OUT, RATE_TURNS, RATE_TURN_TICKS, RATE_COUNT };
 void env_sample(struct env *e);
 double env_rate(struct env *e, enum env_rate r);
 

@@ -283,6 +283,24 @@ static void stats_ops(struct info *i) { put_u64(i, (uint64_t)(env_rate(i->e, RAT
 static void stats_in(struct info *i) { buf_printf(i->out, "%.2f", env_rate(i->e, RATE_NET_IN) / 1024); }
 static void stats_out(struct info *i) { buf_printf(i->out, "%.2f", env_rate(i->e, RATE_NET_OUT) / 1024); }
 
+static void stats_stale(struct info *i) { /* shards are shared out evenly, and so are keys */
+    double sum = (double)env_store_stat(i->e, offsetof(struct store_stats, stale_share));
+    buf_printf(i->out, "%.2f", 100 * sum / STORE_SHARE / i->e->lanes);
+}
+static void put_ticks_us(struct info *i, uint64_t ticks) { put_u64(i, (uint64_t)clock_ticks_us(ticks)); }
+static void stats_turns(struct info *i) { put_ticks_us(i, env_lane_stat(i->e, offsetof(struct lane, turn_ticks))); }
+static void stats_commands(struct info *i) {
+    uint64_t ticks = 0;
+    for (unsigned l = 0; l < i->e->lanes; l++)
+        for (unsigned number = 0; number < command_total(); number++) ticks += counter_get(&i->e->lane[l]->commands[number].ticks);
+    put_ticks_us(i, ticks);
+}
+static void stats_turn_rate(struct info *i) { put_u64(i, (uint64_t)(env_rate(i->e, RATE_TURNS) + 0.5)); }
+static void stats_turn_time(struct info *i) {
+    double turns = env_rate(i->e, RATE_TURNS), ticks = env_rate(i->e, RATE_TURN_TICKS);
+    put_ticks_us(i, turns > 0 ? (uint64_t)(ticks / turns) : 0);
+}
+
 static const struct field stats_fields[] = {
     LANE("total_connections_received", total_connections), LANE("total_commands_processed", total_commands),
     GET("instantaneous_ops_per_sec", stats_ops), LANE("total_net_input_bytes", net_in),
@@ -290,7 +308,7 @@ static const struct field stats_fields[] = {
     GET("instantaneous_input_kbps", stats_in), GET("instantaneous_output_kbps", stats_out),
     IS("instantaneous_input_repl_kbps", "0.00"), IS("instantaneous_output_repl_kbps", "0.00"),
     LANE("rejected_connections", rejected_connections), IS("sync_full", "0"), IS("sync_partial_ok", "0"),
-    IS("sync_partial_err", "0"), STORE("expired_keys", expired), IS("expired_stale_perc", "0.00"),
+    IS("sync_partial_err", "0"), STORE("expired_keys", expired), GET("expired_stale_perc", stats_stale),
     LANE("expired_time_cap_reached_count", expire_unfinished), GET("expire_cycle_cpu_milliseconds", stats_expire_ms),
     STORE("evicted_keys", evicted), LANE("evicted_clients", evicted_clients),
     IS("total_eviction_exceeded_time", "0"), IS("current_eviction_exceeded_time", "0"), STORE("keyspace_hits", hits),
@@ -305,7 +323,9 @@ static const struct field stats_fields[] = {
     LANE("client_query_buffer_limit_disconnections", query_limit_closes),
     LANE("client_output_buffer_limit_disconnections", output_limit_closes), IS("reply_buffer_shrinks", "0"),
     IS("reply_buffer_expands", "0"), GET("acl_access_denied_auth", stats_wrong_passwords), IS("acl_access_denied_cmd", "0"),
-    IS("acl_access_denied_key", "0"), IS("acl_access_denied_channel", "0"), END,
+    IS("acl_access_denied_key", "0"), IS("acl_access_denied_channel", "0"), LANE("eventloop_cycles", turns), GET("eventloop_duration_sum", stats_turns),
+    GET("eventloop_duration_cmd_sum", stats_commands), GET("instantaneous_eventloop_cycles_per_sec", stats_turn_rate),
+    GET("instantaneous_eventloop_duration_usec", stats_turn_time), END,
 };
 
 /* -- cpu ------------------------------------------------------------------------------------------------------------------- */

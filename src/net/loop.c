@@ -1,5 +1,6 @@
 #include "net/loop.h"
 
+#include "base/clock.h"
 #include "net/stream.h"
 
 #include <assert.h>
@@ -45,8 +46,18 @@ static void end_of_turn(struct loop *l) {
     } while (l->dirty_first);
 }
 
-static void on_prepare(uv_prepare_t *p) { end_of_turn(p->data); }
-static void on_check(uv_check_t *c) { end_of_turn(c->data); }
+static void on_prepare(uv_prepare_t *p) {
+    struct loop *l = p->data;
+    end_of_turn(l);
+    if (l->woken) l->turn_ticks += clock_ticks() - l->woken;
+    l->turns++;
+}
+
+static void on_check(uv_check_t *c) {
+    struct loop *l = c->data;
+    l->woken = clock_ticks();
+    end_of_turn(l);
+}
 
 static void on_idle(uv_idle_t *i) {
     struct loop *l = i->data;

@@ -36,6 +36,7 @@ struct loop_read {
 
 struct loop {
     uv_loop_t uv;
+    uint64_t turns, turn_ticks, woken; /* turns so far, their time between one wait and the next; when the last wait ended */
     uv_async_t wake;
     uv_prepare_t prepare;
     uv_check_t check;

@@ -121,12 +121,21 @@ static void bound_clients(struct worker *w) {
     }
 }
 
+/* The lane counts the loop's turns for INFO, and CONFIG RESETSTAT may reset what it counts. */
+static void tell_turns(struct worker *w) {
+    counter_add(&w->lane->turns, w->loop.turns - w->turns);
+    counter_add(&w->lane->turn_ticks, w->loop.turn_ticks - w->turn_ticks);
+    w->turns = w->loop.turns;
+    w->turn_ticks = w->loop.turn_ticks;
+}
+
 static void tick(void *arg) {
     struct worker *w = arg;
     unsigned hz = looks_a_second(w);
     int64_t now = clock_mono_us();
     visit_conns(w, hz > 1000 / BACKGROUND_MS ? hz : 1000 / BACKGROUND_MS, now);
     bound_clients(w);
+    tell_turns(w);
     if (now - w->background_us >= BACKGROUND_MS * 1000 - 1000) {
         w->background_us = now;
         w->background = (1u << KINDS) - 1;

@@ -34,6 +34,7 @@ struct worker {
     int64_t background_us, buffers_us; /* when the store was last asked; when buffers were last told */
     _Atomic uint64_t client_bytes;  /* what its connections hold, while maxmemory-clients is set */
     size_t largest_input, largest_output; /* buffers seen in this round of cron's over the connections */
+    uint64_t turns, turn_ticks;     /* of the loop's, those that the lane was told of */
     bool task_last;                 /* the last slice was a task's */
 };
 

@@ -32,6 +32,21 @@ static bool expire_one(void *arg, struct entry *e) {
     return true;
 }
 
+/* A pass is over. How large a part of the keys with a deadline it found to be past it goes into a mean that forgets slowly,
+ * a twentieth a pass, as Redis keeps it. */
+static void expire_estimate(const struct store *s, struct part *p, unsigned part, unsigned parts, struct store_stats *stats) {
+    uint64_t kept = 0, found = p->expire_found;
+    double mean = (double)counter_get(&stats->stale_share);
+    if (!found) {
+        if (mean > 0) atomic_store_explicit(&stats->stale_share, (uint64_t)(mean * 0.95), memory_order_relaxed);
+        return;
+    }
+    for (unsigned shard = part; shard < STORE_SHARDS; shard += parts)
+        for (unsigned db = 0; db < STORE_DATABASES; db++) kept += counter_get(&s->shard[shard].table[db].volatiles);
+    mean = mean * 0.95 + (double)found / (double)(found + kept) * STORE_SHARE * 0.05;
+    atomic_store_explicit(&stats->stale_share, (uint64_t)mean, memory_order_relaxed);
+}
+
 bool store_expire_step(struct store *s, unsigned part, unsigned parts, int64_t now, struct store_stats *stats, int64_t slice_us) {
     struct part *p = &s->part[part];
     struct walk *w = &p->expire;
@@ -39,6 +54,7 @@ bool store_expire_step(struct store *s, unsigned part, unsigned parts, int64_t n
         if (now >= p->expire_started && now - p->expire_started < PASS_MS) return false;
         if (!option_get(&s->config->active_expire)) return false;
         p->expire_started = now;
+        p->expire_found = 0;
         walk_start(w, part);
     }
     uint64_t start = clock_ticks();
@@ -47,11 +63,12 @@ bool store_expire_step(struct store *s, unsigned part, unsigned parts, int64_t n
         if (due) {
             struct expiring x = {s, at.db, now, SEGMENT_NEVER, stats};
             at.segment->looked = clock_rest(now);
-            table_sift(at.table, at.place, expire_one, &x, &x.next);
+            p->expire_found += table_sift(at.table, at.place, expire_one, &x, &x.next);
         }
         store_unlock(s, at.shard);
         /* A segment takes up to half a slice when all of it goes. */
         if (slice_over(start, due ? slice_us / 2 : slice_us - 10)) return true;
     }
+    expire_estimate(s, p, part, parts, stats);
     return false;
 }

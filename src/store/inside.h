@@ -37,6 +37,7 @@ struct walk {
 struct part { /* belongs to the thread that steps it */
     struct walk expire, compact;
     int64_t expire_started; /* ms */
+    uint64_t expire_found;  /* in this pass: keys past their deadline */
     int64_t trimmed_us;     /* monotonic */
     unsigned compact_round;
 } __attribute__((aligned(64)));

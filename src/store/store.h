@@ -29,10 +29,13 @@ struct store_config {
 
 /* One of these for each thread that executes commands; summed for INFO. */
 struct store_stats {
-    counter hits, misses, expired, evicted, expired_slices_stale;
+    counter hits, misses, expired, evicted;
     counter evict_slices, evict_us_worst;
+    counter stale_share;        /* of the keys with a deadline, how many were past it and still there: see expire.c */
     counter moved;              /* entries moved out of sparse slabs */
 };
+
+#define STORE_SHARE 1000000u  /* one, in stale_share */
 
 struct key {
     const char *p;

@@ -178,7 +178,7 @@ class Generator:
             self.one(['FLUSHDB'], ['FLUSHDB', 'ASYNC'], ['FLUSHDB', 'SYNC'], ['FLUSHALL'], ['FLUSHDB', 'X'], ['DBSIZE'], ['DBSIZE']))
 
     def errors(self):
-        """Right commands with words taken away, added, or spoilt."""
+        """Right commands with words taken away, added, or spoilt; no word that would let a key expire while we look."""
         words = [str(w) if not isinstance(w, bytes) else w for w in self.one(
             self.strings, self.numbers, self.keys, self.expiry)()]
         for _ in range(self.random.randint(1, 2)):
@@ -186,7 +186,7 @@ class Generator:
             if how == 0 and len(words) > 1:
                 words.pop()
             elif how == 1:
-                words.append(self.one('x', '', '1', 'NX', 'EX', b'\r\n', 'y' * 200))
+                words.append(self.one('x', '', '100000', 'NX', 'EX', b'\r\n', 'y' * 200))
             elif how == 2 and len(words) > 1:
                 words[self.random.randrange(1, len(words))] = self.one('', '-1', 'x', '1e5', b'\x00', '18446744073709551616', 'GET')
             elif how == 3:

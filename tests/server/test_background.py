@@ -102,6 +102,27 @@ def test_rates_are_sampled():
                 return int(c.info('instantaneous_ops_per_sec')) > 0
             until(busy, 'instantaneous_ops_per_sec moves')
 
+            def turned():
+                c.call('PING')
+                return int(c.info('instantaneous_eventloop_cycles_per_sec')) > 0
+            until(turned, 'instantaneous_eventloop_cycles_per_sec moves')
+            turns, took, commands = (int(c.info('eventloop_' + f)) for f in ('cycles', 'duration_sum', 'duration_cmd_sum'))
+            assert turns > 200, turns
+            assert took > 0 and commands > 0, (took, commands)
+
+
+def test_many_threads_are_busy_no_longer_than_there_is_time():
+    with Server(threads=2) as s:
+        with s.client() as c:
+            for _ in range(2000):
+                c.call('PING')
+            until(lambda: int(c.info('eventloop_cycles')) > 2000, 'each request was a turn')
+            equal(c.call('CONFIG', 'RESETSTAT'), 'OK')
+            begin = time.monotonic()
+            until(lambda: int(c.info('eventloop_cycles')) > 100, 'it counts on')
+            took = int(c.info('eventloop_duration_sum'))
+            assert took < 2 * (time.monotonic() - begin + 1) * 1e6, took
+
 
 def test_latency_of_one_is_not_the_batch_of_another():
     with Server(threads=1) as s:

@@ -87,6 +87,15 @@ static void *stopper(void *arg) {
     return NULL;
 }
 
+Test(loop, turns_and_their_time_are_counted) {
+    struct count c;
+    begin(&c);
+    for (unsigned i = 0; i < 3; i++) loop_turn(&c.loop);
+    cr_assert_eq(c.loop.turns, 3);
+    cr_assert_gt(c.loop.turn_ticks, 0);
+    loop_free(&c.loop);
+}
+
 Test(loop, stops_from_another_thread_and_before_it_runs) {
     struct count c;
     begin(&c);

@@ -123,7 +123,12 @@ Test(store, expiry_removes_what_is_due_and_nothing_else) {
     while (store_expire_step(f.store, 0, 1, NOW + 26000, &f.stats, 250)) {}
     cr_assert_eq(counter_get(&f.stats.expired), 12500);
     cr_assert_eq(store_count(f.store, 0), 37500);
+    /* Half of those with a deadline: a twentieth of that, as it is the first pass that found any. */
+    cr_assert_eq(counter_get(&f.stats.stale_share), STORE_SHARE / 2 / 20);
     while (store_expire_step(f.store, 0, 1, NOW + 60000, &f.stats, 250)) {}
+    cr_assert_eq(counter_get(&f.stats.stale_share), STORE_SHARE / 40 * 19 / 20 + STORE_SHARE / 20);
+    while (store_expire_step(f.store, 0, 1, NOW + 70000, &f.stats, 250)) {}
+    cr_assert_lt(counter_get(&f.stats.stale_share), STORE_SHARE / 40 * 19 / 20 + STORE_SHARE / 20);
     cr_assert_eq(store_count(f.store, 0), 25000);
     cr_assert_eq(store_volatile(f.store, 0), 0);
 }
