@@ -15,6 +15,7 @@
 #define STORE_SHARD_BITS 8
 #define STORE_SHARDS (1u << STORE_SHARD_BITS)
 #define STORE_DATABASES 16
+#define STORE_SHARE 1000000u
 #define STORE_SLICE_US 250 /* no longer than this at a time: background work, walks */
 
 /* Settings that the store reads; the server binds option rows to them. Set before use, changed at any time. */
@@ -29,13 +30,10 @@ struct store_config {
 
 /* One of these for each thread that executes commands; summed for INFO. */
 struct store_stats {
-    counter hits, misses, expired, evicted;
-    counter evict_slices, evict_us_worst;
-    counter stale_share;        /* of the keys with a deadline, how many were past it and still there: see expire.c */
+    counter hits, misses, expired, evicted, evict_slices, evict_us_worst;
+    counter stale_share;        /* in STORE_SHARE-ths: of keys with a deadline, those past it and still there (expire.c) */
     counter moved;              /* entries moved out of sparse slabs */
 };
-
-#define STORE_SHARE 1000000u  /* one, in stale_share */
 
 struct key {
     const char *p;
