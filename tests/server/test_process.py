@@ -93,8 +93,7 @@ def test_sighup_opens_the_log_again():
         log = os.path.join(s.dir, 'log')
         until(lambda: os.path.exists(log) and 'Ready to accept' in open(log).read(), 'it is ready')
         os.rename(log, log + '.1')
-        s.proc.send_signal(signal.SIGHUP)
-        until(lambda: os.path.exists(log) and 'log reopened' in open(log).read(), 'a new file')
+        s.send_signal(signal.SIGHUP, lambda: os.path.exists(log) and 'log reopened' in open(log).read())
         assert 'log reopened' not in open(log + '.1').read()
         with Client(os.path.join(s.dir, 's')) as c:
             equal(c.call('PING'), 'PONG')
@@ -114,7 +113,7 @@ def test_systemd_is_told():
             with Server('--supervised', 'auto', env={'NOTIFY_SOCKET': where}) as s:
                 first = sock.recv(1000).decode()
                 assert 'READY=1' in first and 'STATUS=' in first, first
-                s.proc.send_signal(signal.SIGHUP)
+                s.send_signal(signal.SIGHUP, lambda: any('log reopened' in line for line in s.lines))
                 texts = [sock.recv(1000).decode(), sock.recv(1000).decode()]
                 assert 'RELOADING=1' in texts[0] and 'MONOTONIC_USEC=' in texts[0], texts
                 assert 'READY=1' in texts[1], texts
@@ -174,3 +173,18 @@ def test_rewrite_keeps_the_file():
     with Server() as s:
         with s.client() as c:
             equal(c.call('CONFIG', 'REWRITE'), 'ERR The server is running without a config file')
+
+
+def test_the_unit_is_hardened():
+    from larder import Skip
+    unit = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'systemd', 'larderd.service')
+    try:
+        out = subprocess.run(['systemd-analyze', 'security', '--offline=yes', '--no-pager', unit], capture_output=True,
+                             text=True)
+    except FileNotFoundError:
+        raise Skip('there is no systemd-analyze')
+    m = re.search(r'Overall exposure level for \S+: ([\d.]+)', out.stdout)
+    if not m and 'unrecognized option' in out.stderr:
+        raise Skip('this systemd-analyze cannot look at files')
+    assert m, out.stdout + out.stderr
+    assert float(m.group(1)) < 2.5, m.group(0)

@@ -1,7 +1,7 @@
+import fcntl
 import os
 import socket
 import stat
-import struct
 
 from larder import Client, Server, Skip, equal, until
 
@@ -143,24 +143,22 @@ def refused(port, host='127.0.0.1'):
 
 
 def test_socket_activation():
+    path = '/tmp/larder-activation-%d.sock' % os.getpid()
     with socket.socket() as tcp, socket.socket(socket.AF_UNIX) as unix:
         tcp.bind(('127.0.0.1', 0))
         tcp.listen(8)
-        path = '/tmp/larder-activation-%d.sock' % os.getpid()
         unix.bind(path)
         unix.listen(8)
+
+        def place():
+            # As systemd does: from descriptor 3 on. High copies first, so that none is overwritten.
+            high = [fcntl.fcntl(s.fileno(), fcntl.F_DUPFD, 100) for s in (tcp, unix)]
+            for to, fd in enumerate(high, 3):
+                os.dup2(fd, to)
         try:
-            def place():
-                # As systemd does: from descriptor 3 on. High copies first, so that none is overwritten.
-                a, b = os.dup(tcp.fileno()) , os.dup(unix.fileno())
-                import fcntl
-                a2, b2 = fcntl.fcntl(a, fcntl.F_DUPFD, 100), fcntl.fcntl(b, fcntl.F_DUPFD, 100)
-                os.dup2(a2, 3)
-                os.dup2(b2, 4)
-                os.environ['LISTEN_PID'] = str(os.getpid())
-            script = 'exec env LISTEN_PID=$$ LISTEN_FDS=2 "$@"'
-            with Activated(script, place) as s:
-                equal(s.port, tcp.getsockname()[1])
+            with Server('--port', '6379', before=('/bin/sh', '-c', 'LISTEN_PID=$$ LISTEN_FDS=2 exec "$0" "$@"'),
+                        popen={'preexec_fn': place, 'close_fds': False}) as s:
+                equal(s.port, tcp.getsockname()[1], 'not the port of the settings')
                 with s.client() as c, Client(path) as d:
                     equal(c.call('SET', 'a', '1'), 'OK')
                     equal(d.call('GET', 'a'), b'1')
@@ -168,28 +166,6 @@ def test_socket_activation():
                 assert os.path.exists(path), 'it belongs to whoever made it'
         finally:
             os.unlink(path)
-
-
-class Activated(Server):
-    def __init__(self, script, place):
-        import larder
-        self.wrap = script
-        before = larder.daemon_path
-
-        real = before()
-        wrapper_dir = '/tmp/larder-wrap-%d' % os.getpid()
-        os.makedirs(wrapper_dir, exist_ok=True)
-        self.wrapper = os.path.join(wrapper_dir, 'larderd')
-        with open(self.wrapper, 'w') as f:
-            f.write('#!/bin/sh\nLISTEN_PID=$$ LISTEN_FDS=2 exec "%s" "$@"\n' % os.path.abspath(real))
-        os.chmod(self.wrapper, 0o755)
-        larder.daemon_path = lambda: self.wrapper
-        try:
-            super().__init__('--port', '6379', popen={'preexec_fn': place, 'close_fds': False})
-        finally:
-            larder.daemon_path = before
-            os.unlink(self.wrapper)
-            os.rmdir(wrapper_dir)
 
 
 def test_a_burst_of_connections_without_descriptors_left():
