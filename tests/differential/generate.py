@@ -77,7 +77,8 @@ class Generator:
         if self.chance(0.1):
             return self.seconds()
         if relative:
-            return self.one(100, 1000, 86400, 3600, 5000) * unit + self.one(0, 1)
+            # Hardly ever the same twice: GT and LT would then go by the millisecond in which each server looked.
+            return (self.one(100, 1000, 86400, 3600, 5000) + self.random.randint(0, 999)) * unit + self.one(0, 1)
         return self.one(FAR_S, FAR_S + 5, FAR_S - 86400, 1, 1000, 0, -5) * unit
 
     def expire_option(self, words):
