@@ -210,6 +210,7 @@ static void object_run(struct call *c) {
     bool lfu = c->v.policy.kind & POLICY_LFU;
     uint32_t word = entry_access(e);
     int64_t idle = lfu ? 0 : policy_idle_ms(&c->v.policy, word) / 1000;
+    if (!lfu) word = (uint32_t)(c->v.now / 1000 - idle); /* Redis's clock is in seconds */
     snprintf(text, sizeof text, "Value at:%p refcount:%d encoding:%s serializedlength:%zu lru:%lu lru_seconds_idle:%lld",
         (const void *)e, keyspace_refcount(c, e), entry_encoding(e), serialized(e), (unsigned long)(word & 0xffffff), (long long)idle);
     resp_simple(c->w, text);
