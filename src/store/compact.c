@@ -59,17 +59,18 @@ static void compact_trim(struct store *s, struct part *p) {
 bool store_compact_step(struct store *s, unsigned part, unsigned parts, struct store_stats *stats, int64_t slice_us) {
     struct part *p = &s->part[part];
     if (!part) compact_trim(s, p);
-    struct slab_plan *plan = atomic_load(&s->plan);
     if (!p->compact.running) {
-        if (!plan) {
-            if (!part) compact_plan(s, parts);
+        unsigned round = atomic_load(&s->plan_round);
+        if (p->compact_round == round) { /* this part is done, or there is no plan */
+            if (part || atomic_load(&s->plan)) return false;
+            compact_plan(s, parts);
             return atomic_load(&s->plan) != NULL;
         }
-        unsigned round = atomic_load(&s->plan_round);
-        if (p->compact_round == round) return false; /* this part is done; others are not */
         p->compact_round = round;
         walk_start(&p->compact, part);
     }
+    /* Read behind the round: a plan is set before its round begins, and lasts until every part has done it. */
+    const struct slab_plan *plan = atomic_load(&s->plan);
     uint64_t start = clock_ticks();
     for (struct stop at; walk_next(s, &p->compact, parts, &at);) {
         compact_segment(plan, at.segment, stats);
