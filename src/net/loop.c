@@ -4,6 +4,11 @@
 #include "net/stream.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define EVENTS 256 /* looked at in one turn */
 
 bool loop_drain(struct loop *l) {
     for (bool any = false;; any = true) {
@@ -31,86 +36,97 @@ bool loop_drain(struct loop *l) {
     }
 }
 
-static void on_wake(uv_async_t *a) {
-    struct loop *l = a->data;
-    loop_drain(l);
-    if (atomic_load(&l->stopping)) uv_stop(&l->uv);
-}
-
-static void end_of_turn(struct loop *l) {
-    /* The end hook may close sessions, whose farewell makes further output. */
-    stream_give_all(l);
-    do {
-        stream_flush_all(l);
-        if (l->at_end) l->at_end(l->owner);
-    } while (l->dirty_first);
-}
-
-static void on_prepare(uv_prepare_t *p) {
-    struct loop *l = p->data;
-    end_of_turn(l);
-    if (l->woken) l->turn_ticks += clock_ticks() - l->woken;
-    l->turns++;
-}
-
-static void on_check(uv_check_t *c) {
-    struct loop *l = c->data;
-    l->woken = clock_ticks();
-    end_of_turn(l);
-}
-
-static void on_idle(uv_idle_t *i) {
-    struct loop *l = i->data;
-    if (l->at_idle && l->at_idle(l->owner)) return;
-    uv_idle_stop(i);
-    l->idle_on = false;
-}
+static void on_wake(uv_async_t *a) { loop_drain(a->data); }
 
 int loop_init(struct loop *l, void (*at_end)(void *owner), bool (*at_idle)(void *owner), void *owner) {
     *l = (struct loop){.at_end = at_end, .at_idle = at_idle, .owner = owner};
+    l->set = epoll_create1(EPOLL_CLOEXEC);
+    if (l->set < 0) return -errno;
     int rc = uv_loop_init(&l->uv);
-    if (rc) return rc;
-    rc = uv_async_init(&l->uv, &l->wake, on_wake);
     if (rc) {
-        uv_loop_close(&l->uv);
+        close(l->set);
         return rc;
     }
-    /* These three cannot fail. They do not keep the loop alive, and nothing but loop_stop ends it. */
-    uv_prepare_init(&l->uv, &l->prepare);
-    uv_check_init(&l->uv, &l->check);
-    uv_idle_init(&l->uv, &l->idle);
-    l->wake.data = l->prepare.data = l->check.data = l->idle.data = l;
-    uv_prepare_start(&l->prepare, on_prepare);
-    uv_check_start(&l->check, on_check);
+    struct epoll_event e = {.events = EPOLLIN}; /* its pointer is NULL: streams have one */
+    if (epoll_ctl(l->set, EPOLL_CTL_ADD, uv_backend_fd(&l->uv), &e))
+        rc = -errno;
+    else
+        rc = uv_async_init(&l->uv, &l->wake, on_wake);
+    if (rc) {
+        uv_loop_close(&l->uv);
+        close(l->set);
+        return rc;
+    }
+    l->wake.data = l;
     l->scratch = mem_alloc(MEM_CLIENT, LOOP_SCRATCH);
     return 0;
 }
 
 void loop_free(struct loop *l) {
     loop_drain(l);
+    stream_bury(l);
     uv_close((uv_handle_t *)&l->wake, NULL);
-    uv_close((uv_handle_t *)&l->prepare, NULL);
-    uv_close((uv_handle_t *)&l->check, NULL);
-    uv_close((uv_handle_t *)&l->idle, NULL);
     uv_run(&l->uv, UV_RUN_DEFAULT);
     int rc = uv_loop_close(&l->uv);
     assert(rc == 0);
     (void)rc;
     loop_drain(l);
+    close(l->set);
     mem_free(MEM_MISC, l->inbox);
     mem_free(MEM_CLIENT, l->scratch);
     l->inbox = NULL;
     l->scratch = NULL;
 }
 
-void loop_run(struct loop *l) {
-    while (!atomic_load(&l->stopping)) uv_run(&l->uv, UV_RUN_DEFAULT);
+/* -- a turn --------------------------------------------------------------------------------------------------------------- */
+
+static void end_of_turn(struct loop *l) {
+    stream_give_all(l);
+    /* The end hook may close sessions, whose farewell makes further output. */
+    do {
+        stream_flush_all(l);
+        if (l->at_end) l->at_end(l->owner);
+    } while (l->dirty_first);
+    stream_bury(l);
 }
 
-void loop_turn(struct loop *l) { uv_run(&l->uv, UV_RUN_NOWAIT); }
+/* Timers, signals, the inbox, listeners, close callbacks. */
+static void run_others(struct loop *l) {
+    uv_run(&l->uv, UV_RUN_NOWAIT);
+    if (l->idle_on) {
+        l->idle_on = false;
+        if (l->at_idle && l->at_idle(l->owner)) l->idle_on = true;
+    }
+    end_of_turn(l);
+}
+
+void loop_turn(struct loop *l, bool wait) {
+    struct epoll_event event[EVENTS];
+    int timeout = wait && !l->idle_on && !l->again_first ? uv_backend_timeout(&l->uv) : 0;
+    int n = epoll_wait(l->set, event, EVENTS, timeout);
+    uint64_t woken = clock_ticks();
+    bool others = l->idle_on;
+    uv_update_time(&l->uv);
+    stream_read_again(l);
+    for (int i = 0; i < n; i++) {
+        if (i + 1 < n) __builtin_prefetch(event[i + 1].data.ptr);
+        if (event[i].data.ptr)
+            stream_event(event[i].data.ptr, event[i].events);
+        else
+            others = true;
+    }
+    end_of_turn(l);
+    if (others || uv_backend_timeout(&l->uv) == 0) run_others(l);
+    l->turn_ticks += clock_ticks() - woken;
+    l->turns++;
+}
+
+void loop_run(struct loop *l) {
+    while (!atomic_load_explicit(&l->stopping, memory_order_acquire)) loop_turn(l, true);
+}
 
 void loop_stop(struct loop *l) {
-    atomic_store(&l->stopping, true);
+    atomic_store_explicit(&l->stopping, true, memory_order_release);
     uv_async_send(&l->wake);
 }
 
@@ -127,11 +143,7 @@ void loop_post(struct loop *l, loop_job *job, void *to, void *arg) {
     if (first) uv_async_send(&l->wake);
 }
 
-void loop_idle_start(struct loop *l) {
-    if (l->idle_on) return;
-    l->idle_on = true;
-    uv_idle_start(&l->idle, on_idle);
-}
+void loop_idle_start(struct loop *l) { l->idle_on = true; }
 
 struct loop_timer {
     uv_timer_t uv;

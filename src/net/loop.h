@@ -1,9 +1,11 @@
 /* loop: one event loop of libuv, with an inbox, hooks and timers.
  *
- * A turn is: timers, idle hook, end hook, wait for events, callbacks, end hook. What streams read is gathered and given to
- * them once all have read, so that their holders can look ahead; what they want to write is gathered and written by the end
- * hooks, so that every connection costs one write a turn. The idle hook runs once a
- * turn while there is work for it, and the loop does not wait then.
+ * Streams are watched by an epoll set of the loop's own, edge-triggered, so that a connection costs one epoll_ctl in its life
+ * and nothing is asked twice; libuv, which does everything else, is one more descriptor in that set, run when it has
+ * something to do (as its manual says of embedding it). A turn is: wait, read, give what was read, end hook, write; then
+ * timers, signals, the inbox, the idle hook, and the same end again. What streams read is given to their holders once all
+ * have read, so that they can look ahead; what they want to write is gathered too, so that every connection costs one write a
+ * turn. The idle hook runs once a turn while there is work for it, and the loop does not wait then.
  * Invariant: jobs are run in the order in which they were posted, each exactly once, before loop_free returns.
  * Thread rule: the thread that runs the loop; loop_post and loop_stop from any thread. The holder owns the loop.
  */
@@ -38,9 +40,7 @@ struct loop {
     uv_loop_t uv;
     uint64_t turns, turn_ticks, woken; /* turns so far, their time between one wait and the next; when the last wait ended */
     uv_async_t wake;
-    uv_prepare_t prepare;
-    uv_check_t check;
-    uv_idle_t idle;
+    int set;                    /* the epoll set: streams, and libuv */
     struct lock inbox_lock;
     struct loop_message *inbox; /* under inbox_lock */
     size_t inbox_count, inbox_room;
@@ -50,6 +50,8 @@ struct loop {
     bool (*at_idle)(void *owner);
     void *owner;
     struct stream *dirty_first, *dirty_last; /* streams with something to write */
+    struct stream *again_first, *again_last; /* with something to read that no event will tell of */
+    struct stream *closed;      /* gone at the end of the turn */
     char *scratch;
     size_t scratch_used;
     struct loop_read reads[LOOP_READS]; /* not given to their streams yet */
@@ -64,7 +66,7 @@ void loop_free(struct loop *l);
 void loop_run(struct loop *l);  /* until loop_stop */
 void loop_stop(struct loop *l); /* any thread */
 bool loop_drain(struct loop *l); /* runs the jobs posted so far, and theirs; were there any? Not from a job */
-void loop_turn(struct loop *l); /* one turn that does not wait */
+void loop_turn(struct loop *l, bool wait); /* one turn */
 
 /* Runs job(to, arg) on the loop's thread. Any thread, also the loop's own; never runs it at once. */
 void loop_post(struct loop *l, loop_job *job, void *to, void *arg);

@@ -3,9 +3,11 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -14,35 +16,50 @@
 #define SMALL 32768        /* kept bytes up to here go through the shared buffer again */
 #define FIRST_ROOM 1048576 /* however long a request says it is, it must come before it gets more room than this */
 
-static void on_event(uv_poll_t *poll, int status, int events);
+/* -- what is to be looked at without an event ------------------------------------------------------------------------------ */
 
-/* What the state asks of the kernel. Each change costs two system calls, so that the usual state never changes. */
-static void stream_watch(struct stream *s) {
-    int want = s->blocked ? UV_WRITABLE : 0;
-    if (!s->paused && !s->finishing)
-        want |= UV_READABLE;
-    else if (!s->finishing && !s->deaf)
-        want |= UV_DISCONNECT;
-    if (want == s->watched) return;
-    s->watched = want;
-    if (want)
-        uv_poll_start(&s->poll, want, on_event);
+/* Edge-triggered: what was told and not used up is ours to remember. */
+static void again_add(struct stream *s) {
+    struct loop *l = s->loop;
+    if (s->again || s->closing) return;
+    s->again = true;
+    s->next_again = NULL;
+    s->prev_again = l->again_last;
+    if (l->again_last)
+        l->again_last->next_again = s;
     else
-        uv_poll_stop(&s->poll);
+        l->again_first = s;
+    l->again_last = s;
+}
+
+static void again_remove(struct stream *s) {
+    struct loop *l = s->loop;
+    if (!s->again) return;
+    s->again = false;
+    if (s->prev_again)
+        s->prev_again->next_again = s->next_again;
+    else
+        l->again_first = s->next_again;
+    if (s->next_again)
+        s->next_again->prev_again = s->prev_again;
+    else
+        l->again_last = s->prev_again;
 }
 
 int stream_init(struct stream *s, struct loop *l, int fd, struct chain *out, const struct stream_calls *calls) {
     *s = (struct stream){.loop = l, .calls = calls, .out = out, .fd = fd};
     buf_init(&s->in, MEM_CLIENT);
-    int rc = uv_poll_init(&l->uv, &s->poll, fd);
-    if (rc) {
-        close(fd);
-        return rc;
-    }
-    s->poll.data = s;
-    stream_watch(s);
-    return 0;
+    struct epoll_event e = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = s};
+    int flags = fcntl(fd, F_GETFL);
+    if (flags >= 0 && (flags & O_NONBLOCK || !fcntl(fd, F_SETFL, flags | O_NONBLOCK)) &&
+        !epoll_ctl(l->set, EPOLL_CTL_ADD, fd, &e))
+        return 0;
+    int error = errno;
+    close(fd);
+    return -error;
 }
+
+/* -- reading ---------------------------------------------------------------------------------------------------------------- */
 
 /* Bytes that were offered from outside of `in`: what is left over is kept. */
 static void keep_rest(struct stream *s, const char *p, size_t n) {
@@ -65,29 +82,99 @@ static void offer_kept(struct stream *s) {
         buf_drop(&s->in, used);
 }
 
+/* One recv. Less than was asked for: there was no more, until the next event or the end that is known to follow. */
+static ssize_t receive(struct stream *s, char *p, size_t room) {
+    ssize_t n = recv(s->fd, p, room, 0);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+        s->readable = errno == EINTR;
+        if (s->readable) again_add(s);
+        return -1;
+    }
+    if (n <= 0) {
+        int error = n < 0 ? errno : 0;
+        s->readable = false;
+        if (!error && s->out->head) stream_flush(s); /* it may have ended one direction only */
+        if (!s->closing) s->calls->ended(s, error);
+        return -1;
+    }
+    s->received += (uint64_t)n;
+    s->readable = (size_t)n == room || s->left;
+    if (s->readable) again_add(s);
+    return n;
+}
+
 /* Reads behind the bytes kept, in the shared buffer: nothing is allocated unless a part is left again. */
 static void read_shared(struct stream *s) {
     struct loop *l = s->loop;
     size_t kept = s->in.n;
-    if (s->reading || l->reads_count == LOOP_READS || LOOP_SCRATCH - l->scratch_used < LOOP_READ + kept) {
-        stream_give_all(l);
-        if (s->closing || s->paused || s->finishing) return;
-        kept = s->in.n;
-        if (kept > SMALL || s->need > SMALL) return; /* the next turn reads it the other way */
-    }
     char *p = l->scratch + l->scratch_used;
-    ssize_t n = recv(s->fd, p + kept, LOOP_READ, 0);
-    if (n <= 0) {
-        if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
-        s->calls->ended(s, n < 0 ? errno : 0);
-        return;
-    }
-    s->received += (uint64_t)n;
+    ssize_t n = receive(s, p + kept, LOOP_READ);
+    if (n < 0) return;
     if (kept) memcpy(p, s->in.p, kept);
     size_t all = kept + (size_t)n;
     s->reading = true;
     l->reads[l->reads_count++] = (struct loop_read){s, p, all};
     l->scratch_used += (all + 63) & ~(size_t)63;
+}
+
+static void read_long(struct stream *s) {
+    size_t most = s->in.n * 2 > FIRST_ROOM ? s->in.n * 2 : FIRST_ROOM;
+    size_t whole = s->need > s->in.n ? s->need : s->in.n + LOOP_READ;
+    if (whole > most) whole = most;
+    if (s->in.cap < whole) buf_room(&s->in, whole - s->in.n);
+    ssize_t n = receive(s, s->in.p + s->in.n, s->in.cap - s->in.n);
+    if (n < 0) return;
+    s->in.n += (size_t)n;
+    if (s->in.n < s->need) return; /* no need to look before it is whole */
+    offer_kept(s);
+}
+
+static void stream_read(struct stream *s) {
+    struct loop *l = s->loop;
+    if (s->reading || l->reads_count == LOOP_READS || LOOP_SCRATCH - l->scratch_used < LOOP_READ + s->in.n) {
+        stream_give_all(l);
+        if (s->closing || s->paused || s->finishing) return;
+    }
+    if (s->in.n <= SMALL && s->need <= SMALL)
+        read_shared(s);
+    else
+        read_long(s);
+}
+
+/* The peer left, and nobody reads: whoever waits is told. */
+static void tell_left(struct stream *s) {
+    if (s->left && s->paused && !s->deaf && !s->finishing) s->calls->hangup(s);
+}
+
+void stream_event(struct stream *s, uint32_t events) {
+    if (s->closing) return;
+    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) s->left = true;
+    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
+        s->readable = true;
+        if (s->paused)
+            tell_left(s);
+        else if (!s->finishing)
+            stream_read(s);
+        if (s->closing) return;
+    }
+    if (events & EPOLLOUT && s->blocked) {
+        s->blocked = false;
+        stream_send(s);
+    }
+}
+
+void stream_read_again(struct loop *l) {
+    unsigned n = 0; /* those that are added meanwhile are the next turn's */
+    for (struct stream *s = l->again_first; s; s = s->next_again) n++;
+    while (n-- && l->again_first) {
+        struct stream *s = l->again_first;
+        again_remove(s);
+        if (s->out->head && !s->blocked) stream_send(s);
+        if (s->paused)
+            tell_left(s);
+        else if (s->readable && !s->finishing)
+            stream_read(s);
+    }
 }
 
 static void give(const struct loop_read *r) {
@@ -111,69 +198,18 @@ void stream_give_all(struct loop *l) {
     l->scratch_used = 0;
 }
 
-static void read_long(struct stream *s) {
-    size_t most = s->in.n * 2 > FIRST_ROOM ? s->in.n * 2 : FIRST_ROOM;
-    size_t whole = s->need > s->in.n ? s->need : s->in.n + LOOP_READ;
-    if (whole > most) whole = most;
-    if (s->in.cap < whole) buf_room(&s->in, whole - s->in.n);
-    ssize_t n = recv(s->fd, s->in.p + s->in.n, s->in.cap - s->in.n, 0);
-    if (n <= 0) {
-        if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
-        s->calls->ended(s, n < 0 ? errno : 0);
-        return;
-    }
-    s->received += (uint64_t)n;
-    s->in.n += (size_t)n;
-    if (s->in.n < s->need) return; /* no need to look before it is whole */
-    offer_kept(s);
-}
-
-static void on_event(uv_poll_t *poll, int status, int events) {
-    struct stream *s = poll->data;
-    if (s->closing) return;
-    if (status < 0) { /* libuv has stopped watching: an error condition on the socket */
-        s->watched = 0;
-        int error = 0;
-        socklen_t len = sizeof error;
-        if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &len) || !error) error = ECONNRESET;
-        s->calls->ended(s, error);
-        return;
-    }
-    if (events & UV_READABLE && s->paused) {
-        stream_watch(s);
-    } else if (events & UV_READABLE && !s->finishing) {
-        if (s->in.n <= SMALL && s->need <= SMALL)
-            read_shared(s);
-        else
-            read_long(s);
-        if (s->closing) return;
-    }
-    if (events & UV_DISCONNECT && s->paused && !s->deaf && !s->finishing) {
-        s->calls->hangup(s);
-        if (s->closing) return;
-    }
-    if (events & UV_WRITABLE && s->blocked) {
-        s->blocked = false;
-        stream_send(s);
-        if (!s->out->head) stream_watch(s);
-    }
-}
-
-/* Most pauses end before anything comes: the kernel is told only once something does. */
 void stream_pause(struct stream *s) {
     s->paused = true;
     s->deaf = false;
+    if (s->left) again_add(s);
 }
 
 void stream_resume(struct stream *s) {
     s->paused = false;
-    if (!s->closing) stream_watch(s);
+    if (s->readable) again_add(s);
 }
 
-void stream_ignore_hangup(struct stream *s) {
-    s->deaf = true;
-    if (!s->closing) stream_watch(s);
-}
+void stream_ignore_hangup(struct stream *s) { s->deaf = true; }
 
 void stream_offer(struct stream *s) {
     if (s->in.n && !s->closing && !s->finishing) offer_kept(s);
@@ -190,10 +226,11 @@ void stream_mark(struct stream *s) {
     s->loop->dirty_last = s;
 }
 
-static ssize_t send_out(struct stream *s) {
+static ssize_t send_out(struct stream *s, size_t *asked) {
     struct iovec v[PIECES];
     int n = chain_iov(s->out, v, PIECES);
     if (n == 0) return 0;
+    for (int i = 0; i < n; i++) *asked += v[i].iov_len;
     if (n == 1) return send(s->fd, v[0].iov_base, v[0].iov_len, MSG_NOSIGNAL);
     struct msghdr m = {.msg_iov = v, .msg_iovlen = (size_t)n};
     return sendmsg(s->fd, &m, MSG_NOSIGNAL);
@@ -201,27 +238,31 @@ static ssize_t send_out(struct stream *s) {
 
 int stream_flush(struct stream *s) {
     if (s->closing || s->blocked) return 0;
-    ssize_t n = send_out(s);
+    size_t asked = 0;
+    bool full;
+    ssize_t n = send_out(s, &asked);
     if (n < 0) {
-        if (errno != EAGAIN && errno != EINTR) {
-            int error = errno;
+        int error = errno;
+        if (error != EAGAIN && error != EINTR) {
             s->calls->ended(s, error);
             return -error;
         }
         n = 0;
+        full = error == EAGAIN;
+    } else {
+        full = (size_t)n < asked;
     }
     if (n) {
         chain_sent(s->out, (size_t)n);
         if (s->calls->sent) s->calls->sent(s, (size_t)n);
         if (s->closing) return 0;
     }
-    if (s->out->head) {
-        s->blocked = true;
-        stream_watch(s);
-    } else if (s->finishing) {
-        stream_close(s);
+    if (!s->out->head) {
+        if (s->finishing) stream_close(s);
+    } else if (full) {
+        s->blocked = true; /* an event tells when there is room again */
     } else {
-        stream_watch(s);
+        again_add(s); /* more than goes into one call: the rest in the next turn, so that others have theirs */
     }
     return 0;
 }
@@ -239,14 +280,7 @@ void stream_flush_all(struct loop *l) {
 void stream_finish(struct stream *s) {
     if (s->closing || s->finishing) return;
     s->finishing = true;
-    stream_watch(s);
     stream_send(s); /* the end of the turn writes, or finds nothing to write and closes */
-}
-
-static void on_closed(uv_handle_t *h) {
-    struct stream *s = h->data;
-    buf_free(&s->in);
-    s->calls->gone(s);
 }
 
 void stream_close(struct stream *s) {
@@ -255,8 +289,19 @@ void stream_close(struct stream *s) {
     /* Unread input would make the kernel answer with a reset, which may overtake the last reply. */
     char unread[8192];
     for (int i = 0; s->finishing && i < 64 && recv(s->fd, unread, sizeof unread, MSG_DONTWAIT) > 0; i++) {}
-    uv_close((uv_handle_t *)&s->poll, on_closed); /* no event of this descriptor is delivered any more */
-    close(s->fd);
+    again_remove(s);
+    close(s->fd); /* which takes it out of the set; events that were told already find `closing` */
+    s->next_closed = s->loop->closed;
+    s->loop->closed = s;
+}
+
+void stream_bury(struct loop *l) {
+    while (l->closed) {
+        struct stream *s = l->closed;
+        l->closed = s->next_closed;
+        buf_free(&s->in);
+        s->calls->gone(s);
+    }
 }
 
 void stream_nodelay(int fd) {

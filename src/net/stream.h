@@ -28,16 +28,18 @@ struct stream_calls {
 };
 
 struct stream {
-    uv_poll_t poll;
     struct loop *loop;
     const struct stream_calls *calls;
     struct chain *out;
-    struct stream *next_dirty;
+    struct stream *next_dirty, *next_again, *prev_again, *next_closed;
     struct buf in;      /* bytes not used yet */
     size_t need;
     uint64_t received;  /* bytes, ever */
-    int fd, watched;    /* events asked of the kernel */
-    bool dirty, reading, paused, blocked, finishing, closing, deaf; /* reading: among the loop's reads */
+    int fd;
+    bool readable;      /* there may be something to read that no further event will tell of */
+    bool left;          /* the peer has: its end is behind what there is to read */
+    bool again, dirty, reading; /* in the loop's lists and among its reads */
+    bool paused, deaf, blocked, finishing, closing;
 };
 
 /* Takes fd over, also when it fails (then closes it and returns a negative errno; `gone` is not called). */
@@ -49,8 +51,13 @@ void stream_ignore_hangup(struct stream *s); /* until the next pause */
 void stream_offer(struct stream *s);
 void stream_finish(struct stream *s); /* read no more, write what is in `out`, then close */
 void stream_close(struct stream *s);  /* at once; what is in `out` is not written */
-void stream_give_all(struct loop *l);  /* the loop's end of turn: first what was read, */
-void stream_flush_all(struct loop *l); /* then what is to be written */
+/* For the loop only: an event; streams to be read without one; then, at the end of the turn, give what was read, write what
+ * is to be written, and let the closed ones go. */
+void stream_event(struct stream *s, uint32_t events);
+void stream_read_again(struct loop *l);
+void stream_give_all(struct loop *l);
+void stream_flush_all(struct loop *l);
+void stream_bury(struct loop *l);
 int stream_flush(struct stream *s);   /* writes now; for output that cannot wait for the end of the turn */
 
 void stream_mark(struct stream *s);

@@ -225,6 +225,7 @@ static void timer_fired(void *arg) {
 
 static void wait_until(struct conn *c, int64_t wake_us) {
     c->waiting = true;
+    stream_pause(&c->stream); /* if the client has left meanwhile, it matters now */
     if (!wake_us) return;
     int64_t left = wake_us - clock_mono_us();
     if (!c->timer) c->timer = loop_timer_new(&c->worker->loop, timer_fired, c);

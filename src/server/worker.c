@@ -103,7 +103,7 @@ static void close_all(struct worker *w) {
         if (!chain_empty(&c->session.out)) stream_flush(&c->stream);
         conn_close(c);
     }
-    loop_turn(&w->loop); /* lets them go */
+    loop_turn(&w->loop, false); /* lets them go */
 }
 
 void worker_run(struct worker *w) {

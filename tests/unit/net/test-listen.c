@@ -69,7 +69,7 @@ Test(listen, several_addresses_share_a_port_that_the_kernel_chose) {
     int a = connect_port(AF_INET, port), b = connect_port(AF_INET6, port);
     cr_assert_geq(a, 0);
     cr_assert_geq(b, 0);
-    while (t.n < 2) uv_run(&t.loop.uv, UV_RUN_ONCE);
+    while (t.n < 2) loop_turn(&t.loop, true);
     char peer[72], local[72], want[72];
     stream_names(t.fd[0], peer, local, sizeof peer);
     snprintf(want, sizeof want, "127.0.0.1:%d", port);
@@ -130,7 +130,7 @@ Test(listen, unix_path_with_its_mode_replaced_and_removed) {
         start(&t);
         int fd = socket(AF_UNIX, SOCK_STREAM, 0);
         cr_assert_eq(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
-        while (!t.n) uv_run(&t.loop.uv, UV_RUN_ONCE);
+        while (!t.n) loop_turn(&t.loop, true);
         char peer[72], local[72], want[72];
         stream_names(t.fd[0], peer, local, sizeof peer);
         snprintf(want, sizeof want, "%s:0", path);
@@ -158,7 +158,7 @@ Test(listen, a_passed_socket_is_used_and_its_path_left) {
     start(&t);
     int c = connect_port(AF_INET, listen_port(t.listener));
     cr_assert_geq(c, 0);
-    while (!t.n) uv_run(&t.loop.uv, UV_RUN_ONCE);
+    while (!t.n) loop_turn(&t.loop, true);
     close(c);
     end(&t);
     buf_free(&why);
@@ -178,14 +178,14 @@ Test(listen, without_descriptors_a_connection_is_turned_away_at_once) {
     few.rlim_cur = (rlim_t)dup(0); /* the lowest free number: none below it is left */
     close((int)few.rlim_cur);
     cr_assert_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
-    while (!t.troubles) uv_run(&t.loop.uv, UV_RUN_ONCE);
+    while (!t.troubles) loop_turn(&t.loop, true);
     cr_assert_eq(t.error, EMFILE);
     cr_assert_eq(t.n, 0);
     char byte;
     cr_assert_leq(recv(c, &byte, 1, 0), 0, "closed");
     cr_assert_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
     int d = connect_port(AF_INET, listen_port(t.listener));
-    while (!t.n) uv_run(&t.loop.uv, UV_RUN_ONCE);
+    while (!t.n) loop_turn(&t.loop, true);
     close(c);
     close(d);
     end(&t);

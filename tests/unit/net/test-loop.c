@@ -55,7 +55,7 @@ Test(loop, jobs_of_many_threads_each_run_once_and_in_order) {
         args[i][1] = i;
         pthread_create(&t[i], NULL, poster, args[i]);
     }
-    while (c.jobs < 4 * EACH) uv_run(&c.loop.uv, UV_RUN_ONCE);
+    while (c.jobs < 4 * EACH) loop_turn(&c.loop, true);
     for (unsigned i = 0; i < 4; i++) pthread_join(t[i], NULL);
     cr_assert(c.in_order);
     cr_assert_eq(c.jobs, 4 * EACH);
@@ -90,7 +90,7 @@ static void *stopper(void *arg) {
 Test(loop, turns_and_their_time_are_counted) {
     struct count c;
     begin(&c);
-    for (unsigned i = 0; i < 3; i++) loop_turn(&c.loop);
+    for (unsigned i = 0; i < 3; i++) loop_turn(&c.loop, false);
     cr_assert_eq(c.loop.turns, 3);
     cr_assert_gt(c.loop.turn_ticks, 0);
     loop_free(&c.loop);
@@ -122,9 +122,9 @@ Test(loop, idle_hook_runs_once_a_turn_while_there_is_work) {
     c.idle_left = 5;
     loop_idle_start(&c.loop);
     loop_idle_start(&c.loop);
-    for (int i = 0; i < 5; i++) loop_turn(&c.loop);
+    for (int i = 0; i < 5; i++) loop_turn(&c.loop, false);
     cr_assert_eq(c.idles, 5);
-    for (int i = 0; i < 3; i++) loop_turn(&c.loop);
+    for (int i = 0; i < 3; i++) loop_turn(&c.loop, false);
     cr_assert_eq(c.idles, 5, "no work, no calls");
     cr_assert_geq(c.ends, 8, "the end hook runs in each turn");
     c.idle_left = 2;

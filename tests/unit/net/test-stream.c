@@ -92,7 +92,7 @@ static void setup(struct fixture *f) {
 }
 
 static void turns(struct fixture *f, int n) {
-    while (n--) loop_turn(&f->loop);
+    while (n--) loop_turn(&f->loop, false);
 }
 
 static void teardown(struct fixture *f) {
@@ -300,5 +300,67 @@ Test(stream, a_descriptor_used_again_gets_no_event_of_the_old_one) {
     chain_free(&second.out);
     buf_free(&second.seen);
     close(fd[1]);
+    teardown(&f);
+}
+
+static size_t drain(struct fixture *f) {
+    char buf[65536];
+    size_t got = 0;
+    for (ssize_t r; (r = recv(f->peer, buf, sizeof buf, 0)) > 0;) got += (size_t)r;
+    return got;
+}
+
+Test(stream, what_fills_a_read_to_the_last_byte_is_followed_by_another_without_an_event) {
+    struct fixture f;
+    setup(&f);
+    char *many = malloc(LOOP_READ + 3);
+    for (size_t i = 0; i < LOOP_READ; i += 4) memcpy(many + i, "2:xy", 4);
+    memcpy(many + LOOP_READ, "1:z", 3);
+    cr_assert_eq(send(f.peer, many, LOOP_READ + 3, 0), LOOP_READ + 3);
+    turns(&f, 1);
+    cr_assert_eq(f.e.seen.n, LOOP_READ / 2, "one read a turn");
+    turns(&f, 1);
+    cr_assert_eq(f.e.seen.n, LOOP_READ / 2 + 1);
+    cr_assert_eq(drain(&f), LOOP_READ / 2 + 1);
+    turns(&f, 2);
+    cr_assert_eq(f.e.offered, 2, "and then none");
+    free(many);
+    teardown(&f);
+}
+
+static void released(void *count) { ++*(int *)count; }
+
+Test(stream, more_pieces_than_one_call_takes_go_in_the_next_turns) {
+    struct fixture f;
+    int count = 0;
+    setup(&f);
+    for (int i = 0; i < 150; i++) chain_ref(&f.e.out, "abcdefgh", 8, released, &count);
+    stream_send(&f.e.stream);
+    turns(&f, 1);
+    cr_assert_eq(f.e.writes, 1);
+    cr_assert_lt(f.e.sent, 1200);
+    turns(&f, 3);
+    cr_assert_eq(f.e.sent, 1200);
+    cr_assert_eq(f.e.writes, 3);
+    cr_assert_eq(count, 150, "each let go once");
+    cr_assert_eq(drain(&f), 1200);
+    teardown(&f);
+}
+
+Test(stream, one_that_left_before_the_pause_is_noticed_in_it) {
+    struct fixture f;
+    setup(&f);
+    f.e.hold = 1;
+    put(&f, "1:a1:b");
+    shutdown(f.peer, SHUT_WR);
+    turns(&f, 3);
+    expect(&f, "a");
+    cr_assert_eq(f.e.hangups, 1);
+    cr_assert_eq(f.e.ended, 0, "nobody reads");
+    stream_resume(&f.e.stream);
+    stream_offer(&f.e.stream);
+    turns(&f, 2);
+    expect(&f, "b");
+    cr_assert_eq(f.e.ended, 1, "the end comes after all that came before it");
     teardown(&f);
 }
