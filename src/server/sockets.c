@@ -40,9 +40,30 @@ static bool take_passed(struct listener *l, int first, int n, struct buf *why) {
     return true;
 }
 
-struct listener *server_listen(struct server *s, struct buf *why) {
+#define CHOICES 16
+
+static struct listener *fresh_listener(struct server *s) {
     struct listener *l = listen_new();
     listen_follow(l, s->newest);
+    return l;
+}
+
+static void bind_addresses(struct server *s, struct binding *b) {
+    bool any = !b->port;
+    for (int i = 0; i < CHOICES; i++) {
+        settings_bind_each(&s->settings, bind_address, b);
+        bool taken = !b->ok && any && b->port; /* the port that the kernel chose for one address, on another */
+        if (!taken || i + 1 == CHOICES) return;
+        listen_free(b->listener);
+        b->listener = fresh_listener(s);
+        b->why->n = 0;
+        b->port = 0;
+        b->ok = true;
+    }
+}
+
+struct listener *server_listen(struct server *s, struct buf *why) {
+    struct listener *l = fresh_listener(s);
     struct binding b = {.listener = l, .config = &s->settings.server, .why = why, .ok = true};
     int first, passed = notify_sockets(&first);
     b.port = (int)option_get(&b.config->port);
@@ -52,7 +73,8 @@ struct listener *server_listen(struct server *s, struct buf *why) {
         b.ok = bind_unix(s, l, why);
         /* Port 0 without any other way in: any free port. */
         if (b.ok && (b.port || !listen_count(l))) {
-            settings_bind_each(&s->settings, bind_address, &b);
+            bind_addresses(s, &b);
+            l = b.listener;
             if (b.ok && !listen_count(l)) {
                 buf_puts(why, "none of the addresses of `bind` exists on this machine");
                 b.ok = false;

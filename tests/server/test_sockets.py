@@ -1,10 +1,11 @@
 import fcntl
 import os
+import random
 import resource
 import socket
 import stat
 
-from larder import Client, Closed, Server, Skip, equal, until
+from larder import Client, Closed, Server, Skip, equal, raised_files, until
 
 
 def has_ipv6():
@@ -72,6 +73,31 @@ def test_ipv6():
             assert ' addr=[::1]:' in c.call('CLIENT', 'INFO').decode()
         with s.client() as c:
             equal(c.call('PING'), 'PONG')
+
+
+def test_a_chosen_port_is_free_on_every_address():
+    if not has_ipv6():
+        raise Skip('no IPv6 here')
+    raised_files(10100)
+    taken = []
+    try:
+        with open('/proc/sys/net/ipv4/ip_local_port_range') as f:
+            low, high = (int(word) for word in f.read().split())
+        for port in random.sample(range(low, high), min(10000, (high - low) // 2)):
+            s = socket.socket()
+            taken.append(s)
+            try:
+                s.bind(('127.0.0.1', port))
+                s.listen(1)
+            except OSError:
+                pass  # somebody else has it: as good
+        for _ in range(5):
+            with Server('--bind', '::1', '127.0.0.1') as server:
+                with server.client() as c:
+                    equal(c.call('PING'), 'PONG')
+    finally:
+        for s in taken:
+            s.close()
 
 
 def test_default_addresses():
