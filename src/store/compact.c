@@ -6,6 +6,8 @@
  */
 #include "store/inside.h"
 
+#include <assert.h>
+
 #define WASTE 5
 #define TRIM_US 100000
 
@@ -37,7 +39,7 @@ static void compact_segment(const struct slab_plan *plan, struct segment *seg, s
         if (!slot || !slab_plan_has(plan, segment_entry(slot))) continue;
         struct entry *e = segment_entry(slot);
         size_t n = entry_size(e);
-        if (n > SLAB_MAX) continue; /* a large block that lies beside a slab's page number by chance: cannot be */
+        assert(n <= SLAB_MAX); /* its page is a slab's */
         struct entry *moved = slab_alloc(n);
         memcpy(moved, e, n);
         seg->slot[i] = segment_slot(segment_tag(slot), moved);

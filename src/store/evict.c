@@ -47,10 +47,15 @@ static struct entry *evict_choose(struct segment *seg, const struct policy *p, s
     return worst;
 }
 
-/* Evicts one entry of a table; false if none may go. `tries` segments are looked at. */
+/* Keys of a table that may go. */
+static uint64_t evict_keys(const struct table *t, const struct policy *p) {
+    return counter_get(p->kind & POLICY_ALL_KEYS ? &t->keys : &t->volatiles);
+}
+
+/* Evicts one entry of a table; false if none may go. */
 static bool evict_from(struct store *s, unsigned shard, unsigned db, const struct policy *p, struct store_stats *stats) {
     struct table *t = store_table(s, shard, db);
-    if (!t->dir || !counter_get(p->kind & POLICY_ALL_KEYS ? &t->keys : &t->volatiles)) return false;
+    if (!t->dir || !evict_keys(t, p)) return false;
     uint64_t places = 1ull << t->depth, first = evict_random() & (places - 1);
     for (uint64_t n = 0; n < places; n++) {
         uint64_t place = (first + n) & (places - 1);
@@ -72,10 +77,7 @@ static bool evict_from(struct store *s, unsigned shard, unsigned db, const struc
 /* Keys of a shard that may go. */
 static uint64_t evict_count(struct store *s, unsigned shard, const struct policy *p) {
     uint64_t total = 0;
-    for (unsigned d = 0; d < STORE_DATABASES; d++) {
-        struct table *t = store_table(s, shard, d);
-        total += counter_get(p->kind & POLICY_ALL_KEYS ? &t->keys : &t->volatiles);
-    }
+    for (unsigned d = 0; d < STORE_DATABASES; d++) total += evict_keys(store_table(s, shard, d), p);
     return total;
 }
 
@@ -87,8 +89,7 @@ static bool evict_from_shard(struct store *s, unsigned shard, const struct polic
     store_lock(s, shard);
     bool done = false;
     for (unsigned k = 0; k < STORE_DATABASES * 2 && !done; k++) { /* twice: the pick may have gone meanwhile */
-        struct table *t = store_table(s, shard, k % STORE_DATABASES);
-        uint64_t here = counter_get(p->kind & POLICY_ALL_KEYS ? &t->keys : &t->volatiles);
+        uint64_t here = evict_keys(store_table(s, shard, k % STORE_DATABASES), p);
         if (k < STORE_DATABASES && pick >= here) {
             pick -= here;
             continue;

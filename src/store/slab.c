@@ -68,6 +68,9 @@ static void ring_add_last(struct class *k, struct slab *s) {
     s->prev->next = s->next->prev = s;
 }
 
+/* The one behind s, NULL behind the last. */
+static struct slab *ring_next(const struct class *k, const struct slab *s) { return s->next == k->ring ? NULL : s->next; }
+
 static void ring_remove(struct class *k, struct slab *s) {
     if (k->ring == s) k->ring = s->next == s ? NULL : s->next;
     s->prev->next = s->next;
@@ -210,9 +213,9 @@ static void plan_mark(struct slab_plan *p, struct class *k, struct slab *s) {
 
 static size_t ring_list(struct class *k, struct slab ***list) {
     size_t n = 0, i = 0;
-    for (struct slab *s = k->ring; s; s = s->next == k->ring ? NULL : s->next) n++;
+    for (struct slab *s = k->ring; s; s = ring_next(k, s)) n++;
     *list = mem_alloc(MEM_UPKEEP, (n + 1) * sizeof **list);
-    for (struct slab *s = k->ring; s; s = s->next == k->ring ? NULL : s->next) (*list)[i++] = s;
+    for (struct slab *s = k->ring; s; s = ring_next(k, s)) (*list)[i++] = s;
     qsort(*list, n, sizeof **list, by_use);
     return n;
 }
@@ -258,7 +261,7 @@ static void plan_count_room(int64_t *room) {
         struct class *k = &slabs.class[c];
         lock_acquire(&k->lock);
         room[c] = 0;
-        for (struct slab *s = k->ring; s; s = s->next == k->ring ? NULL : s->next) room[c] += (int64_t)s->capacity - s->used;
+        for (struct slab *s = k->ring; s; s = ring_next(k, s)) room[c] += (int64_t)s->capacity - s->used;
         lock_release(&k->lock);
     }
 }

@@ -109,15 +109,19 @@ static void table_take(struct table *to, struct table *from) {
     from->deepest = 0;
 }
 
+static void trash_push(struct store *s, struct trash *item) {
+    lock_acquire(&s->trash_lock);
+    item->next = s->trash;
+    s->trash = item;
+    lock_release(&s->trash_lock);
+}
+
 void store_trash_table(struct store *s, struct table *t) {
     if (!t->dir) return;
     struct trash *item = mem_zalloc(MEM_MISC, sizeof *item);
     table_take(&item->table, t);
     atomic_fetch_add(&s->trash_objects, counter_get(&item->table.keys));
-    lock_acquire(&s->trash_lock);
-    item->next = s->trash;
-    s->trash = item;
-    lock_release(&s->trash_lock);
+    trash_push(s, item);
 }
 
 uint64_t store_flush(struct store *s, int db, bool sync) {
@@ -162,10 +166,7 @@ void store_drop(struct store *s, struct entry *e, bool lazily) {
     struct trash *item = mem_zalloc(MEM_MISC, sizeof *item);
     item->entry = e;
     atomic_fetch_add(&s->trash_objects, 1);
-    lock_acquire(&s->trash_lock);
-    item->next = s->trash;
-    s->trash = item;
-    lock_release(&s->trash_lock);
+    trash_push(s, item);
 }
 
 static bool drop_all(void *arg, struct entry *e) {
@@ -209,10 +210,7 @@ bool store_trash_step(struct store *s, int64_t slice_us) {
             mem_free(MEM_MISC, item);
             continue;
         }
-        lock_acquire(&s->trash_lock);
-        item->next = s->trash;
-        s->trash = item;
-        lock_release(&s->trash_lock);
+        trash_push(s, item);
     } while (!slice_over(start, slice_us - 50));
     return true;
 }
