@@ -186,3 +186,16 @@ void chain_rewind(struct chain *c, struct chain_mark m) {
     c->end = m.tail->cap ? m.tail->own + m.tail->cap : m.pos;
     c->settled = m.settled;
 }
+
+#define COPIED 2048 /* up to here bytes are copied, else chunks handed over */
+
+void chain_join(struct chain *to, struct chain *from) {
+    size_t n = chain_size(from);
+    if (n > COPIED) {
+        chain_move(to, from);
+    } else if (n) {
+        chain_copy(from, chain_room(to, n));
+        chain_used(to, n);
+        chain_free(from);
+    }
+}

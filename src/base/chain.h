@@ -52,6 +52,7 @@ int chain_iov(struct chain *c, struct iovec *v, int max);  /* what to write next
 void chain_sent(struct chain *c, size_t n);      /* n bytes were written: drop them */
 void chain_move(struct chain *to, struct chain *from);     /* append all of `from`, nothing of it sent yet; same pool */
 void chain_copy(const struct chain *c, char *out);         /* all unsent bytes, chain_size of them */
+void chain_join(struct chain *to, struct chain *from);   /* chain_move, but a few bytes are copied behind what `to` has */
 
 /* At least n contiguous writable bytes at the end; chain_used says how many were written. */
 static inline char *chain_room(struct chain *c, size_t n) {

@@ -11,4 +11,5 @@ libbase_a_SOURCES = \
   %D%/num.c %D%/num.h \
   %D%/option.c %D%/option.h \
   %D%/slice.h \
-  %D%/thread.c %D%/thread.h
+  %D%/thread.c %D%/thread.h \
+  %D%/varint.h

@@ -23,6 +23,7 @@ struct call {
     int keys;
     struct view v;
     size_t need;                /* set by call_room */
+    bool busy;                  /* with need: somebody reads a collection in slices; to be run again once that is over */
     bool failed;                /* an error was replied */
     bool closed;                /* the session is to be closed once replies are sent */
 };

@@ -85,7 +85,7 @@ static void call_begin(struct call *c, const struct request *q) {
     c->argc = q->argc;
     c->argv = q->argv;
     c->need = 0;
-    c->failed = c->closed = false;
+    c->busy = c->failed = c->closed = false;
 }
 
 enum admission { ADMITTED, REFUSED, HELD };
@@ -218,7 +218,8 @@ static enum store_fit room_from_trash(struct call *c, size_t need) {
 static enum outcome run_with_room(struct batch *b, const struct request *q, size_t need) {
     struct call *c = &b->call;
     for (int i = 0; i < TRIES_AT_ONCE; i++) {
-        enum store_fit fit = store_make_room(c->v.store, need, c->v.now, c->v.stats, STORE_SLICE_US);
+        if (c->busy) return ROOM_LATER;
+        enum store_fit fit = need ? store_make_room(c->v.store, need, c->v.now, c->v.stats, STORE_SLICE_US) : FIT_YES;
         if (fit == FIT_NO) fit = room_from_trash(c, need);
         switch (fit) {
         case FIT_YES:
@@ -303,8 +304,8 @@ static enum task_state room_step(struct task *t, struct session *s, int64_t slic
     request_keys(b, &r->request);
     s->task = NULL; /* the request may park in its turn: see session_step */
     enum outcome o = run_with_room(b, &r->request, r->need);
-    if (o == ROOM_LATER && ++r->tries < TRIES_IN_ALL) {
-        if (c->need) r->need = c->need;
+    if (o == ROOM_LATER && (c->busy || ++r->tries < TRIES_IN_ALL)) {
+        if (c->need) r->need = c->busy ? 0 : c->need;
         s->task = t;
         return TASK_AGAIN;
     }
@@ -317,7 +318,7 @@ static enum task_state room_step(struct task *t, struct session *s, int64_t slic
 
 static void request_end(struct batch *b, struct session *s, const struct request *q, enum outcome o) {
     if (o == ROOM_LATER)
-        room_park(s, q, b->call.need ? b->call.need : q->size);
+        room_park(s, q, b->call.busy ? 0 : b->call.need ? b->call.need : q->size);
     else
         request_settle(b, s, q, o);
 }

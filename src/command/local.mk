@@ -5,6 +5,7 @@ libcommand_a_SOURCES = \
   %D%/call.c %D%/call.h \
   %D%/client.c \
   %D%/clients.c %D%/clients.h \
+  %D%/collection.c %D%/collection.h \
   %D%/command.c %D%/command.h \
   %D%/config.c \
   %D%/connection.c \
@@ -34,4 +35,5 @@ libcommand_a_SOURCES = \
   %D%/string.c \
   %D%/string_number.c \
   %D%/strings.h \
+  %D%/work.c %D%/work.h \
   %D%/version.h

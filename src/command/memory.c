@@ -59,7 +59,7 @@ void memory_usage(struct call *c) {
     }
     size_t n = entry_memory(e) + sizeof(uint64_t); /* and its slot */
     const struct value_ops *ops = value_ops(entry_type(e));
-    if (ops) n += ops->memory(entry_pointer(e));
+    if (ops && entry_form(e) == FORM_POINTER) n += ops->memory(entry_pointer(e));
     resp_int(c->w, (int64_t)n);
 }
 

@@ -15,8 +15,6 @@
 
 #define PIECE 64    /* entries between two looks at the clock */
 #define PIECE_US 10 /* and what they take at most, about */
-#define COPIED                                                                                               \
-    2048 /* up to here what is gathered is copied behind the reply, else its chunks are handed over */
 
 struct walk {
     struct task task;
@@ -59,13 +57,7 @@ static void walk_reply(struct walk *k, struct session *s) {
         resp_bulk(w, text, num_put_u64(text, k->cursor));
     }
     resp_array(w, k->found);
-    size_t n = chain_size(&k->body);
-    if (n > COPIED) {
-        chain_move(&s->out, &k->body);
-    } else if (n) {
-        chain_copy(&k->body, chain_room(&s->out, n));
-        chain_used(&s->out, n);
-    }
+    chain_join(&s->out, &k->body);
 }
 
 /* True once the walk is over. */

@@ -17,9 +17,10 @@ static const char *const derived[] = {"dir", "logfile", "loglevel", "syslog-enab
 void settings_bind(struct settings *s, struct options *options, struct env_config *env, struct store_config *store) {
     *s = (struct settings){.options = options, .env = env, .store = store};
     struct settings_rows server = settings_rows_server(), of_env = settings_rows_env(), of_store = settings_rows_store(),
-                         unused = settings_rows_unused();
+                         of_types = settings_rows_types(), unused = settings_rows_unused();
     options_add(options, server.row, server.n, &s->server, s);
     options_add(options, of_store.row, of_store.n, store, s);
+    options_add(options, of_types.row, of_types.n, store, s);
     options_add(options, of_env.row, of_env.n, env, s);
     options_add(options, unused.row, unused.n, NULL, s);
 }

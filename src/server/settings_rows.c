@@ -18,6 +18,7 @@
 #define PROCESS "Process"
 #define LOGGING "Logging"
 #define MEMORY "Memory"
+#define TYPES "Types"
 #define CLIENTS "Clients"
 #define BACKGROUND "Background work"
 #define TIMING "Slow log and latency"
@@ -136,6 +137,27 @@ static const struct option_row store_rows[] = {
         SAYS(MEMORY, "Number of databases that SELECT may choose from, at most 16.")},
 };
 
+#define ENTRIES(name, initial_, field, words)                                                                              \
+    { name, OPTION_INT, .max = INT64_MAX, .initial = initial_, LIVE, M(limits.field), SAYS(TYPES, words) }
+#define LONGEST(name, initial_, field, words)                                                                              \
+    { name, OPTION_MEMORY, .max = INT64_MAX, .initial = initial_, LIVE, M(limits.field), SAYS(TYPES, words) }
+
+/* Redis's thresholds: what OBJECT ENCODING answers, and up to where a collection is packed into its key's entry. */
+static const struct option_row type_rows[] = {
+    ENTRIES("hash-max-listpack-entries", "512", hash_entries, "Most fields of a hash that is kept packed."),
+    LONGEST("hash-max-listpack-value", "64", hash_value, "Longest field or value, in bytes, of a hash that is kept packed."),
+    {"list-max-listpack-size", OPTION_INT, .min = INT32_MIN, .max = INT32_MAX, .initial = "-2", LIVE, M(limits.list_size),
+        SAYS(TYPES, "Most that one node of a list holds: so many elements, or, if negative, -1 to -5 for 4, 8, 16, 32 or 64 KB.")},
+    {"list-compress-depth", OPTION_INT, .max = INT32_MAX, .initial = "0", LIVE, M(limits.list_depth),
+        SAYS(TYPES, "How many nodes at each end of a list are never compressed. 0: as is best.")},
+    ENTRIES("set-max-intset-entries", "512", set_ints, "Most members of a set of integers that is kept as sorted integers."),
+    ENTRIES("set-max-listpack-entries", "128", set_entries, "Most members of a set that is kept packed."),
+    LONGEST("set-max-listpack-value", "64", set_value, "Longest member, in bytes, of a set that is kept packed."),
+    ENTRIES("zset-max-listpack-entries", "128", zset_entries, "Most members of a sorted set that is kept packed."),
+    LONGEST("zset-max-listpack-value", "64", zset_value, "Longest member, in bytes, of a sorted set that is kept packed."),
+    LONGEST("hll-sparse-max-bytes", "3000", hll_sparse_bytes, "Longest sparse form, in bytes, of a HyperLogLog."),
+};
+
 static const struct option_row env_rows[] = {
     {"enable-debug-command", OPTION_ENUM, FIXED, .initial = "no", .words = allow_words, E(enable_debug),
         SAYS(ACCESS, "May clients call DEBUG? 'local' allows it to connections from this machine.")},
@@ -167,3 +189,4 @@ static const struct option_row env_rows[] = {
 struct settings_rows settings_rows_server(void) { return ROWS(server_rows); }
 struct settings_rows settings_rows_env(void) { return ROWS(env_rows); }
 struct settings_rows settings_rows_store(void) { return ROWS(store_rows); }
+struct settings_rows settings_rows_types(void) { return ROWS(type_rows); }

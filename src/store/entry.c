@@ -14,7 +14,7 @@ static bool is_wide(int64_t deadline) {
 }
 
 static size_t header_size(const struct entry_spec *s, bool extended) {
-    return 5 + (extended ? ENTRY_EXTENSION : 0) + entry_varint_size(s->key.n) + entry_varint_size(s->valuelen) +
+    return 5 + (extended ? ENTRY_EXTENSION : 0) + varint_size(s->key.n) + varint_size(s->valuelen) +
            (s->deadline && !extended ? ENTRY_NARROW : 0);
 }
 
@@ -39,21 +39,6 @@ size_t entry_memory(const struct entry *e) { return in_slab(e) ? slab_usable(e) 
 
 static _Atomic uint32_t *references(const struct entry *e) { return (_Atomic uint32_t *)((char *)e + 8); }
 
-static uint8_t *put_varint(uint8_t *p, size_t v) {
-    if (v < 128) {
-        *p++ = (uint8_t)v;
-    } else if (v < 16384) {
-        *p++ = (uint8_t)(0x80 | v >> 8);
-        *p++ = (uint8_t)v;
-    } else {
-        uint32_t w = (uint32_t)v;
-        *p++ = 0xc0;
-        memcpy(p, &w, sizeof w);
-        p += sizeof w;
-    }
-    return p;
-}
-
 static uint8_t *put_header(struct entry *e, const struct entry_spec *s, bool extended) {
     uint8_t *p = (uint8_t *)e;
     p[0] = (uint8_t)((unsigned)s->type | (unsigned)s->form << 3 | (s->deadline ? ENTRY_DEADLINE : 0) | (extended ? ENTRY_EXTENDED : 0));
@@ -64,8 +49,8 @@ static uint8_t *put_header(struct entry *e, const struct entry_spec *s, bool ext
         memcpy((char *)e + ENTRY_WIDE_AT, &s->deadline, sizeof s->deadline);
         p += ENTRY_EXTENSION;
     }
-    p = put_varint(p, s->key.n);
-    p = put_varint(p, s->valuelen);
+    p = varint_put(p, s->key.n);
+    p = varint_put(p, s->valuelen);
     if (s->deadline && !extended) {
         int64_t v = s->deadline - ENTRY_EPOCH;
         memcpy(p, &v, ENTRY_NARROW);
@@ -87,6 +72,7 @@ struct entry *entry_new(const struct entry_spec *s) { return make(s, 0); }
 struct entry *entry_new_roomy(const struct entry_spec *s) { return make(s, s->valuelen / 8); }
 
 bool entry_can_rewrite(const struct entry *e, const struct entry_spec *s, bool grow) {
+    if (entry_type(e) != s->type && (entry_form(e) == FORM_POINTER || s->form == FORM_POINTER)) return false;
     if (entry_form(e) == FORM_POINTER) return s->form == FORM_POINTER && entry_need(s) <= SLAB_MAX && in_slab(e) && entry_need(s) <= slab_usable(e);
     size_t need = entry_need(s);
     bool slab = in_slab(e);
@@ -125,7 +111,7 @@ void entry_free_block(struct entry *e) {
 }
 
 void entry_free(struct entry *e) {
-    if (entry_form(e) == FORM_POINTER) value_ops(entry_type(e))->free(entry_pointer(e));
+    if (entry_form(e) == FORM_POINTER && value_release(entry_pointer(e))) value_free(entry_type(e), entry_pointer(e));
     entry_free_block(e);
 }
 
@@ -143,8 +129,33 @@ bool entry_pinned(const struct entry *e) {
     return !in_slab(e) && atomic_load_explicit(references(e), memory_order_acquire) != 0;
 }
 
+struct home entry_home(const struct entry *e) {
+    struct entry_parts p = entry_parts(e);
+    struct home h = {.form = (enum value_form)entry_form(e)};
+    if (h.form == VALUE_OBJECT) {
+        memcpy(&h.object, p.value, sizeof h.object);
+    } else {
+        h.p = (uint8_t *)(uintptr_t)p.value;
+        h.n = h.room = p.valuelen;
+    }
+    return h;
+}
+
+int64_t entry_due_inside(const struct entry *e) {
+    int64_t deadline = entry_deadline(e), due = 0;
+    const struct value_ops *ops = value_ops(entry_type(e));
+    if (ops && ops->due) {
+        struct home h = entry_home(e);
+        due = ops->due(&h);
+    }
+    return deadline && (!due || deadline < due) ? deadline : due;
+}
+
 const char *entry_encoding(const struct entry *e) {
-    if (entry_form(e) == FORM_POINTER) return value_ops(entry_type(e))->encoding(entry_pointer(e));
+    if (entry_type(e) != VALUE_STRING) {
+        struct home h = entry_home(e);
+        return value_ops(entry_type(e))->encoding(&h);
+    }
     struct slice v = entry_value(e);
     int64_t n;
     if (entry_form(e) == FORM_RAW) return "raw";

@@ -3,9 +3,9 @@
  *   byte 0      kind: type (3 bits), form (3), has a deadline (1), has an extension (1)
  *   1..4        access: what the eviction policy remembers (see policy.h)
  *   [5..19]     extension, where the kind says so: policy id, 2 spare, references (4, aligned to 4), deadline in ms since 1970 (8)
- *   1,2,5 bytes key length; 1,2,5 bytes value length (see entry_varint)
+ *   1,2,5 bytes key length; 1,2,5 bytes value length (base/varint.h)
  *   [5]         deadline in ms since ENTRY_EPOCH, little endian, unless it is in the extension
- *   key, value  the value of a collection is a pointer to it
+ *   key, value  the value of a collection is its packed bytes, or a pointer to its object (type/home.h)
  *
  * Every byte is paid once per key, so nothing is there that is not used. Blocks of up to SLAB_MAX bytes come from the slabs,
  * larger ones from the allocator and always have the extension: a deadline can come and go without moving their bytes, and a
@@ -37,11 +37,17 @@ bool entry_can_rewrite(const struct entry *e, const struct entry_spec *spec, boo
 void entry_rewrite(struct entry *e, const struct entry_spec *spec, size_t keep);
 struct entry *entry_new_roomy(const struct entry_spec *spec); /* as entry_new, with room behind a large value */
 struct entry_spec entry_spec_of(const struct entry *e);       /* its key points into e */
-void entry_free(struct entry *e);                             /* frees a collection too; waits for references */
+void entry_free(struct entry *e);                             /* gives up its reference to an object; waits for its own */
 void entry_free_block(struct entry *e);                       /* only the block: its collection lives on elsewhere */
 bool entry_pin(struct entry *e);                              /* one more reference; false for entries in slabs */
 void entry_release(void *e);                                  /* a chain_release: from any thread, without a lock */
 bool entry_pinned(const struct entry *e);
 const char *entry_encoding(const struct entry *e);            /* as OBJECT ENCODING says it */
+struct home entry_home(const struct entry *e);                /* of a collection, for reading; without limits and seed */
+int64_t entry_due_inside(const struct entry *e);
+/* When expiry has something to do with it: its deadline, or the earliest of its members'; 0: never. */
+static inline int64_t entry_due(const struct entry *e) {
+    return entry_type(e) == VALUE_HASH ? entry_due_inside(e) : entry_deadline(e);
+}
 
 #endif

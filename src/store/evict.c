@@ -8,6 +8,7 @@
 
 #define SAMPLE 16
 #define RESERVE 32768 /* what a caller cannot know: a segment that must grow for a crowded run, a block of the next class */
+#define STORE_TRASH_US 60 /* of freeing between two looks at what there is room for */
 #define REACH 256 /* slots looked at, at the most, in search of a sample */
 
 static uint64_t evict_random(void) {
@@ -120,7 +121,10 @@ enum store_fit store_make_room(struct store *s, size_t n, int64_t now, struct st
     enum store_fit fit = FIT_YES;
     counter_add(&stats->evict_slices, 1);
     while (!store_fits(s, n)) {
-        if (!evict_one(s, &p, stats)) {
+        /* What was dropped already comes back before anything else is dropped: a large collection takes many slices. */
+        bool waits = store_trash(s) != 0;
+        if (waits) store_trash_step(s, STORE_TRASH_US);
+        else if (!evict_one(s, &p, stats)) {
             fit = FIT_NO;
             break;
         }

@@ -17,11 +17,13 @@ struct shard {
     struct table table[STORE_DATABASES];
 } __attribute__((aligned(64)));
 
-struct trash { /* a detached table, or one entry */
+struct trash { /* a detached table, one entry, or one object */
     struct trash *next;
     struct table table;
     uint64_t place; /* how far the table is emptied */
     struct entry *entry;
+    enum value_type type;
+    void *object;
 };
 
 #define STORE_PARTS 128
@@ -70,6 +72,7 @@ void store_event(struct store *s, enum store_event event, unsigned db, const str
 
 /* Frees an entry that is out of its table: now, or through the trash if that takes long. */
 void store_drop(struct store *s, struct entry *e, bool lazily);
+void store_drop_object(struct store *s, enum value_type t, void *object); /* nobody refers to it any more */
 void store_trash_table(struct store *s, struct table *t); /* takes what the table holds; *t is empty then */
 
 /* What a walk over the shards `part`, part + parts, ... comes to. Its shard is locked: unlock it, having done nothing but

@@ -6,6 +6,7 @@
 #define LARDER_STORE_LAYOUT_H
 
 #include "base/slice.h"
+#include "base/varint.h"
 #include "type/value.h"
 
 enum entry_form {
@@ -13,7 +14,9 @@ enum entry_form {
     FORM_TEXT, /* a string that is never called int: embstr or raw */
     FORM_RAW,  /* a string that was edited in place: raw */
     FORM_LZ4,  /* compressed; not made yet */
-    FORM_POINTER, /* a collection */
+    FORM_POINTER = VALUE_OBJECT, /* a collection: the value is a pointer to it */
+    FORM_PACKED = VALUE_PACKED,  /* a collection in the value's bytes, one of two ways: see type/home.h */
+    FORM_PACKED_ALT = VALUE_PACKED_ALT,
 };
 
 enum { ENTRY_DEADLINE = 0x40, ENTRY_EXTENDED = 0x80 };
@@ -37,18 +40,6 @@ static inline uint32_t entry_access(const struct entry *e) {
 }
 static inline void entry_set_access(struct entry *e, uint32_t v) { memcpy((char *)e + 1, &v, sizeof v); }
 
-/* Lengths: 0..127 in one byte, to 16383 in two (10xxxxxx), else 11000000 and four bytes. */
-static inline size_t entry_varint_size(size_t v) { return v < 128 ? 1 : v < 16384 ? 2 : 5; }
-static inline size_t entry_varint(const uint8_t **p) {
-    const uint8_t *q = *p;
-    uint32_t v = q[0];
-    *p = q + (v < 128 ? 1 : v < 192 ? 2 : 5);
-    if (v < 128) return v;
-    if (v < 192) return (v & 63) << 8 | q[1];
-    memcpy(&v, q + 1, sizeof v);
-    return v;
-}
-
 /* An entry's parts, found by one pass over its header. */
 struct entry_parts {
     const char *key, *value;
@@ -62,8 +53,8 @@ static inline struct entry_parts entry_parts(const struct entry *e) {
     const uint8_t *p = (const uint8_t *)e;
     uint8_t kind = p[0];
     p += __builtin_expect(kind & ENTRY_EXTENDED, 0) ? 5 + ENTRY_EXTENSION : 5;
-    out.keylen = entry_varint(&p);
-    out.valuelen = entry_varint(&p);
+    out.keylen = varint_get(&p);
+    out.valuelen = varint_get(&p);
     out.deadline = NULL;
     out.deadline_size = 0;
     if (kind & ENTRY_DEADLINE) {

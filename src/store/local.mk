@@ -4,6 +4,7 @@ libstore_a_SOURCES = \
   %D%/entry.c %D%/entry.h \
   %D%/evict.c \
   %D%/expire.c \
+  %D%/holder.c %D%/holder.h \
   %D%/layout.h \
   %D%/page.c %D%/page.h \
   %D%/policy.c %D%/policy.h \

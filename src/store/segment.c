@@ -133,7 +133,7 @@ const char *segment_check(const struct segment *s) {
         if (home > i) return "an entry lies before its home";
         for (uint32_t k = home; k < i; k++)
             if (!s->slot[k]) return "an empty slot between an entry and its home";
-        int64_t deadline = entry_deadline(segment_entry(s->slot[i]));
+        int64_t deadline = entry_due(segment_entry(s->slot[i]));
         if (deadline && deadline < s->earliest) return "a deadline is before the segment's earliest";
         last = tag;
     }

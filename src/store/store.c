@@ -118,7 +118,7 @@ static void trash_push(struct store *s, struct trash *item) {
 
 void store_trash_table(struct store *s, struct table *t) {
     if (!t->dir) return;
-    struct trash *item = mem_zalloc(MEM_MISC, sizeof *item);
+    struct trash *item = mem_zalloc(MEM_UPKEEP, sizeof *item);
     table_take(&item->table, t);
     atomic_fetch_add(&s->trash_objects, counter_get(&item->table.keys));
     trash_push(s, item);
@@ -156,31 +156,46 @@ void store_swap(struct store *s, unsigned a, unsigned b) {
 #define LAZY_BYTES (256u << 10) /* freeing larger blocks may call the kernel */
 #define LAZY_EFFORT 64          /* as Redis: more frees than this are left to the background */
 
-void store_drop(struct store *s, struct entry *e, bool lazily) {
-    bool slow = entry_form(e) == FORM_POINTER ? value_ops(entry_type(e))->effort(entry_pointer(e)) > LAZY_EFFORT
-                                              : (entry_kind(e) & ENTRY_EXTENDED) && entry_value(e).n > LAZY_BYTES;
-    if (!lazily || !slow) {
-        entry_free(e);
-        return;
-    }
-    struct trash *item = mem_zalloc(MEM_MISC, sizeof *item);
-    item->entry = e;
+static void trash_item(struct store *s, struct trash what) {
+    struct trash *item = mem_alloc(MEM_UPKEEP, sizeof *item);
+    *item = what;
     atomic_fetch_add(&s->trash_objects, 1);
     trash_push(s, item);
 }
 
+void store_drop_object(struct store *s, enum value_type t, void *object) {
+    if (value_ops(t)->effort(object) > LAZY_EFFORT) trash_item(s, (struct trash){.type = t, .object = object});
+    else value_free(t, object);
+}
+
+/* Collections of any size go to the trash even if nobody asked for it: nothing may hold up the others. */
+void store_drop(struct store *s, struct entry *e, bool lazily) {
+    if (entry_form(e) == FORM_POINTER) {
+        void *object = entry_pointer(e);
+        enum value_type t = entry_type(e);
+        if (value_release(object)) store_drop_object(s, t, object);
+        entry_free_block(e);
+    } else if (lazily && (entry_kind(e) & ENTRY_EXTENDED) && entry_value(e).n > LAZY_BYTES) {
+        trash_item(s, (struct trash){.entry = e});
+    } else {
+        entry_free(e);
+    }
+}
+
 static bool drop_all(void *arg, struct entry *e) {
-    (void)arg;
-    entry_free(e);
+    store_drop(arg, e, false);
     return true;
 }
 
-/* Frees one segment, or the entry; true when the item is used up. */
+/* Frees one segment, or the entry, or a part of an object; true when the item is used up. */
 static bool trash_some(struct store *s, struct trash *item) {
-    uint64_t freed;
+    uint64_t freed = 1;
+    bool done = true;
     if (item->entry) {
         entry_free(item->entry);
-        freed = 1;
+    } else if (item->object) {
+        done = value_ops(item->type)->free(item->object, LAZY_EFFORT);
+        freed = done;
     } else {
         struct segment *seg = table_segment(&item->table, &item->place);
         if (!seg) {
@@ -188,12 +203,13 @@ static bool trash_some(struct store *s, struct trash *item) {
             return true;
         }
         uint64_t next = table_next(&item->table, item->place);
-        freed = segment_sift(seg, drop_all, NULL);
+        freed = segment_sift(seg, drop_all, s);
         item->place = next;
+        done = false;
     }
     atomic_fetch_sub(&s->trash_objects, freed);
     atomic_fetch_add(&s->trash_freed, freed);
-    return item->entry != NULL;
+    return done;
 }
 
 bool store_trash_step(struct store *s, int64_t slice_us) {
@@ -207,7 +223,7 @@ bool store_trash_step(struct store *s, int64_t slice_us) {
         bool done = false;
         while (!done && !slice_over(start, slice_us - 50)) done = trash_some(s, item);
         if (done) {
-            mem_free(MEM_MISC, item);
+            mem_free(MEM_UPKEEP, item);
             continue;
         }
         trash_push(s, item);

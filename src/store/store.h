@@ -26,6 +26,7 @@ struct store_config {
     setting threads;            /* how many threads take memory at the same time */
     setting active_expire;      /* DEBUG SET-ACTIVE-EXPIRE */
     setting databases;
+    struct type_limits limits;
 };
 
 /* One of these for each thread that executes commands; summed for INFO. */

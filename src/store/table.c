@@ -106,17 +106,17 @@ void table_insert(struct table *t, uint64_t hash, struct entry *e, uint64_t seed
         table_grow(t, table_place(t, hash), seed);
         s = t->dir[table_place(t, hash)];
     }
-    int64_t deadline = entry_deadline(e);
-    note_deadline(s, deadline);
+    note_deadline(s, entry_due(e));
     counter_add(&t->keys, 1);
-    if (deadline) counter_add(&t->volatiles, 1);
+    if (entry_deadline(e)) counter_add(&t->volatiles, 1);
 }
 
 void table_changed(struct table *t, struct spot at, int64_t before) {
-    int64_t now = entry_deadline(segment_entry(at.segment->slot[at.i]));
+    const struct entry *e = segment_entry(at.segment->slot[at.i]);
+    int64_t now = entry_deadline(e);
     if (now && !before) counter_add(&t->volatiles, 1);
     if (!now && before) counter_sub(&t->volatiles, 1);
-    note_deadline(at.segment, now);
+    note_deadline(at.segment, entry_due(e));
 }
 
 void table_replace(struct table *t, struct spot at, struct entry *e) {

@@ -49,7 +49,7 @@ static inline struct entry *table_find(const struct table *t, const struct key *
 
 void table_insert(struct table *t, uint64_t hash, struct entry *e, uint64_t seed); /* the key must not be there */
 void table_replace(struct table *t, struct spot at, struct entry *e);  /* same key; the old entry is the caller's */
-void table_changed(struct table *t, struct spot at, int64_t before);   /* the entry's deadline was `before` */
+void table_changed(struct table *t, struct spot at, int64_t before);   /* the entry's deadline was `before`; or its members' changed */
 void table_remove(struct table *t, uint64_t hash, struct spot at);     /* the entry is the caller's now */
 size_t table_room(const struct table *t, uint64_t hash);               /* bytes that an insert may take for a moment */
 /* Removes what `drop` chooses (and frees) from the segment at `place`, then shrinks. Returns how many went. `earliest`, if not

@@ -56,6 +56,7 @@ static bool lies_in(const char *p, const struct entry *e) {
 /* Puts the new entry where the old one was, or into the table. */
 static void view_place(struct view *v, const struct key *k, struct spot at, struct entry *old, struct entry *e) {
     struct table *t = view_table(v, k);
+    v->born |= 1u << entry_type(e);
     if (!old) {
         table_insert(t, k->hash, e, v->store->seed);
         return;
@@ -84,14 +85,16 @@ struct entry *view_set(struct view *v, const struct key *k, struct slice value, 
     return e;
 }
 
-struct entry *view_set_object(struct view *v, const struct key *k, enum value_type t, void *object, int64_t deadline) {
+struct entry *view_set_home(struct view *v, const struct key *k, enum value_type t, const struct home *home, int64_t deadline) {
     struct spot at;
     struct entry *old = view_find(v, k, &at);
     if (deadline == VIEW_KEEP) deadline = old ? entry_deadline(old) : 0;
-    struct entry_spec spec = {.type = t, .form = FORM_POINTER, .deadline = deadline, .key = {k->p, k->n}, .valuelen = sizeof object,
-        .access = policy_born(&v->policy)};
+    struct slice value = home->object ? (struct slice){(const char *)&home->object, sizeof home->object}
+                                      : (struct slice){(const char *)home->p, home->n};
+    struct entry_spec spec = {.type = t, .form = (enum entry_form)home->form, .deadline = deadline, .key = {k->p, k->n},
+        .valuelen = value.n, .access = policy_born(&v->policy)};
     struct entry *e = entry_new(&spec);
-    memcpy((char *)entry_value(e).p, &object, sizeof object);
+    memcpy((char *)entry_value(e).p, value.p, value.n);
     view_place(v, k, at, old, e);
     return e;
 }

@@ -17,6 +17,7 @@ struct view {
     struct policy policy;     /* as of now */
     uint64_t random;          /* changes with each use */
     struct store_stats *stats;
+    unsigned born;            /* bits by enum value_type: collections that came to be where nothing of the kind was */
 };
 
 void view_init(struct view *v, struct store *s, unsigned db, int64_t now, struct store_stats *stats);
@@ -31,8 +32,8 @@ struct entry *view_set(struct view *v, const struct key *k, struct slice value, 
 /* The value's bytes, n of them, to be written to: what was there up to n stays, the rest is zero. Creates the key if it is
  * missing (e NULL). The form becomes `form`; the deadline stays. Room to grow is left behind larger values. */
 char *view_edit(struct view *v, const struct key *k, struct entry *e, size_t n, enum entry_form form);
-/* Sets a collection, taking ownership of it. */
-struct entry *view_set_object(struct view *v, const struct key *k, enum value_type t, void *object, int64_t deadline);
+/* Sets a collection, taking ownership of its object; its bytes, if it is packed, are copied. */
+struct entry *view_set_home(struct view *v, const struct key *k, enum value_type t, const struct home *home, int64_t deadline);
 bool view_delete(struct view *v, const struct key *k);        /* was it there, alive? */
 bool view_unlink(struct view *v, const struct key *k);        /* the same; what takes long to free is left to the trash */
 struct entry *view_set_deadline(struct view *v, const struct key *k, struct entry *e, int64_t deadline); /* 0: none */

@@ -1,3 +1,4 @@
 noinst_LIBRARIES += libtype.a
 libtype_a_SOURCES = \
+  %D%/home.c %D%/home.h \
   %D%/value.c %D%/value.h

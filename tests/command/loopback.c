@@ -75,6 +75,7 @@ static void defaults(struct env *e) {
     s->threads = 1;
     s->active_expire = 1;
     s->databases = STORE_DATABASES;
+    home_limits_default(&s->limits);
 }
 
 struct loopback *loopback_new(unsigned lanes, void (*configure)(struct env *e, void *arg), void *arg) {

@@ -27,6 +27,7 @@ static inline void fixture_open(struct fixture *f) {
     f->config.threads = 1;
     f->config.active_expire = 1;
     f->config.databases = STORE_DATABASES;
+    home_limits_default(&f->config.limits);
     f->store = store_new(&f->config);
 }
 

@@ -1,0 +1,97 @@
+#include "command/work.h"
+
+#include "base/clock.h"
+
+#define LAST_US 15 /* what may happen between two looks at the clock */
+
+struct work_kept {
+    struct work_kept *next;
+    struct home home;
+    enum value_type type;
+};
+
+static void work_drop(struct task *t) {
+    struct work *w = (struct work *)t;
+    if (w->drop) w->drop(w);
+    for (struct work_kept *k = w->kept, *next; k; k = next) {
+        next = k->next;
+        if (k->home.object) holder_release(w->store, k->type, k->home.object);
+        mem_free(MEM_CLIENT, k);
+    }
+    chain_free(&w->body);
+    mem_free(MEM_CLIENT, w);
+}
+
+static void work_until(struct work *w, int64_t slice_us) {
+    w->until = clock_ticks() + (uint64_t)((double)(slice_us - LAST_US) * clock_ticks_per_us());
+}
+
+/* What was stored may have been more than there was room for. */
+static bool work_settled(struct work *w, struct session *s, int64_t slice_us) {
+    struct store_stats *stats = &s->lane->store_stats;
+    return !w->wrote || store_make_room(w->store, 0, clock_ms(), stats, slice_us) != FIT_LATER;
+}
+
+static enum task_state work_step(struct task *t, struct session *s, int64_t slice_us) {
+    struct work *w = (struct work *)t;
+    w->view = NULL;
+    work_until(w, slice_us);
+    if (w->on && w->on(w, s)) w->on = NULL;
+    return !w->on && work_settled(w, s, slice_us) ? TASK_DONE : TASK_AGAIN;
+}
+
+void *work_new(struct call *c, size_t size, work_on *on, void (*drop)(struct work *w)) {
+    struct work *w = mem_zalloc(MEM_CLIENT, size);
+    w->task = (struct task){.step = work_step, .drop = work_drop};
+    w->store = c->v.store;
+    w->db = c->v.db;
+    w->on = on;
+    w->drop = drop;
+    w->view = &c->v;
+    chain_init(&w->body, &c->s->lane->pool);
+    w->w = (struct resp_writer){&w->body, c->w->proto};
+    return w;
+}
+
+const struct home *work_keep(struct work *w, const struct holder *h) {
+    size_t n = h->home.object ? 0 : h->home.n;
+    struct work_kept *k = mem_alloc(MEM_CLIENT, sizeof *k + n);
+    *k = (struct work_kept){.next = w->kept, .home = h->home, .type = h->type};
+    k->home.resize = NULL;
+    if (k->home.object) {
+        value_hold(k->home.object);
+    } else {
+        k->home.p = (uint8_t *)(k + 1);
+        if (n) memcpy(k->home.p, h->home.p, n);
+    }
+    w->kept = k;
+    return &k->home;
+}
+
+void work_start(struct call *c, struct work *w) {
+    work_until(w, STORE_SLICE_US);
+    if (w->on(w, c->s)) work_drop(&w->task); /* dispatch looks at maxmemory */
+    else session_park(c->s, &w->task);
+}
+
+bool work_over(const struct work *w) { return clock_ticks() >= w->until; }
+
+static size_t put(struct view *v, const struct key *k, enum value_type t, const struct home *made) {
+    size_t n = value_ops(t)->count(made);
+    if (n) view_set_home(v, k, t, made, 0);
+    else view_unlink(v, k);
+    return n;
+}
+
+size_t work_put(struct work *w, struct session *s, struct slice key, enum value_type t, struct home *made) {
+    struct key k = store_key(store_seed(w->store), key);
+    w->wrote = true;
+    if (w->view) return put(w->view, &k, t, made);
+    struct view v;
+    unsigned shard = store_shard_of(k.hash);
+    view_init(&v, w->store, w->db, clock_ms(), &s->lane->store_stats);
+    store_lock(w->store, shard);
+    size_t n = put(&v, &k, t, made);
+    store_unlock(w->store, shard);
+    return n;
+}

@@ -1,0 +1,36 @@
+/* set: members without order, each once: sorted integers of one width (packed), byte strings in order of arrival (packed), or a
+ * hash of them (an object; see members.h).
+ *
+ * Forms: VALUE_PACKED is integers ("intset"), VALUE_PACKED_ALT is strings ("listpack"), VALUE_OBJECT what is larger.
+ * Integers are told from strings by their text: "12" is one, "012" is not. Thread rule and ownership: as type/home.h.
+ */
+#ifndef LARDER_TYPE_SET_H
+#define LARDER_TYPE_SET_H
+
+#include "base/num.h"
+#include "type/value.h"
+
+const struct value_ops *set_ops(void);
+
+size_t set_count(const struct home *h);
+bool set_has(const struct home *h, struct slice member);
+bool set_add(struct home *h, struct slice member);    /* true: it was not there */
+bool set_remove(struct home *h, struct slice member); /* true: it was there */
+
+/* A walk over all members, in the order that SMEMBERS has; the set must not change meanwhile. Begins zeroed. */
+struct set_at {
+    uint64_t place, inside;
+    char text[NUM_I64_MAX]; /* of an integer */
+};
+/* False at the end. The member is good until the next step. */
+bool set_next(const struct home *h, struct set_at *at, struct slice *member);
+
+/* A random one, all equally likely; the set is not empty. `text` is where an integer is written. */
+struct slice set_random(const struct home *h, uint64_t random, char text[NUM_I64_MAX]);
+/* SSCAN: members from the cursor on, about `count` of them; members there from start to end are seen at least once whatever is
+ * added and removed meanwhile. 0: done. Packed sets are shown whole. */
+typedef void set_each(void *arg, struct slice member);
+uint64_t set_scan(const struct home *h, uint64_t cursor, size_t count, set_each *each, void *arg);
+const char *set_check(const struct home *h); /* what is wrong with it, or NULL: for tests */
+
+#endif
