@@ -27,7 +27,7 @@
 #define SCRIPTS "There are no scripts or functions."
 #define MODULES "There are no modules."
 #define USERS "There are no ACL users but the default one; requirepass sets its password."
-#define TYPES "Only strings are kept so far; this is about how another type is stored."
+#define TYPES "This is about a type that is not built yet, or about encodings that are no more."
 #define DEFRAG "Memory is compacted all the time, in slices of 250 microseconds."
 #define EVICTION "Eviction looks at whole segments of the table, with nothing to tune."
 #define LAZY "Memory of what is overwritten, expires or is evicted never holds up a request."

@@ -26,7 +26,7 @@ struct store_config {
     setting threads;            /* how many threads take memory at the same time */
     setting active_expire;      /* DEBUG SET-ACTIVE-EXPIRE */
     setting databases;
-    struct type_limits limits;
+    struct type_limits limits; /* see type/home.h */
 };
 
 /* One of these for each thread that executes commands; summed for INFO. */
@@ -110,8 +110,7 @@ struct store_shape {
 };
 void store_shape(struct store *s, unsigned db, struct store_shape *out);
 void store_shape_add(struct store *s, unsigned db, unsigned shard, struct store_shape *sum); /* one shard's, on top */
-/* Checks every invariant of every table (tests, DEBUG): NULL if all hold, else what does not. Holds all locks inside. */
-const char *store_check(struct store *s);
+const char *store_check(struct store *s); /* every invariant of every table: NULL if all hold, else what does not; locks all inside */
 
 /* Called for each key that goes because its time came or room was needed; with the shard's lock held: keep it short. */
 enum store_event { STORE_EXPIRED, STORE_EVICTED };
