@@ -1,0 +1,23 @@
+/* lists: what the commands of lists and their blocking forms have in common: taking elements off an end and telling of it.
+ *
+ * Nothing here opens or closes a key. `h` is open for change, `to` too; who calls has asked for room (collection_room).
+ * Thread rule: under the locks of the keys' shards.
+ */
+#ifndef LARDER_COMMAND_LISTS_H
+#define LARDER_COMMAND_LISTS_H
+
+#include "command/collection.h"
+#include "type/list.h"
+
+/* LEFT or RIGHT; false after a syntax error was replied. */
+bool lists_end(struct call *c, int arg, enum list_end *end);
+/* Takes one element off and writes it as a bulk. The list is not empty. */
+void lists_pop(struct resp_writer *w, struct home *h, enum list_end end);
+/* Takes `n` (at most as many as there are) off and writes them as an array. */
+void lists_pop_many(struct resp_writer *w, struct home *h, enum list_end end, size_t n);
+/* Moves an element and writes it as a bulk. `from` is not empty. The same list at both: from == to. */
+void lists_move(struct resp_writer *w, struct home *from, enum list_end from_end, struct home *to, enum list_end to_end);
+/* Bytes of the element at an end: what lists_move needs room for. */
+size_t lists_end_size(const struct home *h, enum list_end end);
+
+#endif
