@@ -43,6 +43,7 @@ void batch_refresh(struct batch *b, struct session *s) {
     struct call *c = &b->call;
     c->s = s;
     c->w = &s->writer;
+    c->waits = e->waits;
     view_init(&c->v, e->store, s->db, clock_ms(), &l->store_stats);
     c->v.touch = !s->no_touch;
     refresh_slow(b, f);

@@ -21,6 +21,7 @@ struct call {
     const struct slice *argv;   /* argv[0] is the name; of a subcommand argv[1] is its own */
     const struct key *key;      /* keys found by the row's specs, in order of the arguments */
     int keys;
+    struct waits *waits;        /* the env's */
     struct view v;
     size_t need;                /* set by call_room */
     bool busy;                  /* with need: somebody reads a collection in slices; to be run again once that is over */

@@ -5,6 +5,7 @@
 #include "command/latency.h"
 #include "command/monitor.h"
 #include "command/slowlog.h"
+#include "command/wait.h"
 
 #include <stdio.h>
 
@@ -179,25 +180,47 @@ static void request_done(struct batch *b, struct session *s, const struct reques
 /* -- running ----------------------------------------------------------------------------------------------------------------- */
 
 static void run_many(struct call *c) {
-    struct store *store = c->v.store;
     struct store_locks locks = {{0}};
-    for (int i = 0; i < c->keys; i++) store_locks_add(&locks, store_shard_of(c->key[i].hash));
-    store_lock_many(store, &locks);
+    wait_lock(c->s->lane, c->key, c->keys, &locks);
     c->cmd->run(c);
-    store_unlock_many(store, &locks);
+    wait_unlock(c->s->lane, &c->v, c->key, c->keys, &locks);
+}
+
+static void run_with_all(struct call *c) {
+    struct lane *l = c->s->lane;
+    store_lock_all(c->v.store);
+    c->cmd->run(c);
+    struct waiter *served = c->v.born & WAIT_TYPES ? wait_serve(l, &c->v, c->key, c->keys) : NULL;
+    store_unlock_all(c->v.store);
+    wait_tell(l, served);
+}
+
+/* It has made a collection, with its shard's lock held: there may be somebody waiting for it. */
+static __attribute__((noinline)) void unlock_born(struct call *c, struct lock *lock) {
+    struct waiter *served = wait_serve(c->s->lane, &c->v, c->key, 1);
+    lock_release(lock);
+    wait_tell(c->s->lane, served);
+}
+
+static inline void run_one(struct call *c) {
+    unsigned shard = store_shard_of(c->key->hash);
+    struct lock *lock = store_lock_of(c->v.store, shard);
+    lock_acquire(lock);
+    if (wait_far(c->waits, shard) && (c->cmd->flags & C_WRITE)) {
+        lock_release(lock);
+        run_many(c);
+        return;
+    }
+    c->cmd->run(c);
+    if (__builtin_expect(c->v.born & WAIT_TYPES, 0)) unlock_born(c, lock);
+    else lock_release(lock);
 }
 
 static inline void run_locked(struct call *c) {
-    struct store *store = c->v.store;
     if (__builtin_expect(c->cmd->flags & C_ALL_LOCKS, 0)) {
-        store_lock_all(store);
-        c->cmd->run(c);
-        store_unlock_all(store);
+        run_with_all(c);
     } else if (__builtin_expect(c->keys == 1, 1)) {
-        unsigned shard = store_shard_of(c->key->hash);
-        store_lock(store, shard);
-        c->cmd->run(c);
-        store_unlock(store, shard);
+        run_one(c);
     } else if (c->keys) {
         run_many(c);
     } else {
@@ -347,13 +370,10 @@ static inline bool request_run_simple(struct batch *b, struct session *s, struct
         request_run(b, s, q);
         return true;
     }
-    struct lock *lock = store_lock_of(store, store_shard_of(q->key.hash));
     call_begin(c, q);
     c->key = &q->key;
     c->keys = 1;
-    lock_acquire(lock);
-    cmd->run(c);
-    lock_release(lock);
+    run_one(c);
     if (__builtin_expect(c->need != 0 || c->failed || c->closed || s->task, 0)) {
         enum outcome o = c->need ? run_with_room(b, q, c->need) : RAN;
         request_end(b, s, q, o);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "command/latency.h"
 #include "command/slowlog.h"
+#include "command/wait.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -43,6 +44,7 @@ struct env *env_new(unsigned lanes) {
     e->options = options_new();
     e->slowlog = slowlog_new();
     e->latency = latency_new();
+    e->waits = waits_new();
     e->errors = errors_new();
     e->throughput = mem_zalloc(MEM_MISC, sizeof *e->throughput);
     e->started_us = clock_mono_us();
@@ -71,6 +73,7 @@ void env_free(struct env *e) {
     if (e->store) store_free(e->store);
     slowlog_free(e->slowlog);
     latency_free(e->latency);
+    waits_free(e->waits);
     options_free(e->options);
     errors_free(e->errors);
     mem_free(MEM_MISC, e->throughput);

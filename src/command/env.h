@@ -45,6 +45,7 @@ struct env {
     unsigned lanes;
     struct slowlog *slowlog;
     struct latency *latency;
+    struct waits *waits;             /* who waits for which key: wait.h */
     struct errors *errors;           /* errorstats */
     _Atomic uint64_t next_session;
     _Atomic uint64_t changes_before; /* see env_changes: what RESETSTAT took from the counters */

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "command/version.h"
+#include "command/wait.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,11 +157,13 @@ static void put_largest(struct info *i, size_t offset) {
 static void clients_input(struct info *i) { put_largest(i, offsetof(struct lane, recent_input)); }
 static void clients_output(struct info *i) { put_largest(i, offsetof(struct lane, recent_output)); }
 
+static void clients_keys(struct info *i) { put_u64(i, atomic_load(&i->e->waits->keys)); }
+
 static const struct field clients_fields[] = {
     GET("connected_clients", clients_connected), IS("cluster_connections", "0"), GET("maxclients", clients_max),
     GET("client_recent_max_input_buffer", clients_input), GET("client_recent_max_output_buffer", clients_output),
-    LANE("blocked_clients", blocked), IS("tracking_clients", "0"), IS("clients_in_timeout_table", "0"),
-    IS("total_blocking_keys", "0"), IS("total_blocking_keys_on_nokey", "0"), END,
+    LANE("blocked_clients", blocked), IS("tracking_clients", "0"), LANE("clients_in_timeout_table", blocked_timed),
+    GET("total_blocking_keys", clients_keys), IS("total_blocking_keys_on_nokey", "0"), END,
 };
 
 /* -- memory ---------------------------------------------------------------------------------------------------------------- */

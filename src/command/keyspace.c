@@ -109,6 +109,7 @@ static void run_copy(struct call *c) {
     size_t n = entry_type(e) == VALUE_STRING ? entry_value(e).n : entry_memory(e);
     if (!call_room(c, view_room_for(&target, &c->key[1], n))) return;
     view_copy(&c->v, e, &target, &c->key[1]);
+    c->v.born |= target.born;
     entry_set_access(view_peek(&target, &c->key[1]), policy_born(&target.policy)); /* used by nobody yet */
     resp_int(c->w, 1);
 }
@@ -123,6 +124,7 @@ static void run_move(struct call *c) {
     struct view target = call_view(c, (unsigned)db);
     bool go = call_write(c, 0) && !view_peek(&target, &c->key[0]);
     if (go) view_rename(&c->v, &c->key[0], &target, &c->key[0]);
+    c->v.born |= target.born;
     resp_int(c->w, go);
 }
 
@@ -136,6 +138,7 @@ static void run_swapdb(struct call *c) {
     if (!call_range(c, 2, INT32_MIN, INT32_MAX, &b, "ERR invalid second DB index")) return;
     if (!database_ok(c, a) || !database_ok(c, b)) return;
     if (a != b) store_swap(c->v.store, (unsigned)a, (unsigned)b);
+    c->v.born = ~0u; /* any key may be where there was none */
     resp_ok(c->w);
 }
 
@@ -464,7 +467,7 @@ static const struct command rows[] = {
         .summary = "Returns how many keys the database has."},
     {.name = "SWAPDB",
         .arity = 3,
-        .flags = C_WRITE | C_FAST,
+        .flags = C_WRITE | C_FAST | C_ALL_LOCKS,
         .group = "server",
         .categories = A_KEYSPACE | A_DANGEROUS,
         .run = run_swapdb,

@@ -33,7 +33,7 @@ struct lane {
     counter expire_ticks, expire_unfinished; /* active expiry: time taken, slices that were not enough */
     counter recent_input, recent_output; /* largest buffers among its sessions, a second ago */
     counter turns, turn_ticks;       /* of the event loop; the time from one wait to the next */
-    counter blocked;                 /* of them, those that CLIENT UNBLOCK could wake */
+    counter blocked, blocked_timed;  /* of them, those that CLIENT UNBLOCK could wake; those that wait until some time */
     uint64_t random;                 /* state of lane_random */
     struct batch *batch;             /* scratch of dispatch */
     struct monitor_box *monitor;     /* lines on their way to its sessions that run MONITOR */

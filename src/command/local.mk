@@ -35,5 +35,6 @@ libcommand_a_SOURCES = \
   %D%/string.c \
   %D%/string_number.c \
   %D%/strings.h \
-  %D%/work.c %D%/work.h \
-  %D%/version.h
+  %D%/version.h \
+  %D%/wait.c %D%/wait.h \
+  %D%/work.c %D%/work.h

@@ -39,6 +39,7 @@ void session_init(struct session *s, struct lane *lane) {
 
 static void task_drop(struct session *s, struct task *t) {
     if (t->unblock) counter_add(&s->lane->blocked, (uint64_t)-1);
+    if (t->timed) counter_add(&s->lane->blocked_timed, (uint64_t)-1);
     t->drop(t);
 }
 
@@ -78,6 +79,8 @@ void session_park(struct session *s, struct task *t) {
     assert(!s->task && t->step && t->drop);
     s->task = t;
     if (t->unblock) counter_add(&s->lane->blocked, 1);
+    t->timed = t->unblock && t->wake_us;
+    if (t->timed) counter_add(&s->lane->blocked_timed, 1);
 }
 
 void session_silence(struct session *s, const struct chain_mark *before) {

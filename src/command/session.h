@@ -20,8 +20,10 @@ struct task {
     int64_t wake_us;                  /* monotonic; step is called then at the latest; 0: never by time */
     /* CLIENT UNBLOCK: reply as if the time were over, or with the error; false: this task cannot be unblocked. NULL: never. */
     bool (*unblock)(struct task *t, struct session *s, bool with_error);
+    void (*leave)(struct task *t);    /* the client is gone, drop will follow: nothing more is to come to it. NULL: as it is */
     const struct command *command;    /* for statistics: set by dispatch */
     uint64_t ticks;                   /* CPU spent so far */
+    bool timed;                       /* parked with a time to wake: session_park's */
 };
 
 enum { SESSION_NAME_MAX = 128 };
@@ -55,6 +57,10 @@ void session_reset(struct session *s);                    /* RESET: as if new, b
 /* From a handler: the request goes on as `t`, which is stepped first when the host gets to it. */
 void session_park(struct session *s, struct task *t);
 static inline bool session_parked(const struct session *s) { return s->task != NULL; }
+/* From the host, as soon as the session's end is certain; session_end follows. */
+static inline void session_leave(struct session *s) {
+    if (s->task && s->task->leave) s->task->leave(s->task);
+}
 bool session_needs_auth(const struct session *s);
 /* Runs the task for at most slice_us. Returns its state; after TASK_DONE the task is gone and requests go on. */
 enum task_state session_step(struct session *s, int64_t slice_us);

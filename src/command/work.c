@@ -1,6 +1,7 @@
 #include "command/work.h"
 
 #include "base/clock.h"
+#include "command/wait.h"
 
 #define LAST_US 15 /* what may happen between two looks at the clock */
 
@@ -88,10 +89,10 @@ size_t work_put(struct work *w, struct session *s, struct slice key, enum value_
     w->wrote = true;
     if (w->view) return put(w->view, &k, t, made);
     struct view v;
-    unsigned shard = store_shard_of(k.hash);
+    struct store_locks locks = {{0}};
     view_init(&v, w->store, w->db, clock_ms(), &s->lane->store_stats);
-    store_lock(w->store, shard);
+    wait_lock(s->lane, &k, 1, &locks);
     size_t n = put(&v, &k, t, made);
-    store_unlock(w->store, shard);
+    wait_unlock(s->lane, &v, &k, 1, &locks);
     return n;
 }

@@ -39,6 +39,7 @@ static void unqueue(struct conn *c) {
 
 void conn_close(struct conn *c) {
     c->session.closing = true;
+    session_leave(&c->session);
     unqueue(c);
     stream_close(&c->stream);
 }

@@ -141,14 +141,12 @@ uint64_t store_flush(struct store *s, int db, bool sync) {
 
 void store_swap(struct store *s, unsigned a, unsigned b) {
     if (a == b) return;
-    store_lock_all(s);
     for (unsigned i = 0; i < STORE_SHARDS; i++) {
         struct table spare = {0};
         table_take(&spare, store_table(s, i, a));
         table_take(store_table(s, i, a), store_table(s, i, b));
         table_take(store_table(s, i, b), &spare);
     }
-    store_unlock_all(s);
 }
 
 /* -- trash ------------------------------------------------------------------------------------------------------------ */

@@ -77,7 +77,7 @@ int64_t store_mean_ttl(const struct store *s, unsigned db, int64_t now); /* ms, 
 /* Detaches all tables of a database (db < 0: of all) at one moment, all locks held inside. What was detached is freed by
  * store_trash_step or at once with `sync`. Returns how many keys went. */
 uint64_t store_flush(struct store *s, int db, bool sync);
-void store_swap(struct store *s, unsigned a, unsigned b);     /* holds all locks inside */
+void store_swap(struct store *s, unsigned a, unsigned b);     /* the caller holds all locks */
 
 /* -- walks ------------------------------------------------------------------------------------------------------------
  * In hash order, one segment at a time under its shard's lock, which `each` must not keep longer than it takes to look:

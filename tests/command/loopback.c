@@ -41,7 +41,9 @@ static void host_post(struct host *h, unsigned lane, void (*run)(struct lane *to
 static void host_close(struct session *s, bool after_replies) {
     struct peer *p = peer_of(s);
     p->ending = true;
-    if (!after_replies) p->end_now = true;
+    if (after_replies) return;
+    p->end_now = true;
+    session_leave(s);
 }
 
 static void host_wake(struct session *s) { peer_of(s)->ready = true; }

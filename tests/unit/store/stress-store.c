@@ -56,7 +56,11 @@ static void *work(void *arg) {
         store_compact_step(store, w->index, WORKERS, &w->stats, 250);
         store_trash_step(store, 250);
         if (step % 64 == 0) store_scan(store, 0, draw(&x) & 0x1fffffffffffffull, 50, now, touch, &walked);
-        if (step % 999 == 0) store_swap(store, 0, 1);
+        if (step % 999 == 0) {
+            store_lock_all(store);
+            store_swap(store, 0, 1);
+            store_unlock_all(store);
+        }
         if (step % 7777 == 0) store_flush(store, 1, false);
     }
     return NULL;

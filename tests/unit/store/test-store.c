@@ -148,7 +148,9 @@ Test(store, flushing_and_swapping_databases) {
     store_lock(f.store, store_shard_of(k.hash));
     view_set(&v, &k, SLICE("3"), 0, FORM_AUTO);
     store_unlock(f.store, store_shard_of(k.hash));
+    store_lock_all(f.store);
     store_swap(f.store, 0, 3);
+    store_unlock_all(f.store);
     cr_assert_eq(store_count(f.store, 0), 1);
     cr_assert_eq(store_count(f.store, 3), 5000);
     cr_assert_eq(store_volatile(f.store, 3), 5000);
