@@ -1,4 +1,5 @@
 noinst_LIBRARIES += libtype.a
 libtype_a_SOURCES = \
   %D%/home.c %D%/home.h \
+  %D%/members.c %D%/members.h \
   %D%/value.c %D%/value.h

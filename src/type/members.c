@@ -1,0 +1,711 @@
+/* A bucket:  [used 4][n 2][size 2] records ... -> free <- ... tags
+ *
+ * Tag i (a byte of the hash) is the i-th byte from the block's end, so that neither records nor tags move when one is added, and
+ * a search compares eight tags at a time. A record, found by stepping over those before it, is one of
+ *   [name length | WITH_DUE] [value length] name value [due 6]     in hashes
+ *   [name length] name                                             in sets
+ *   [LONG] [pointer]                                               to [has due] [name length] [value length] [due 6] name value
+ */
+#include "type/members.h"
+
+#include "base/hash.h"
+
+#include <endian.h>
+#include <stdlib.h>
+
+#define LOAD 16       /* members to a bucket, on average */
+#define PART_BITS 7   /* buckets are in groups of 128 */
+#define PART ((size_t)1 << PART_BITS)
+#define FIRST 4       /* the first group begins with room for so many */
+#define INLINE_MAX 120
+#define WITH_DUE 0x80
+#define LONG 0xff
+#define LONG_SIZE (1 + sizeof(uint8_t *))
+#define DUE_SIZE 6
+#define NEVER INT64_MAX
+#define WIDEST 2048 /* more records in one bucket would be thousands of equal hashes under a random seed */
+#define CURSOR_BITS 53 /* a client may keep it in a double */
+
+struct bucket {
+    uint32_t used; /* bytes of records */
+    uint16_t n;
+    uint16_t size; /* of the block, in units of 8 */
+    uint8_t records[];
+};
+
+struct part {
+    struct bucket **bucket; /* NULL: an empty one */
+    int64_t earliest;
+};
+
+struct members {
+    struct value_object object;
+    bool values, mark;
+    uint32_t widest; /* no bucket has ever had more records since there was but one */
+    uint64_t seed;
+    size_t count, buckets, mask; /* mask: the bits of a hash that the furthest split buckets go by */
+    size_t bytes, longs, deadlines;
+    struct part *part;
+    size_t parts_room, first_room;
+    int64_t earliest;
+    struct { /* a sweep for what is due */
+        bool running;
+        size_t at;            /* the bucket that is next */
+        int64_t part, beyond; /* the earliest that stays: in this part so far, in all before and meanwhile */
+    } sweep;
+};
+
+static uint64_t hash_of(const struct members *m, struct slice name) { return hash_bytes(name.p, name.n, m->seed); }
+static inline uint8_t tag_of(uint64_t hash) { return (uint8_t)(hash >> 56); }
+
+static inline size_t place_of(const struct members *m, uint64_t hash) {
+    size_t i = hash & m->mask;
+    return i < m->buckets ? i : i & m->mask >> 1;
+}
+
+static inline struct part *part_of(const struct members *m, size_t i) { return &m->part[i >> PART_BITS]; }
+static inline struct bucket **slot_of(const struct members *m, size_t i) { return &part_of(m, i)->bucket[i & (PART - 1)]; }
+
+static inline size_t block_size(const struct bucket *b) { return (size_t)b->size * 8; }
+static inline uint8_t *tag_at(const struct bucket *b, size_t i) {
+    return (uint8_t *)(uintptr_t)b + block_size(b) - 1 - i;
+}
+
+static void lower(int64_t *earliest, int64_t due) {
+    if (due < *earliest) *earliest = due;
+}
+
+/* Bucket i has, or may have, a deadline of `due`. */
+static void note_due(struct members *m, size_t i, int64_t due) {
+    lower(&part_of(m, i)->earliest, due);
+    lower(&m->earliest, due);
+    if (!m->sweep.running) return;
+    lower(&m->sweep.beyond, due);
+    if (i >> PART_BITS == m->sweep.at >> PART_BITS) lower(&m->sweep.part, due);
+}
+
+/* -- records ------------------------------------------------------------------------------------------------------------- */
+
+static int64_t read_due(const uint8_t *p) {
+    int64_t due = 0;
+    for (unsigned i = 0; i < DUE_SIZE; i++) due |= (int64_t)p[i] << (8 * i);
+    return due;
+}
+
+static uint8_t *put_due(uint8_t *p, int64_t due) {
+    for (unsigned i = 0; i < DUE_SIZE; i++) p[i] = (uint8_t)(due >> (8 * i));
+    return p + DUE_SIZE;
+}
+
+static uint8_t *put_slice(uint8_t *p, struct slice s) {
+    if (s.n) memcpy(p, s.p, s.n);
+    return p + s.n;
+}
+
+static inline size_t record_size(const uint8_t *p, bool values) {
+    if (__builtin_expect(p[0] == LONG, 0)) return LONG_SIZE;
+    return values ? 2 + (p[0] & 0x7fu) + p[1] + (p[0] & WITH_DUE ? DUE_SIZE : 0) : 1u + p[0];
+}
+
+static bool is_long(const struct member *what) { return what->name.n + what->value.n + (what->due ? DUE_SIZE : 0) > INLINE_MAX; }
+
+static size_t size_for(const struct members *m, const struct member *what) {
+    if (is_long(what)) return LONG_SIZE;
+    return (m->values ? 2 : 1) + what->name.n + what->value.n + (what->due ? DUE_SIZE : 0);
+}
+
+static uint8_t *long_block(const uint8_t *record) {
+    uint8_t *block;
+    memcpy(&block, record + 1, sizeof block);
+    return block;
+}
+
+static void read_long(const uint8_t *record, struct member *out) {
+    const uint8_t *p = long_block(record);
+    bool due = *p++;
+    out->name.n = varint_get(&p);
+    out->value.n = varint_get(&p);
+    out->due = due ? read_due(p) : 0;
+    if (due) p += DUE_SIZE;
+    out->name.p = (const char *)p;
+    out->value.p = (const char *)p + out->name.n;
+}
+
+static inline void read_record(const uint8_t *p, bool values, struct member *out) {
+    if (__builtin_expect(p[0] == LONG, 0)) {
+        read_long(p, out);
+        return;
+    }
+    size_t n = p[0] & 0x7f;
+    out->name = (struct slice){(const char *)p + (values ? 2 : 1), n};
+    out->value = (struct slice){out->name.p + n, values ? p[1] : 0};
+    out->due = p[0] & WITH_DUE ? read_due((const uint8_t *)out->value.p + out->value.n) : 0;
+}
+
+static void put_long(struct members *m, uint8_t *record, const struct member *what) {
+    size_t n = 1 + varint_size(what->name.n) + varint_size(what->value.n) + (what->due ? DUE_SIZE : 0) + what->name.n + what->value.n;
+    uint8_t *block = mem_alloc(MEM_DATA, n), *p = block;
+    *p++ = what->due != 0;
+    p = varint_put(p, what->name.n);
+    p = varint_put(p, what->value.n);
+    if (what->due) p = put_due(p, what->due);
+    put_slice(put_slice(p, what->name), what->value);
+    m->bytes += mem_usable(block);
+    m->longs++;
+    record[0] = LONG;
+    memcpy(record + 1, &block, sizeof block);
+}
+
+static void put_record(struct members *m, uint8_t *p, const struct member *what) {
+    if (__builtin_expect(is_long(what), 0)) {
+        put_long(m, p, what);
+        return;
+    }
+    *p++ = (uint8_t)(what->name.n | (what->due ? WITH_DUE : 0));
+    if (m->values) *p++ = (uint8_t)what->value.n;
+    p = put_slice(put_slice(p, what->name), what->value);
+    if (what->due) put_due(p, what->due);
+}
+
+/* Frees what a record has outside of its bucket. */
+static void drop_long(struct members *m, const uint8_t *p) {
+    if (p[0] != LONG) return;
+    uint8_t *block = long_block(p);
+    m->bytes -= mem_usable(block);
+    m->longs--;
+    mem_free(MEM_DATA, block);
+}
+
+static bool has_due(const uint8_t *p) { return p[0] == LONG ? *long_block(p) : p[0] & WITH_DUE; }
+
+/* -- buckets ------------------------------------------------------------------------------------------------------------- */
+
+/* A block with room for so many bytes of records and so many tags, and for what more the allocator gives anyway. */
+static struct bucket *bucket_new(struct members *m, size_t used, size_t n) {
+    size_t size = mem_class((sizeof(struct bucket) + used + n + 7) & ~(size_t)7) & ~(size_t)7;
+    if (n > WIDEST || size / 8 > UINT16_MAX) abort();
+    struct bucket *b = mem_alloc(MEM_DATA, size);
+    m->bytes += size;
+    *b = (struct bucket){.size = (uint16_t)(size / 8)};
+    return b;
+}
+
+static void bucket_drop(struct members *m, struct bucket *b) {
+    if (!b) return;
+    m->bytes -= block_size(b);
+    mem_free(MEM_DATA, b);
+}
+
+/* Appends `n` records of `bytes` bytes and their tags, which lie as in a bucket: the first one last. */
+static void bucket_append(struct bucket *b, const uint8_t *records, size_t bytes, const uint8_t *tags_end, size_t n) {
+    memcpy(b->records + b->used, records, bytes);
+    memcpy(tag_at(b, b->n + n - 1), tags_end - n, n);
+    b->used += (uint32_t)bytes;
+    b->n = (uint16_t)(b->n + n);
+}
+
+static void bucket_append_all(struct bucket *b, const struct bucket *from) {
+    if (from) bucket_append(b, from->records, from->used, tag_at(from, 0) + 1, from->n);
+}
+
+/* Another block for bucket i, in which `used` bytes of records and n tags have room. */
+static struct bucket *bucket_refit(struct members *m, struct bucket **slot, size_t used, size_t n) {
+    struct bucket *old = *slot, *b = bucket_new(m, used, n);
+    bucket_append_all(b, old);
+    bucket_drop(m, old);
+    return *slot = b;
+}
+
+static inline bool bucket_fits(const struct bucket *b, size_t used, size_t n) {
+    return b && sizeof *b + used + n <= block_size(b);
+}
+
+/* After records went: a smaller block if a quarter of this one is free, none if all of it. */
+static void bucket_trim(struct members *m, struct bucket **slot) {
+    struct bucket *b = *slot;
+    if (!b->n) {
+        bucket_drop(m, b);
+        *slot = NULL;
+    } else if ((sizeof *b + b->used + b->n) * 4 < block_size(b) * 3) {
+        bucket_refit(m, slot, b->used, b->n);
+    }
+}
+
+#define BYTES 0x0101010101010101ull
+
+/* Bit 7 of each byte of the result is set exactly where that byte of x is zero. */
+static inline uint64_t zero_bytes(uint64_t x) {
+    const uint64_t low = 0x7f * BYTES;
+    return ~(((x & low) + low) | x | low);
+}
+
+struct found {
+    uint8_t *record;
+    size_t index;
+};
+
+/* Steps from record to record up to those whose tags match. */
+static inline __attribute__((always_inline)) bool search(struct bucket *b, uint8_t tag, struct slice name, bool values, struct found *f) {
+    const uint8_t *end = tag_at(b, 0) + 1;
+    uint8_t *p = b->records;
+    size_t i = 0;
+    for (size_t from = 0; from < b->n; from += 8) {
+        uint64_t eight;
+        memcpy(&eight, end - from - 8, sizeof eight); /* below the tags there is at least the head */
+        for (uint64_t hits = zero_bytes(le64toh(eight) ^ tag * BYTES); hits;) {
+            unsigned at = (unsigned)__builtin_clzll(hits) / 8;
+            if (from + at >= b->n) return false;
+            for (; i < from + at; i++) p += record_size(p, values);
+            struct member have;
+            read_record(p, values, &have);
+            if (slice_equal(have.name, name)) {
+                *f = (struct found){p, i};
+                return true;
+            }
+            hits &= ~(0x8000000000000000ull >> (8 * at));
+        }
+    }
+    return false;
+}
+
+static inline bool bucket_search(const struct members *m, struct bucket *b, uint64_t hash, struct slice name, struct found *f) {
+    if (!b) return false;
+    return m->values ? search(b, tag_of(hash), name, true, f) : search(b, tag_of(hash), name, false, f);
+}
+
+/* Makes record f of the bucket as long as `size` says; 0: it goes, its tag too. */
+static void bucket_resize(struct members *m, struct bucket **slot, struct found *f, size_t size) {
+    struct bucket *b = *slot;
+    size_t old = record_size(f->record, m->values), at = (size_t)(f->record - b->records);
+    if (size > old && !bucket_fits(b, b->used + size - old, b->n)) {
+        b = bucket_refit(m, slot, b->used + size - old, b->n);
+        f->record = b->records + at;
+    }
+    memmove(f->record + size, f->record + old, b->used - at - old);
+    b->used = (uint32_t)(b->used + size - old);
+    if (size) return;
+    uint8_t *last = tag_at(b, b->n - 1u);
+    memmove(last + 1, last, b->n - 1u - f->index);
+    b->n--;
+}
+
+/* -- growing and shrinking ----------------------------------------------------------------------------------------------- */
+
+static void first_resize(struct members *m, size_t room) {
+    m->bytes += (room - m->first_room) * sizeof(struct bucket *);
+    m->part[0].bucket = mem_realloc(MEM_DATA, m->part[0].bucket, room * sizeof(struct bucket *));
+    m->first_room = room;
+}
+
+static void add_place(struct members *m) {
+    size_t i = m->buckets++;
+    if (i > m->mask) m->mask = m->mask * 2 + 1;
+    if (i < PART) {
+        if (i >= m->first_room) first_resize(m, i * 2);
+    } else if (!(i & (PART - 1))) {
+        size_t parts = i >> PART_BITS;
+        if (parts >= m->parts_room) {
+            m->bytes += m->parts_room * sizeof *m->part;
+            m->parts_room *= 2;
+            m->part = mem_realloc(MEM_DATA, m->part, m->parts_room * sizeof *m->part);
+        }
+        m->part[parts] = (struct part){mem_alloc(MEM_DATA, PART * sizeof(struct bucket *)), NEVER};
+        m->bytes += PART * sizeof(struct bucket *);
+    }
+    *slot_of(m, i) = NULL;
+}
+
+static void take_place(struct members *m) {
+    size_t i = --m->buckets;
+    if (m->mask && m->buckets - 1 <= m->mask >> 1) m->mask >>= 1;
+    if (i && !(i & (PART - 1))) {
+        m->bytes -= PART * sizeof(struct bucket *);
+        mem_free(MEM_DATA, part_of(m, i)->bucket);
+    }
+}
+
+/* One more bucket, with what of its partner's hashes ends in its number. */
+static void split(struct members *m) {
+    size_t to = m->buckets;
+    add_place(m);
+    size_t from = to & m->mask >> 1;
+    struct bucket *b = *slot_of(m, from);
+    if (!b) return;
+    if (part_of(m, from)->earliest != NEVER) note_due(m, to, part_of(m, from)->earliest);
+    uint8_t side[WIDEST];
+    size_t used[2] = {0, 0}, n[2] = {0, 0};
+    const uint8_t *p = b->records;
+    for (size_t i = 0; i < b->n; i++) {
+        struct member have;
+        read_record(p, m->values, &have);
+        size_t size = record_size(p, m->values);
+        side[i] = (hash_of(m, have.name) & m->mask) == to;
+        used[side[i]] += size;
+        n[side[i]]++;
+        p += size;
+    }
+    if (!n[1]) return;
+    struct bucket *half[2] = {n[0] ? bucket_new(m, used[0], n[0]) : NULL, bucket_new(m, used[1], n[1])};
+    p = b->records;
+    for (size_t i = 0, next; i < b->n; i = next) { /* runs that go to the same side */
+        const uint8_t *run = p;
+        for (next = i; next < b->n && side[next] == side[i]; next++) p += record_size(p, m->values);
+        bucket_append(half[side[i]], run, (size_t)(p - run), tag_at(b, i) + 1, next - i);
+    }
+    bucket_drop(m, b);
+    *slot_of(m, from) = half[0];
+    *slot_of(m, to) = half[1];
+}
+
+/* One bucket less: the last one's records go back to its partner. */
+static void merge(struct members *m) {
+    size_t from = m->buckets - 1, to = from & m->mask >> 1;
+    struct bucket *b = *slot_of(m, from), **slot = slot_of(m, to);
+    if (part_of(m, from)->earliest != NEVER) note_due(m, to, part_of(m, from)->earliest);
+    if (!*slot) {
+        *slot = b;
+    } else if (b) {
+        bucket_refit(m, slot, (*slot)->used + b->used, (size_t)(*slot)->n + b->n);
+        bucket_append_all(*slot, b);
+        if ((*slot)->n > m->widest) m->widest = (*slot)->n;
+        bucket_drop(m, b);
+    }
+    take_place(m);
+}
+
+static void shrink(struct members *m) {
+    while (m->buckets > 1 && m->count < m->buckets * (LOAD / 2)) merge(m);
+    if (m->buckets == 1) m->widest = *slot_of(m, 0) ? (*slot_of(m, 0))->n : 0;
+}
+
+/* -- what others call ---------------------------------------------------------------------------------------------------- */
+
+struct members *members_new(uint64_t seed, bool values) {
+    struct members *m = mem_alloc(MEM_DATA, sizeof *m);
+    *m = (struct members){.values = values, .seed = seed, .buckets = 1, .parts_room = 1, .earliest = NEVER};
+    value_object_init(m);
+    m->part = mem_alloc(MEM_DATA, sizeof *m->part);
+    m->part[0] = (struct part){NULL, NEVER};
+    m->bytes = mem_class(sizeof *m) + sizeof *m->part;
+    first_resize(m, FIRST);
+    *slot_of(m, 0) = NULL;
+    return m;
+}
+
+size_t members_count(const struct members *m) { return m->count; }
+int64_t members_due(const struct members *m) { return m->deadlines ? m->earliest : 0; }
+size_t members_deadlines(const struct members *m) { return m->deadlines; }
+void members_mark(struct members *m, bool mark) { m->mark = mark; }
+bool members_marked(const struct members *m) { return m->mark; }
+
+bool members_find(const struct members *m, struct slice name, struct member *out) {
+    uint64_t hash = hash_of(m, name);
+    struct found f;
+    if (!bucket_search(m, *slot_of(m, place_of(m, hash)), hash, name, &f)) return false;
+    read_record(f.record, m->values, out);
+    return true;
+}
+
+static void replace(struct members *m, struct bucket **slot, struct found *f, const struct member *what) {
+    m->deadlines -= has_due(f->record);
+    drop_long(m, f->record);
+    size_t size = size_for(m, what), old = record_size(f->record, m->values);
+    if (size != old) bucket_resize(m, slot, f, size);
+    put_record(m, f->record, what);
+    if (size < old) bucket_trim(m, slot);
+}
+
+static void append(struct members *m, struct bucket **slot, uint8_t tag, const struct member *what) {
+    struct bucket *b = *slot;
+    size_t size = size_for(m, what), used = b ? b->used : 0, n = b ? b->n : 0;
+    if (__builtin_expect(!bucket_fits(b, used + size, n + 1), 0)) b = bucket_refit(m, slot, used + size, n + 1);
+    put_record(m, b->records + used, what);
+    b->used = (uint32_t)(used + size);
+    b->n = (uint16_t)(n + 1);
+    *tag_at(b, n) = tag;
+    if (b->n > m->widest) m->widest = b->n;
+}
+
+bool members_set(struct members *m, const struct member *what) {
+    uint64_t hash = hash_of(m, what->name);
+    size_t i = place_of(m, hash);
+    struct bucket **slot = slot_of(m, i);
+    struct found f;
+    bool there = bucket_search(m, *slot, hash, what->name, &f);
+    if (there) replace(m, slot, &f, what);
+    else append(m, slot, tag_of(hash), what);
+    if (__builtin_expect(what->due != 0, 0)) {
+        m->deadlines++;
+        note_due(m, i, what->due);
+    }
+    if (there) return false;
+    if (++m->count > m->buckets * LOAD) split(m);
+    return true;
+}
+
+bool members_remove(struct members *m, struct slice name) {
+    uint64_t hash = hash_of(m, name);
+    struct bucket **slot = slot_of(m, place_of(m, hash));
+    struct found f;
+    if (!bucket_search(m, *slot, hash, name, &f)) return false;
+    m->deadlines -= has_due(f.record);
+    drop_long(m, f.record);
+    bucket_resize(m, slot, &f, 0);
+    bucket_trim(m, slot);
+    m->count--;
+    shrink(m);
+    return true;
+}
+
+static uint64_t next_random(uint64_t *state) { /* SplitMix64 (Steele, Lea, Flood) */
+    uint64_t z = *state += 0x9e3779b97f4a7c15ull;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+    return z ^ z >> 31;
+}
+
+/* A place among buckets * widest, until there is a record: so each is as likely as any other. */
+bool members_random(const struct members *m, uint64_t random, struct member *out) {
+    if (!m->count) return false;
+    for (;;) {
+        uint64_t r = next_random(&random);
+        const struct bucket *b = *slot_of(m, (size_t)((unsigned __int128)r * m->buckets >> 64));
+        size_t k = (size_t)((next_random(&random) >> 32) * m->widest >> 32);
+        if (!b || k >= b->n) continue;
+        const uint8_t *p = b->records;
+        while (k--) p += record_size(p, m->values);
+        read_record(p, m->values, out);
+        return true;
+    }
+}
+
+bool members_next(const struct members *m, struct members_at *at, struct member *out) {
+    for (; at->bucket < m->buckets; at->bucket++, at->record = 0) {
+        const struct bucket *b = *slot_of(m, at->bucket);
+        if (!b || at->record >= b->used) continue;
+        const uint8_t *p = b->records + at->record;
+        read_record(p, m->values, out);
+        at->record += record_size(p, m->values);
+        return true;
+    }
+    return false;
+}
+
+bool members_next_due(const struct members *m, struct members_at *at, int64_t now, struct member *out) {
+    for (;;) {
+        while (at->bucket < m->buckets && part_of(m, at->bucket)->earliest > now)
+            *at = (struct members_at){.bucket = (at->bucket | (PART - 1)) + 1};
+        if (!members_next(m, at, out)) return false;
+        if (out->due && out->due <= now) return true;
+    }
+}
+
+static uint64_t reversed(uint64_t v) {
+    v = (v & 0x5555555555555555ull) << 1 | (v >> 1 & 0x5555555555555555ull);
+    v = (v & 0x3333333333333333ull) << 2 | (v >> 2 & 0x3333333333333333ull);
+    v = (v & 0x0f0f0f0f0f0f0f0full) << 4 | (v >> 4 & 0x0f0f0f0f0f0f0f0full);
+    return __builtin_bswap64(v);
+}
+
+/* How many bits of a hash say that it belongs to bucket i. */
+static unsigned depth_of(const struct members *m, size_t i) {
+    unsigned depth = (unsigned)__builtin_popcountll(m->mask);
+    if (!depth) return 0;
+    size_t half = m->mask >> 1;
+    /* Of two partners both are split, or the lower one stands for both. */
+    return i > half || (i | (half + 1)) < m->buckets ? depth : depth - 1;
+}
+
+static void show_bucket(const struct members *m, const struct bucket *b, members_each *each, void *arg) {
+    const uint8_t *p = b->records;
+    for (size_t i = 0; i < b->n; i++) {
+        struct member have;
+        read_record(p, m->values, &have);
+        p += record_size(p, m->values);
+        each(arg, &have);
+    }
+}
+
+uint64_t members_scan(const struct members *m, uint64_t cursor, size_t count, members_each *each, void *arg) {
+    uint64_t at = cursor << (64 - CURSOR_BITS);
+    for (size_t shown = 0, empty = 0;;) {
+        size_t i = place_of(m, reversed(at));
+        const struct bucket *b = *slot_of(m, i);
+        if (b) show_bucket(m, b, each, arg);
+        shown += b ? b->n : 0;
+        empty += !b;
+        uint64_t span = 1ull << (63 - depth_of(m, i)) << 1, start = span ? at & ~(span - 1) : 0;
+        if (!span || !(start + span)) return 0;
+        at = start + span;
+        if (shown >= count || empty >= 10 * count) return at >> (64 - CURSOR_BITS);
+    }
+}
+
+/* -- deadlines ----------------------------------------------------------------------------------------------------------- */
+
+/* Removes what is due from bucket i; returns how many were looked at. */
+static size_t expire_bucket(struct members *m, size_t i, int64_t now, size_t *gone) {
+    struct bucket **slot = slot_of(m, i), *b = *slot;
+    if (!b) return 1;
+    size_t looked = b->n, before = b->n;
+    uint8_t *p = b->records;
+    for (size_t k = 0; k < b->n;) {
+        struct member have;
+        read_record(p, m->values, &have);
+        if (have.due && have.due <= now) {
+            m->deadlines--;
+            drop_long(m, p);
+            bucket_resize(m, slot, &(struct found){p, k}, 0);
+            continue;
+        }
+        if (have.due) lower(&m->sweep.part, have.due);
+        p += record_size(p, m->values);
+        k++;
+    }
+    size_t went = before - b->n;
+    if (went) bucket_trim(m, slot);
+    m->count -= went;
+    *gone += went;
+    return looked;
+}
+
+bool members_expire(struct members *m, int64_t now, size_t most, size_t *gone) {
+    if (!m->sweep.running) {
+        if (!m->deadlines || m->earliest > now) return false;
+        m->sweep.running = true;
+        m->sweep.at = 0;
+        m->sweep.part = m->sweep.beyond = NEVER;
+    }
+    for (size_t looked = 0; m->sweep.at < m->buckets;) {
+        struct part *part = part_of(m, m->sweep.at);
+        bool begins = !(m->sweep.at & (PART - 1));
+        if (begins && part->earliest > now) {
+            lower(&m->sweep.beyond, part->earliest);
+            m->sweep.at += PART;
+            looked++;
+            continue;
+        }
+        if (looked >= most) {
+            shrink(m);
+            return true;
+        }
+        looked += expire_bucket(m, m->sweep.at++, now, gone);
+        if (m->sweep.at < m->buckets && m->sweep.at & (PART - 1)) continue;
+        part->earliest = m->sweep.part;
+        lower(&m->sweep.beyond, m->sweep.part);
+        m->sweep.part = NEVER;
+    }
+    m->sweep.running = false;
+    lower(&m->sweep.beyond, m->sweep.part); /* of a group that ended early, because buckets were merged meanwhile */
+    m->earliest = m->sweep.beyond;
+    shrink(m);
+    return false;
+}
+
+/* -- as a whole ---------------------------------------------------------------------------------------------------------- */
+
+size_t members_memory(const struct members *m) { return m->bytes; }
+size_t members_effort(const struct members *m) { return m->buckets + m->longs; }
+
+bool members_free(struct members *m, size_t most) {
+    while (most) {
+        struct bucket **slot = slot_of(m, m->buckets - 1), *b = *slot;
+        size_t pieces = 1 + m->longs;
+        if (b && m->longs) {
+            const uint8_t *p = b->records;
+            for (size_t i = 0; i < b->n; i++, p += record_size(p, m->values)) drop_long(m, p);
+        }
+        bucket_drop(m, b);
+        *slot = NULL;
+        if (m->buckets == 1) {
+            mem_free(MEM_DATA, m->part[0].bucket);
+            mem_free(MEM_DATA, m->part);
+            mem_free(MEM_DATA, m);
+            return true;
+        }
+        take_place(m);
+        pieces -= m->longs;
+        most -= pieces < most ? pieces : most;
+    }
+    return false;
+}
+
+/* The copy of a bucket points to the long records of the old one until it has copies of its own. */
+static struct bucket *bucket_clone(struct members *to, const struct bucket *from) {
+    if (!from) return NULL;
+    struct bucket *b = bucket_new(to, from->used, from->n);
+    bucket_append_all(b, from);
+    uint8_t *p = b->records;
+    for (size_t i = 0; i < b->n; i++, p += record_size(p, to->values)) {
+        if (p[0] != LONG) continue;
+        struct member have;
+        read_long(p, &have);
+        put_long(to, p, &have);
+    }
+    return b;
+}
+
+struct members *members_clone(const struct members *m) {
+    struct members *to = members_new(m->seed, m->values);
+    for (size_t i = 0; i < m->buckets; i++) {
+        if (i) add_place(to);
+        *slot_of(to, i) = bucket_clone(to, *slot_of(m, i));
+        part_of(to, i)->earliest = part_of(m, i)->earliest;
+    }
+    to->mark = m->mark;
+    to->widest = m->widest;
+    to->count = m->count;
+    to->deadlines = m->deadlines;
+    to->earliest = m->earliest;
+    return to;
+}
+
+/* -- for tests ----------------------------------------------------------------------------------------------------------- */
+
+struct sums {
+    size_t count, bytes, longs, deadlines;
+    int64_t earliest;
+};
+
+static const char *check_bucket(const struct members *m, size_t i, struct sums *s) {
+    const struct bucket *b = *slot_of(m, i);
+    if (!b) return NULL;
+    if (!b->n) return "an empty bucket has a block";
+    if (b->n > m->widest) return "a bucket is wider than the widest";
+    if (sizeof *b + b->used + b->n > block_size(b)) return "records and tags overlap";
+    if (mem_usable(b) < block_size(b)) return "a bucket is larger than its block";
+    const uint8_t *p = b->records;
+    for (size_t k = 0; k < b->n; k++, p += record_size(p, m->values)) {
+        struct member have;
+        read_record(p, m->values, &have);
+        if (is_long(&have) != (p[0] == LONG)) return "a record lies where it should not";
+        uint64_t hash = hash_of(m, have.name);
+        if (place_of(m, hash) != i) return "a member is in a bucket that is not its own";
+        if (*tag_at(b, k) != tag_of(hash)) return "a tag is not its member's";
+        if (have.due && have.due < part_of(m, i)->earliest) return "a deadline is before its group's earliest";
+        if (have.due) lower(&s->earliest, have.due);
+        s->deadlines += have.due != 0;
+        s->longs += p[0] == LONG;
+        if (p[0] == LONG) s->bytes += mem_usable(long_block(p));
+    }
+    if (p != b->records + b->used) return "records do not end where they should";
+    s->count += b->n;
+    s->bytes += block_size(b);
+    return NULL;
+}
+
+const char *members_check(const struct members *m) {
+    struct sums s = {.earliest = NEVER};
+    if (!m->buckets || m->buckets - 1 > m->mask || (m->mask && m->buckets - 1 <= m->mask >> 1)) return "the mask does not fit the buckets";
+    for (size_t i = 0; i < m->buckets; i++) {
+        const char *wrong = check_bucket(m, i, &s);
+        if (wrong) return wrong;
+    }
+    if (m->count != s.count) return "the count is wrong";
+    if (m->longs != s.longs) return "the count of long records is wrong";
+    if (m->deadlines != s.deadlines) return "the count of deadlines is wrong";
+    if (s.earliest < m->earliest) return "a deadline is before the earliest";
+    s.bytes += mem_class(sizeof *m) + m->parts_room * sizeof *m->part + m->first_room * sizeof(struct bucket *);
+    if (m->buckets > PART) s.bytes += ((m->buckets - 1) >> PART_BITS) * PART * sizeof(struct bucket *);
+    return m->bytes == s.bytes ? NULL : "the count of bytes is wrong";
+}
