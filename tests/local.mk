@@ -26,13 +26,14 @@ list-tests:
 
 # Criterion's macros make functions that nobody declares.
 UNIT_CFLAGS = $(AM_CFLAGS) -Wno-missing-prototypes $(CRITERION_CFLAGS)
-UNIT_LIBS = $(CRITERION_LIBS) $(UV_LIBS) $(LZ4_LIBS) $(SYSTEMD_LIBS) $(JEMALLOC_LIBS) -lm
+UNIT_LIBS = $(CRITERION_LIBS) $(UV_LIBS) $(LZ4_LIBS) $(LZF_LIBS) $(ISAL_LIBS) $(SYSTEMD_LIBS) $(JEMALLOC_LIBS) -lm
 
 include %D%/unit/base/local.mk
 include %D%/unit/resp/local.mk
 include %D%/unit/type/local.mk
 include %D%/unit/net/local.mk
 include %D%/unit/store/local.mk
+include %D%/unit/snapshot/local.mk
 include %D%/unit/command/local.mk
 include %D%/unit/server/local.mk
 include %D%/command/local.mk

@@ -15,7 +15,7 @@ EXTRA_DIST += \
   %D%/reader/tight \
   %D%/reader/unbalanced
 
-FUZZ_LIBS = $(UV_LIBS) $(LZ4_LIBS) $(SYSTEMD_LIBS) $(JEMALLOC_LIBS) -lm
+FUZZ_LIBS = $(UV_LIBS) $(LZ4_LIBS) $(LZF_LIBS) $(ISAL_LIBS) $(SYSTEMD_LIBS) $(JEMALLOC_LIBS) -lm
 check_PROGRAMS += fuzz-reader
 fuzz_reader_SOURCES = %D%/fuzz-reader.c
 fuzz_reader_LDADD = libresp.a libbase.a $(FUZZ_LIBS)
@@ -42,7 +42,7 @@ EXTRA_DIST += \
 
 check_PROGRAMS += fuzz-conf
 fuzz_conf_SOURCES = %D%/fuzz-conf.c
-fuzz_conf_LDADD = libserver.a libcommand.a libstore.a libnet.a libtype.a libresp.a libbase.a $(FUZZ_LIBS)
+fuzz_conf_LDADD = libserver.a libcommand.a libsnapshot.a libstore.a libnet.a libtype.a libresp.a libbase.a $(FUZZ_LIBS)
 if FUZZ
 fuzz_conf_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 else

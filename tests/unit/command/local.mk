@@ -10,5 +10,5 @@ test_command_SOURCES = \
   %D%/test-lookup.c \
   %D%/test-walk.c
 test_command_CFLAGS = $(UNIT_CFLAGS)
-test_command_LDADD = libcommand.a libstore.a libtype.a libresp.a libbase.a $(UNIT_LIBS)
+test_command_LDADD = libcommand.a libsnapshot.a libstore.a libtype.a libresp.a libbase.a $(UNIT_LIBS)
 endif

@@ -6,5 +6,5 @@ test_server_SOURCES = \
   %D%/test-rewrite.c \
   %D%/test-settings.c
 test_server_CFLAGS = $(UNIT_CFLAGS)
-test_server_LDADD = libserver.a libcommand.a libstore.a libnet.a libtype.a libresp.a libbase.a $(UNIT_LIBS)
+test_server_LDADD = libserver.a libcommand.a libsnapshot.a libstore.a libnet.a libtype.a libresp.a libbase.a $(UNIT_LIBS)
 endif

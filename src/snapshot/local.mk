@@ -1,0 +1,9 @@
+noinst_LIBRARIES += libsnapshot.a
+libsnapshot_a_SOURCES = \
+  %D%/rdb.h \
+  %D%/rdb_ziplist.c \
+  %D%/rdb_listpack.c \
+  %D%/rdb_pack.h \
+  %D%/rdb_reader.c \
+  %D%/rdb_wire.h \
+  %D%/rdb_writer.c
