@@ -65,15 +65,15 @@ void rdb_writer_string(struct rdb_writer *w, struct slice s); /* the shortest fo
 void rdb_writer_blob(struct rdb_writer *w, struct slice s);   /* the same, never as an integer */
 void rdb_writer_double(struct rdb_writer *w, double v);
 
-/* A string packed piece by piece, for those that are too long to be packed at once: rdb_lzf_add until everything was, then, if
- * rdb_lzf_pays, rdb_lzf_head and what is in `out`. Pieces of RDB_LZF_PIECE but for the last. */
+/* A string packed piece by piece, for those that are too long to be packed at once: rdb_wire_lzf_add until everything was, then, if
+ * rdb_wire_lzf_pays, rdb_wire_lzf_head and what is in `out`. Pieces of RDB_LZF_PIECE but for the last. */
 #define RDB_LZF_PIECE 32768
 #define RDB_LZF_MIN 20
-void rdb_lzf_add(struct buf *out, const void *p, size_t n);
-static inline bool rdb_lzf_pays(size_t packed, size_t n) { return packed + 4 <= n; }
-void rdb_lzf_head(struct rdb_writer *w, size_t packed, size_t n);
+void rdb_wire_lzf_add(struct buf *out, const void *p, size_t n);
+static inline bool rdb_wire_lzf_pays(size_t packed, size_t n) { return packed + 4 <= n; }
+void rdb_wire_lzf_head(struct rdb_writer *w, size_t packed, size_t n);
 
 /* CRC-64 as Redis has it (Jones, reflected, from 0, not inverted): begins with 0, goes on with what it was. */
-uint64_t rdb_sum(uint64_t sum, const void *p, size_t n);
+uint64_t rdb_wire_sum(uint64_t sum, const void *p, size_t n);
 
 #endif

@@ -51,7 +51,7 @@ static bool put_integer(struct rdb_writer *w, struct slice s) {
 
 /* Pieces may simply follow each other: LZF has no head, and refers to what came before by distance. What does not get shorter is
  * announced as it is. */
-void rdb_lzf_add(struct buf *out, const void *p, size_t n) {
+void rdb_wire_lzf_add(struct buf *out, const void *p, size_t n) {
     const uint8_t *from = p;
     uint8_t *to = (uint8_t *)buf_room(out, n + n / LITERALS + 1);
     unsigned packed = lzf_compress(from, (unsigned)n, to, (unsigned)n);
@@ -68,7 +68,7 @@ void rdb_lzf_add(struct buf *out, const void *p, size_t n) {
     }
 }
 
-void rdb_lzf_head(struct rdb_writer *w, size_t packed, size_t n) {
+void rdb_wire_lzf_head(struct rdb_writer *w, size_t packed, size_t n) {
     rdb_writer_u8(w, 0xc3);
     rdb_writer_length(w, packed);
     rdb_writer_length(w, n);
@@ -78,9 +78,9 @@ static bool put_packed(struct rdb_writer *w, struct slice s) {
     if (!w->compress || s.n <= RDB_LZF_MIN || s.n > UINT32_MAX) return false;
     w->scratch.n = 0;
     for (size_t at = 0; at < s.n; at += RDB_LZF_PIECE)
-        rdb_lzf_add(&w->scratch, s.p + at, s.n - at < RDB_LZF_PIECE ? s.n - at : RDB_LZF_PIECE);
-    if (!rdb_lzf_pays(w->scratch.n, s.n)) return false;
-    rdb_lzf_head(w, w->scratch.n, s.n);
+        rdb_wire_lzf_add(&w->scratch, s.p + at, s.n - at < RDB_LZF_PIECE ? s.n - at : RDB_LZF_PIECE);
+    if (!rdb_wire_lzf_pays(w->scratch.n, s.n)) return false;
+    rdb_wire_lzf_head(w, w->scratch.n, s.n);
     buf_put(w->out, w->scratch.p, w->scratch.n);
     return true;
 }
@@ -96,4 +96,4 @@ void rdb_writer_string(struct rdb_writer *w, struct slice s) {
 }
 
 /* ISA-L's inverts what it begins with and what it returns. */
-uint64_t rdb_sum(uint64_t sum, const void *p, size_t n) { return ~crc64_jones_refl(~sum, p, n); }
+uint64_t rdb_wire_sum(uint64_t sum, const void *p, size_t n) { return ~crc64_jones_refl(~sum, p, n); }
