@@ -33,7 +33,12 @@ enum key_flag { /* what is done to a key */
     K_NOT_KEY = 256, K_INCOMPLETE = 512, K_VARIABLE_FLAGS = 1024,
 };
 
-enum key_search { KEYS_NONE, KEYS_RANGE /* begin at `first`; last relative as below */, KEYS_NUMKEYS /* count at `first`, keys behind */ };
+enum key_search {
+    KEYS_NONE,
+    KEYS_RANGE,   /* begin at `first`; last relative as below */
+    KEYS_NUMKEYS, /* count at `first`, keys behind */
+    KEYS_KEYWORD, /* one behind each `word` from `first` on */
+};
 
 struct key_spec {
     enum key_search how;
@@ -41,6 +46,7 @@ struct key_spec {
     int last;    /* RANGE: last key relative to first if >= 0, else from the end (-1: last argument) */
     int step;
     unsigned flags;
+    const char *word;
 };
 
 #define COMMAND_SPECS 3

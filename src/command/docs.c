@@ -140,6 +140,8 @@ static const struct word_type word_types[] = {
     {NULL, "port", "integer"}, {NULL, "protover", "integer"}, {NULL, "seconds", "integer"}, {NULL, "start", "integer"},
     {NULL, "timeout", "integer"}, {NULL, "unix-time-milliseconds", "unix-time"}, {NULL, "unix-time-seconds", "unix-time"},
     {NULL, "version", "integer"},
+    {NULL, "height", "double"}, {NULL, "latitude", "double"}, {NULL, "limit", "integer"}, {NULL, "longitude", "double"},
+    {NULL, "radius", "double"}, {NULL, "weight", "integer"}, {NULL, "width", "double"},
 };
 
 struct group_name {
@@ -153,6 +155,11 @@ static const struct group_name group_names[] = {
     {NULL, "write", "mode"}, {NULL, "timeout", "unblock-type"}, {NULL, "nosave", "save-selector"}, {NULL, "host", "host-port"},
     {NULL, "no", "no-one"}, {NULL, "host-port", "args"}, {"SETINFO", "libname", "attr"},
 };
+
+/* Tokens whose argument is not called as they are. */
+static const struct {
+    const char *token, *name;
+} token_names[] = {{"CH", "change"}};
 
 static bool same(struct slice a, const char *b) { return a.n == strlen(b) && !memcmp(a.p, b, a.n); }
 
@@ -197,6 +204,7 @@ static int spec_at(const struct command *cmd, int position) {
             if (position > k->first) return i;
             continue;
         }
+        if (k->how == KEYS_KEYWORD) continue;
         int step = k->step ? k->step : 1;
         if (position < k->first || (position - k->first) % step) continue;
         if (k->last < 0 || position <= k->first + k->last) return i;
@@ -278,6 +286,19 @@ static struct arg *one_of(struct scratch *s, struct sequence *alternatives) {
     return out;
 }
 
+static struct slice token_name(struct scratch *s, struct slice token) {
+    for (size_t i = 0; i < sizeof token_names / sizeof *token_names; i++)
+        if (same(token, token_names[i].token)) return slice_of(token_names[i].name);
+    return lowered(s, token);
+}
+
+/* The spec whose keys are behind this token; -1: there is none. */
+static int spec_behind(const struct command *cmd, struct slice token) {
+    for (int i = 0; i < COMMAND_SPECS; i++)
+        if (cmd->keys[i].how == KEYS_KEYWORD && same(token, cmd->keys[i].word)) return i;
+    return -1;
+}
+
 /* A token and what belongs to it; *n moves past what was used. */
 static struct arg *token_arg(struct scratch *s, struct node **n) {
     struct slice token = (*n)->text;
@@ -292,7 +313,7 @@ static struct arg *token_arg(struct scratch *s, struct node **n) {
             *tail = word_arg(s, *n);
             tail = &(*tail)->next;
         }
-        if (!words) a = new_arg(s, "pure-token", lowered(s, token));
+        if (!words) a = new_arg(s, "pure-token", token_name(s, token));
         else if (!words->next) a = words;
         else {
             a = new_arg(s, "block", lowered(s, token));
@@ -300,6 +321,7 @@ static struct arg *token_arg(struct scratch *s, struct node **n) {
         }
     }
     a->token = token;
+    if (spec_behind(s->cmd, token) >= 0) a->key_spec = spec_behind(s->cmd, token);
     a->since = since_of(s->cmd, token);
     return a;
 }

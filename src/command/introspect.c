@@ -109,23 +109,28 @@ static void put_spec(struct resp_writer *w, const struct key_spec *k) {
     resp_text(w, "begin_search");
     resp_map(w, 2);
     resp_text(w, "type");
-    resp_text(w, "index");
+    resp_text(w, k->how == KEYS_KEYWORD ? "keyword" : "index");
     resp_text(w, "spec");
-    resp_map(w, 1);
-    resp_text(w, "index");
+    resp_map(w, k->how == KEYS_KEYWORD ? 2 : 1);
+    if (k->how == KEYS_KEYWORD) {
+        resp_text(w, "keyword");
+        resp_text(w, k->word);
+    }
+    resp_text(w, k->how == KEYS_KEYWORD ? "startfrom" : "index");
     resp_int(w, k->first);
+    bool range = k->how != KEYS_NUMKEYS;
     resp_text(w, "find_keys");
     resp_map(w, 2);
     resp_text(w, "type");
-    resp_text(w, k->how == KEYS_RANGE ? "range" : "keynum");
+    resp_text(w, range ? "range" : "keynum");
     resp_text(w, "spec");
     resp_map(w, 3);
-    resp_text(w, k->how == KEYS_RANGE ? "lastkey" : "keynumidx");
-    resp_int(w, k->how == KEYS_RANGE ? k->last : 0);
-    resp_text(w, k->how == KEYS_RANGE ? "keystep" : "firstkey");
-    resp_int(w, k->how == KEYS_RANGE ? k->step : 1);
-    resp_text(w, k->how == KEYS_RANGE ? "limit" : "keystep");
-    resp_int(w, k->how == KEYS_RANGE ? 0 : k->step);
+    resp_text(w, range ? "lastkey" : "keynumidx");
+    resp_int(w, range ? k->last : 0);
+    resp_text(w, range ? "keystep" : "firstkey");
+    resp_int(w, range ? k->step : 1);
+    resp_text(w, range ? "limit" : "keystep");
+    resp_int(w, range ? 0 : k->step);
 }
 
 static void put_tips(struct resp_writer *w, const char *tips) {

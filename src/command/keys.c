@@ -32,6 +32,27 @@ static bool find_counted(const struct key_spec *k, const struct slice *argv, int
     return true;
 }
 
+/* Redis takes the first of these keywords where it looks for keys, and the last where it runs the command: here all are found. */
+static bool find_keyword(const struct key_spec *k, const struct slice *argv, int argc, struct found *f) {
+    for (int i = k->first; i + 1 < argc; i++)
+        if (slice_is(argv[i], k->word)) found_add(f, i + 1, k->flags);
+    return true;
+}
+
+static bool find_by(const struct key_spec *k, const struct slice *argv, int argc, struct found *f) {
+    switch (k->how) {
+    case KEYS_RANGE:
+        return find_range(k, argc, f);
+    case KEYS_NUMKEYS:
+        return find_counted(k, argv, argc, f);
+    case KEYS_KEYWORD:
+        return find_keyword(k, argv, argc, f);
+    case KEYS_NONE:
+        break;
+    }
+    return false;
+}
+
 int command_keys_flags(const struct command *c, const struct slice *argv, int argc, int *at, unsigned *flags, int max) {
     if (c->find_keys) {
         int n = c->find_keys(argv, argc, at, max);
@@ -42,8 +63,7 @@ int command_keys_flags(const struct command *c, const struct slice *argv, int ar
     for (int i = 0; i < COMMAND_SPECS && c->keys[i].how != KEYS_NONE; i++) {
         const struct key_spec *k = &c->keys[i];
         if (k->flags & K_NOT_KEY) continue;
-        bool ok = k->how == KEYS_RANGE ? find_range(k, argc, &f) : find_counted(k, argv, argc, &f);
-        if (!ok) return -1;
+        if (!find_by(k, argv, argc, &f)) return -1;
     }
     return f.n < max ? f.n : max;
 }

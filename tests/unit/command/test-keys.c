@@ -71,6 +71,20 @@ Test(keys, not_a_key) {
     cr_assert_eq(KEYS(&c, "spublish", "a"), 0);
 }
 
+Test(keys, behind_keywords) {
+    struct command c = {.keys = {{KEYS_RANGE, 1, 0, 1, K_RO}, {KEYS_KEYWORD, 3, 0, 1, K_OW, "STORE"},
+                            {KEYS_KEYWORD, 3, 0, 1, K_RW, "STOREDIST"}}};
+    cr_assert_eq(KEYS(&c, "find", "STORE", "STORE"), 1, "too early, and too late to have one behind it");
+    cr_assert_eq(KEYS(&c, "find", "a", "x", "storedist", "b", "STORE", "c", "store"), 3);
+    cr_assert_eq(at[1], 6);
+    cr_assert_eq(flags[1], K_OW);
+    cr_assert_eq(at[2], 4);
+    cr_assert_eq(flags[2], K_RW);
+    cr_assert_eq(KEYS(&c, "find", "a", "x", "STORE", "b", "STORE", "c"), 3, "whichever of them is used");
+    cr_assert_eq(at[1], 4);
+    cr_assert_eq(at[2], 6);
+}
+
 static int after_store(const struct slice *argv, int argc, int *to, int max) {
     int n = 0;
     if (n < max) to[n] = 1;

@@ -2,6 +2,7 @@ if HAVE_CRITERION
 check_PROGRAMS += test-type
 TESTS += test-type
 test_type_SOURCES = \
+  %D%/test-geohash.c \
   %D%/test-members.c
 test_type_CFLAGS = $(UNIT_CFLAGS)
 test_type_LDADD = libtype.a libbase.a $(UNIT_LIBS)
