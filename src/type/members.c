@@ -1,4 +1,9 @@
-/* A bucket:  [used 4][n 2][size 2] records ... -> free <- ... tags
+/* Buckets have numbers from N to 2N - 1, N being how many there are, and cover hashes in that order. To grow, bucket N becomes
+ * 2N and 2N + 1; to shrink, the last two become one. With hashes spread along a curve that is nearly exponential, buckets are at
+ * any moment between 3/4 and 3/2 of the mean, in the same mixture: so blocks that become free in growing are of sizes that are
+ * taken again, and what the allocator holds is what is used.
+ *
+ * A bucket:  [used 4][n 2][size 2] records ... -> free <- ... tags
  *
  * Tag i (a byte of the hash) is the i-th byte from the block's end, so that neither records nor tags move when one is added, and
  * a search compares eight tags at a time. A record, found by stepping over those before it, is one of
@@ -24,7 +29,9 @@
 #define DUE_SIZE 6
 #define NEVER INT64_MAX
 #define WIDEST 2048 /* more records in one bucket would be thousands of equal hashes under a random seed */
-#define CURSOR_BITS 53 /* a client may keep it in a double */
+#define POSITION_BITS 53 /* a client may keep it in a double */
+
+typedef unsigned wide __attribute__((mode(TI)));
 
 struct bucket {
     uint32_t used; /* bytes of records */
@@ -43,7 +50,8 @@ struct members {
     bool values, mark;
     uint32_t widest; /* no bucket has ever had more records since there was but one */
     uint64_t seed;
-    size_t count, buckets, mask; /* mask: the bits of a hash that the furthest split buckets go by */
+    size_t count, buckets;
+    unsigned shift; /* 62 - floor(log2(buckets)) */
     size_t bytes, longs, deadlines;
     struct part *part;
     size_t parts_room, first_room;
@@ -56,11 +64,27 @@ struct members {
 };
 
 static uint64_t hash_of(const struct members *m, struct slice name) { return hash_bytes(name.p, name.n, m->seed); }
-static inline uint8_t tag_of(uint64_t hash) { return (uint8_t)(hash >> 56); }
+static inline uint8_t tag_of(uint64_t hash) { return (uint8_t)hash; }
+static inline uint64_t position_of(uint64_t hash) { return hash >> (64 - POSITION_BITS); }
 
+/* 2^62 times about 2^u, where u = position / 2^53: 1 + u (11 + 5 u) / 16, which is never more than a hundredth off. */
+static inline uint64_t curve(uint64_t position) {
+    return (1ull << 62) + (uint64_t)((wide)position * (11 * (1ull << POSITION_BITS) + 5 * position) >> 48);
+}
+
+/* The number of the bucket that covers a position: from `buckets` to twice that. *shift: number = curve >> *shift. */
+static inline uint64_t number_of(const struct members *m, uint64_t position, unsigned *shift) {
+    uint64_t at = curve(position), i = at >> m->shift;
+    bool was_split = i < m->buckets;
+    *shift = m->shift - was_split;
+    return at >> *shift;
+}
+
+/* Bucket i lies where i / 2 lay before it was split, if i is even; the odd ones come at the end. */
+static inline size_t place_of_number(uint64_t i) { return i >> __builtin_ctzll(i) >> 1; }
 static inline size_t place_of(const struct members *m, uint64_t hash) {
-    size_t i = hash & m->mask;
-    return i < m->buckets ? i : i & m->mask >> 1;
+    unsigned shift;
+    return place_of_number(number_of(m, position_of(hash), &shift));
 }
 
 static inline struct part *part_of(const struct members *m, size_t i) { return &m->part[i >> PART_BITS]; }
@@ -297,9 +321,11 @@ static void first_resize(struct members *m, size_t room) {
     m->first_room = room;
 }
 
+static unsigned shift_for(size_t buckets) { return (unsigned)__builtin_clzll(buckets) - 1; }
+
 static void add_place(struct members *m) {
     size_t i = m->buckets++;
-    if (i > m->mask) m->mask = m->mask * 2 + 1;
+    m->shift = shift_for(m->buckets);
     if (i < PART) {
         if (i >= m->first_room) first_resize(m, i * 2);
     } else if (!(i & (PART - 1))) {
@@ -317,18 +343,17 @@ static void add_place(struct members *m) {
 
 static void take_place(struct members *m) {
     size_t i = --m->buckets;
-    if (m->mask && m->buckets - 1 <= m->mask >> 1) m->mask >>= 1;
+    if (i) m->shift = shift_for(i);
     if (i && !(i & (PART - 1))) {
         m->bytes -= PART * sizeof(struct bucket *);
         mem_free(MEM_DATA, part_of(m, i)->bucket);
     }
 }
 
-/* One more bucket, with what of its partner's hashes ends in its number. */
+/* Bucket `buckets` becomes two of twice its number, the second of which is at a new place. */
 static void split(struct members *m) {
-    size_t to = m->buckets;
+    size_t to = m->buckets, from = place_of_number(to);
     add_place(m);
-    size_t from = to & m->mask >> 1;
     struct bucket *b = *slot_of(m, from);
     if (!b) return;
     if (part_of(m, from)->earliest != NEVER) note_due(m, to, part_of(m, from)->earliest);
@@ -339,7 +364,7 @@ static void split(struct members *m) {
         struct member have;
         read_record(p, m->values, &have);
         size_t size = record_size(p, m->values);
-        side[i] = (hash_of(m, have.name) & m->mask) == to;
+        side[i] = place_of(m, hash_of(m, have.name)) == to;
         used[side[i]] += size;
         n[side[i]]++;
         p += size;
@@ -359,7 +384,7 @@ static void split(struct members *m) {
 
 /* One bucket less: the last one's records go back to its partner. */
 static void merge(struct members *m) {
-    size_t from = m->buckets - 1, to = from & m->mask >> 1;
+    size_t from = m->buckets - 1, to = place_of_number(from);
     struct bucket *b = *slot_of(m, from), **slot = slot_of(m, to);
     if (part_of(m, from)->earliest != NEVER) note_due(m, to, part_of(m, from)->earliest);
     if (!*slot) {
@@ -382,7 +407,7 @@ static void shrink(struct members *m) {
 
 struct members *members_new(uint64_t seed, bool values) {
     struct members *m = mem_alloc(MEM_DATA, sizeof *m);
-    *m = (struct members){.values = values, .seed = seed, .buckets = 1, .parts_room = 1, .earliest = NEVER};
+    *m = (struct members){.values = values, .seed = seed, .buckets = 1, .shift = 62, .parts_room = 1, .earliest = NEVER};
     value_object_init(m);
     m->part = mem_alloc(MEM_DATA, sizeof *m->part);
     m->part[0] = (struct part){NULL, NEVER};
@@ -500,20 +525,15 @@ bool members_next_due(const struct members *m, struct members_at *at, int64_t no
     }
 }
 
-static uint64_t reversed(uint64_t v) {
-    v = (v & 0x5555555555555555ull) << 1 | (v >> 1 & 0x5555555555555555ull);
-    v = (v & 0x3333333333333333ull) << 2 | (v >> 2 & 0x3333333333333333ull);
-    v = (v & 0x0f0f0f0f0f0f0f0full) << 4 | (v >> 4 & 0x0f0f0f0f0f0f0f0full);
-    return __builtin_bswap64(v);
-}
-
-/* How many bits of a hash say that it belongs to bucket i. */
-static unsigned depth_of(const struct members *m, size_t i) {
-    unsigned depth = (unsigned)__builtin_popcountll(m->mask);
-    if (!depth) return 0;
-    size_t half = m->mask >> 1;
-    /* Of two partners both are split, or the lower one stands for both. */
-    return i > half || (i | (half + 1)) < m->buckets ? depth : depth - 1;
+/* The first position whose curve is at least `at`. */
+static uint64_t position_where(uint64_t at) {
+    uint64_t low = 0, high = 1ull << POSITION_BITS;
+    while (low < high) {
+        uint64_t middle = (low + high) / 2;
+        if (curve(middle) < at) low = middle + 1;
+        else high = middle;
+    }
+    return low;
 }
 
 static void show_bucket(const struct members *m, const struct bucket *b, members_each *each, void *arg) {
@@ -527,17 +547,17 @@ static void show_bucket(const struct members *m, const struct bucket *b, members
 }
 
 uint64_t members_scan(const struct members *m, uint64_t cursor, size_t count, members_each *each, void *arg) {
-    uint64_t at = cursor << (64 - CURSOR_BITS);
+    cursor &= (1ull << POSITION_BITS) - 1;
     for (size_t shown = 0, empty = 0;;) {
-        size_t i = place_of(m, reversed(at));
-        const struct bucket *b = *slot_of(m, i);
+        unsigned shift;
+        uint64_t i = number_of(m, cursor, &shift);
+        const struct bucket *b = *slot_of(m, place_of_number(i));
         if (b) show_bucket(m, b, each, arg);
         shown += b ? b->n : 0;
         empty += !b;
-        uint64_t span = 1ull << (63 - depth_of(m, i)) << 1, start = span ? at & ~(span - 1) : 0;
-        if (!span || !(start + span)) return 0;
-        at = start + span;
-        if (shown >= count || empty >= 10 * count) return at >> (64 - CURSOR_BITS);
+        if (i + 1 >= 1ull << (63 - shift)) return 0;
+        cursor = position_where((i + 1) << shift);
+        if (shown >= count || empty >= 10 * count) return cursor;
     }
 }
 
@@ -696,7 +716,7 @@ static const char *check_bucket(const struct members *m, size_t i, struct sums *
 
 const char *members_check(const struct members *m) {
     struct sums s = {.earliest = NEVER};
-    if (!m->buckets || m->buckets - 1 > m->mask || (m->mask && m->buckets - 1 <= m->mask >> 1)) return "the mask does not fit the buckets";
+    if (!m->buckets || m->shift != shift_for(m->buckets)) return "the shift does not fit the buckets";
     for (size_t i = 0; i < m->buckets; i++) {
         const char *wrong = check_bucket(m, i, &s);
         if (wrong) return wrong;

@@ -1,10 +1,10 @@
 /* members: byte strings, each once, with a value's bytes or none, found by hash: the large form of hashes and sets.
  *
- * Linear hashing (Litwin, 1980): buckets are added and taken away one at a time, in order, as the count grows and shrinks, so no
- * operation ever rehashes the whole. A bucket is one block of the allocator in which its records lie packed, a byte of each one's
- * hash at the block's end; there is no overflow: a bucket's block is as large as it must be. Long records lie in blocks of their
- * own. The bucket of a hash covers a range of bit-reversed hashes, so a cursor is a position among those, and survives growth
- * and shrinking.
+ * Linear hashing (Litwin, 1980) with Spiral Storage's even mixture of sizes (Martin, 1979): buckets are added and taken away one
+ * at a time, in order, as the count grows and shrinks, so no operation ever rehashes the whole. A bucket is one block of the
+ * allocator in which its records lie packed, a byte of each one's hash at the block's end; there is no overflow: a bucket's block
+ * is as large as it must be. Long records lie in blocks of their own. A bucket covers a range of hashes, so a cursor is a
+ * position among those, and survives growth and shrinking.
  * Deadlines: a lower bound is kept for each group of 128 buckets and for all, so that a sweep passes by what is not due.
  * Thread rule and ownership: as type/home.h.
  */
