@@ -1,5 +1,6 @@
 noinst_LIBRARIES += libbase.a
 libbase_a_SOURCES = \
+  %D%/bits.c %D%/bits.h \
   %D%/buf.c %D%/buf.h \
   %D%/chain.c %D%/chain.h \
   %D%/clock.c %D%/clock.h \

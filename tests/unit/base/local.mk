@@ -2,6 +2,7 @@ if HAVE_CRITERION
 check_PROGRAMS += test-base
 TESTS += test-base
 test_base_SOURCES = \
+  %D%/test-bits.c \
   %D%/test-buf.c \
   %D%/test-chain.c \
   %D%/test-clock.c \
