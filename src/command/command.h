@@ -65,6 +65,8 @@ struct command {
     const struct command *sub;  /* ends with a NULL name; may be NULL */
     /* For keys that no spec finds (SORT ... STORE): argument indexes to `at`, at most `max`; returns how many, -1: bad syntax. */
     int (*find_keys)(const struct slice *argv, int argc, int *at, int max);
+    /* The enum key_flag bits of the key at argument `at`, where they go by the other words; NULL: as the specs say. */
+    unsigned (*key_flags)(const struct slice *argv, int argc, int at);
     /* Set by command_start in the joined rows; families leave them out. */
     unsigned number;
     int only_key;               /* index of the one key that a command always has at the same place; 0: ask command_keys */
@@ -101,5 +103,6 @@ const struct command *command_rows_latency(void);
 const struct command *command_rows_server(void);
 const struct command *command_rows_introspect(void); /* COMMAND, INFO, MEMORY, DEBUG */
 const struct command *command_rows_config(void);
+const struct command *command_rows_bitmap(void);
 
 #endif

@@ -131,7 +131,8 @@ struct word_type {
 };
 
 static const struct word_type word_types[] = {
-    {"INCRBYFLOAT", "increment", "double"},
+    {"INCRBYFLOAT", "increment", "double"}, {"SETBIT", "value", "integer"}, {"BITFIELD", "value", "integer"},
+    {"BITPOS", "bit", "integer"},
     {NULL, "client-id", "integer"}, {NULL, "clientid", "integer"}, {NULL, "count", "integer"}, {NULL, "cursor", "integer"},
     {NULL, "db", "integer"}, {NULL, "decrement", "integer"}, {NULL, "destination-db", "integer"}, {NULL, "end", "integer"},
     {NULL, "increment", "integer"}, {NULL, "index", "integer"}, {NULL, "index1", "integer"}, {NULL, "index2", "integer"},
@@ -265,16 +266,17 @@ static bool say_again(struct sequence *alternatives) {
 
 static struct arg *one_of(struct scratch *s, struct sequence *alternatives) {
     struct arg *first = NULL, **tail = &first;
-    int begin = s->position;
+    int begin = s->position, end = -1;
     bool multiple = alternatives->next && say_again(alternatives);
     for (; alternatives; alternatives = alternatives->next) {
         s->position = begin;
         struct arg *a = arguments(s, alternatives);
         if (a->next) a = block_of(s, a);
         *tail = a;
+        end = tail == &first || end == s->position ? s->position : -1; /* known where all alternatives are as long */
         tail = &a->next;
     }
-    s->position = -1;
+    s->position = end;
     if (!first->next) return first;
     struct arg *out = new_arg(s, "oneof", group_name(s, first));
     out->inside = first;

@@ -53,7 +53,7 @@ static bool find_by(const struct key_spec *k, const struct slice *argv, int argc
     return false;
 }
 
-int command_keys_flags(const struct command *c, const struct slice *argv, int argc, int *at, unsigned *flags, int max) {
+static int find_keys(const struct command *c, const struct slice *argv, int argc, int *at, unsigned *flags, int max) {
     if (c->find_keys) {
         int n = c->find_keys(argv, argc, at, max);
         for (int i = 0; flags && i < n && i < max; i++) flags[i] = c->keys[0].flags;
@@ -66,6 +66,12 @@ int command_keys_flags(const struct command *c, const struct slice *argv, int ar
         if (!find_by(k, argv, argc, &f)) return -1;
     }
     return f.n < max ? f.n : max;
+}
+
+int command_keys_flags(const struct command *c, const struct slice *argv, int argc, int *at, unsigned *flags, int max) {
+    int n = find_keys(c, argv, argc, at, flags, max);
+    for (int i = 0; flags && c->key_flags && i < n && i < max; i++) flags[i] = c->key_flags(argv, argc, at[i]);
+    return n;
 }
 
 int command_keys(const struct command *c, const struct slice *argv, int argc, int *at, int max) {

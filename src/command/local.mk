@@ -2,6 +2,8 @@ noinst_LIBRARIES += libcommand.a
 libcommand_a_SOURCES = \
   %D%/admin.h \
   %D%/batch.c %D%/batch.h \
+  %D%/bitfield.c \
+  %D%/bitmap.c %D%/bitmap.h \
   %D%/call.c %D%/call.h \
   %D%/client.c \
   %D%/clients.c %D%/clients.h \

@@ -124,6 +124,18 @@ char *view_edit(struct view *v, const struct key *k, struct entry *e, size_t n, 
     return bytes;
 }
 
+char *view_edit_here(const struct entry *e, size_t n) {
+    if (entry_form(e) != FORM_RAW || entry_pinned(e)) return NULL;
+    struct slice v = entry_value(e);
+    return v.n >= n ? (char *)(uintptr_t)v.p : NULL;
+}
+
+void view_put(struct view *v, const struct key *k, struct entry *made) {
+    struct spot at;
+    struct entry *old = view_find(v, k, &at);
+    view_place(v, k, at, old, made);
+}
+
 bool view_delete(struct view *v, const struct key *k) {
     struct spot at;
     struct entry *e = view_find(v, k, &at);

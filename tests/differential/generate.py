@@ -13,7 +13,7 @@ class Generator:
     def __init__(self, family, seed):
         self.random = random.Random(f'{family}:{seed}')
         self.make = {'strings': self.strings, 'numbers': self.numbers, 'keys': self.keys, 'expiry': self.expiry,
-                     'databases': self.databases, 'errors': self.errors}[family]
+                     'databases': self.databases, 'errors': self.errors, 'bitmaps': self.bitmaps}[family]
 
     def step(self):
         words = [w if isinstance(w, bytes) else str(w).encode() for w in self.make()]
@@ -178,10 +178,52 @@ class Generator:
             ['RENAME', k(), k()], ['TTL', k()], ['SET', k(), '1'],
             self.one(['FLUSHDB'], ['FLUSHDB', 'ASYNC'], ['FLUSHDB', 'SYNC'], ['FLUSHALL'], ['FLUSHDB', 'X'], ['DBSIZE'], ['DBSIZE']))
 
+    def bit_range(self):
+        words = [self.offset()] if self.chance(0.7) else []
+        if words and self.chance(0.9):
+            words.append(self.offset())
+            if self.chance(0.6):
+                words.append(self.one('BIT', 'BIT', 'BYTE', 'bit', 'byte', 'FOO') if self.chance(0.95) else self.odd_number())
+        return words
+
+    def bit_offset(self):
+        if self.chance(0.05):
+            return self.one(-1, 4294967296, '#0', self.odd_number(), 2**62)
+        return self.one(0, 1, 7, 8, 63, 64, 65, 100, self.random.randint(0, 600), self.random.randint(0, 600), self.random.randint(0, 3000))
+
+    def bitfield(self):
+        words = []
+        for _ in range(self.one(0, 1, 1, 2, 3, 5)):
+            kind = self.one('GET', 'SET', 'INCRBY', 'get', 'incrby')
+            width = self.one(1, 2, 3, 5, 8, 16, 31, 32, 33, 62, 63, 64, self.random.randint(1, 64))
+            if self.chance(0.3):
+                words += ['OVERFLOW', self.one('WRAP', 'SAT', 'FAIL', 'sat', 'fail', 'wrap') if self.chance(0.98) else 'NONE']
+            type_ = self.one('i', 'u') + str(width) if self.chance(0.98) else self.one('u64', 'i65', 'i0', 'x8', 'u', '')
+            words += [kind, type_, self.bit_offset() if self.chance(0.7) else f'#{self.random.randint(0, 20)}']
+            if kind.lower() != 'get':
+                words.append(self.number() if self.chance(0.5) else self.random.randint(-2**width, 2**width) % 2**63)
+        return words
+
+    def bitmaps(self):
+        k = self.key
+        return self.one(
+            ['SETBIT', k(), self.bit_offset(), self.one(0, 1) if self.chance(0.97) else self.one(2, -1, 'x')],
+            ['SETBIT', k(), self.bit_offset(), self.one(0, 1)], ['GETBIT', k(), self.bit_offset()],
+            ['BITCOUNT', k()] + self.bit_range(), ['BITCOUNT', k()] + self.bit_range(),
+            ['BITPOS', k(), self.one(0, 1) if self.chance(0.97) else self.one(2, 'x')] + self.bit_range(),
+            ['BITPOS', k(), self.one(0, 1)] + self.bit_range(),
+            ['BITOP', self.one('AND', 'OR', 'XOR', 'and', 'xor'), k()] + self.keys_list(5), ['BITOP', 'NOT', k()] + self.keys_list(1),
+            ['BITOP', self.one('NOT', 'FOO', 'AND'), k()] + self.keys_list(2),
+            ['BITFIELD', k()] + self.bitfield(), ['BITFIELD', k()] + self.bitfield(), ['BITFIELD_RO', k()] + self.bitfield(),
+            ['GET', k()], ['STRLEN', k()], ['OBJECT', 'ENCODING', k()], ['DEL'] + self.keys_list(2),
+            ['SET', k(), self.one(b'\xff' * self.random.randint(0, 40), b'\0' * self.random.randint(0, 40), self.value(), self.number())],
+            ['SET', k(), self.value(), 'EX', '1000'], ['TTL', k()],
+            ['SETRANGE', k(), self.random.randint(0, 100), self.one(b'\xff' * 30, b'\0\x01')])
+
     def errors(self):
         """Right commands with words taken away, added, or spoilt; no word that would let a key expire while we look."""
         words = [str(w) if not isinstance(w, bytes) else w for w in self.one(
-            self.strings, self.numbers, self.keys, self.expiry)()]
+            self.strings, self.numbers, self.keys, self.expiry, self.bitmaps)()]
         for _ in range(self.random.randint(1, 2)):
             how = self.random.randrange(5)
             if how == 0 and len(words) > 1:
