@@ -37,7 +37,7 @@ enum key_search {
     KEYS_NONE,
     KEYS_RANGE,   /* begin at `first`; last relative as below */
     KEYS_NUMKEYS, /* count at `first`, keys behind */
-    KEYS_KEYWORD, /* one behind each `word` from `first` on */
+    KEYS_KEYWORD, /* one behind each of the spec's keywords from `first` on */
 };
 
 struct key_spec {
@@ -46,7 +46,6 @@ struct key_spec {
     int last;    /* RANGE: last key relative to first if >= 0, else from the end (-1: last argument) */
     int step;
     unsigned flags;
-    const char *word;
 };
 
 #define COMMAND_SPECS 3
@@ -56,6 +55,7 @@ struct command {
     int arity;                  /* as Redis counts: the name included, negative: at least */
     unsigned flags, categories;
     struct key_spec keys[COMMAND_SPECS];
+    const char *keywords[COMMAND_SPECS]; /* of the specs that search for one */
     void (*run)(struct call *c);
     const char *group, *since, *complexity, *summary;
     const char *syntax;         /* arguments in redis.io's notation; COMMAND DOCS makes its tree of it */

@@ -297,7 +297,7 @@ static struct slice token_name(struct scratch *s, struct slice token) {
 /* The spec whose keys are behind this token; -1: there is none. */
 static int spec_behind(const struct command *cmd, struct slice token) {
     for (int i = 0; i < COMMAND_SPECS; i++)
-        if (cmd->keys[i].how == KEYS_KEYWORD && same(token, cmd->keys[i].word)) return i;
+        if (cmd->keys[i].how == KEYS_KEYWORD && same(token, cmd->keywords[i])) return i;
     return -1;
 }
 

@@ -102,7 +102,8 @@ static struct legacy_range legacy_range(const struct command *cmd) {
     return out;
 }
 
-static void put_spec(struct resp_writer *w, const struct key_spec *k) {
+static void put_spec(struct resp_writer *w, const struct command *cmd, unsigned spec) {
+    const struct key_spec *k = &cmd->keys[spec];
     resp_map(w, 3);
     resp_text(w, "flags");
     put_words(w, k->flags, WORDS(key_words));
@@ -114,7 +115,7 @@ static void put_spec(struct resp_writer *w, const struct key_spec *k) {
     resp_map(w, k->how == KEYS_KEYWORD ? 2 : 1);
     if (k->how == KEYS_KEYWORD) {
         resp_text(w, "keyword");
-        resp_text(w, k->word);
+        resp_text(w, cmd->keywords[spec]);
     }
     resp_text(w, k->how == KEYS_KEYWORD ? "startfrom" : "index");
     resp_int(w, k->first);
@@ -168,7 +169,7 @@ static void put_command(struct resp_writer *w, const struct command *cmd) {
     put_words(w, categories_of(cmd), WORDS(category_words));
     put_tips(w, cmd->tips);
     resp_set(w, specs_of(cmd));
-    for (unsigned i = 0; i < specs_of(cmd); i++) put_spec(w, &cmd->keys[i]);
+    for (unsigned i = 0; i < specs_of(cmd); i++) put_spec(w, cmd, i);
     if (!cmd->sub) { /* Redis: an empty set, but an array where there are some */
         resp_set(w, 0);
         return;

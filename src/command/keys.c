@@ -33,20 +33,21 @@ static bool find_counted(const struct key_spec *k, const struct slice *argv, int
 }
 
 /* Redis takes the first of these keywords where it looks for keys, and the last where it runs the command: here all are found. */
-static bool find_keyword(const struct key_spec *k, const struct slice *argv, int argc, struct found *f) {
+static bool find_keyword(const struct key_spec *k, const char *word, const struct slice *argv, int argc, struct found *f) {
     for (int i = k->first; i + 1 < argc; i++)
-        if (slice_is(argv[i], k->word)) found_add(f, i + 1, k->flags);
+        if (slice_is(argv[i], word)) found_add(f, i + 1, k->flags);
     return true;
 }
 
-static bool find_by(const struct key_spec *k, const struct slice *argv, int argc, struct found *f) {
+static bool find_by(const struct command *c, int spec, const struct slice *argv, int argc, struct found *f) {
+    const struct key_spec *k = &c->keys[spec];
     switch (k->how) {
     case KEYS_RANGE:
         return find_range(k, argc, f);
     case KEYS_NUMKEYS:
         return find_counted(k, argv, argc, f);
     case KEYS_KEYWORD:
-        return find_keyword(k, argv, argc, f);
+        return find_keyword(k, c->keywords[spec], argv, argc, f);
     case KEYS_NONE:
         break;
     }
@@ -61,9 +62,8 @@ static int find_keys(const struct command *c, const struct slice *argv, int argc
     }
     struct found f = {at, flags, 0, max};
     for (int i = 0; i < COMMAND_SPECS && c->keys[i].how != KEYS_NONE; i++) {
-        const struct key_spec *k = &c->keys[i];
-        if (k->flags & K_NOT_KEY) continue;
-        if (!find_by(k, argv, argc, &f)) return -1;
+        if (c->keys[i].flags & K_NOT_KEY) continue;
+        if (!find_by(c, i, argv, argc, &f)) return -1;
     }
     return f.n < max ? f.n : max;
 }

@@ -72,8 +72,8 @@ Test(keys, not_a_key) {
 }
 
 Test(keys, behind_keywords) {
-    struct command c = {.keys = {{KEYS_RANGE, 1, 0, 1, K_RO}, {KEYS_KEYWORD, 3, 0, 1, K_OW, "STORE"},
-                            {KEYS_KEYWORD, 3, 0, 1, K_RW, "STOREDIST"}}};
+    struct command c = {.keys = {{KEYS_RANGE, 1, 0, 1, K_RO}, {KEYS_KEYWORD, 3, 0, 1, K_OW}, {KEYS_KEYWORD, 3, 0, 1, K_RW}},
+        .keywords = {NULL, "STORE", "STOREDIST"}};
     cr_assert_eq(KEYS(&c, "find", "STORE", "STORE"), 1, "too early, and too late to have one behind it");
     cr_assert_eq(KEYS(&c, "find", "a", "x", "storedist", "b", "STORE", "c", "store"), 3);
     cr_assert_eq(at[1], 6);

@@ -59,8 +59,8 @@ Test(geohash, known_places) {
 }
 
 Test(geohash, what_is_no_place) {
-    static const struct geohash_place bad[] = {{180.1, 0}, {-180.1, 0}, {0, 85.0512}, {0, -85.0512}, {INFINITY, 0}, {0, -INFINITY},
-        {0, NAN}, {NAN, 0}};
+    static const struct geohash_place bad[] = {{180.1, 0}, {-180.1, 0}, {0, 85.0512}, {0, -85.0512}, {INFINITY, 0},
+        {0, -INFINITY}, {0, NAN}, {NAN, 0}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) cr_assert_not(geohash_valid(bad[i]), "%zu", i);
     /* Any score is decoded to a place of the map. */
     static const double odd[] = {-1, 1.5, 1e300, -1e300, INFINITY, -INFINITY, 9223372036854775808.0, 18446744073709549568.0,
@@ -95,7 +95,8 @@ static struct geohash_area random_area(double most) {
 static struct geohash_place near_to(const struct geohash_area *a) {
     double reach = (a->box ? fmax(a->width, a->height) / 2 : a->radius) / 111000 * 1.1;
     double squeeze = cos(a->middle.lat * M_PI / 180);
-    struct geohash_place p = {a->middle.lon + random_between(-reach, reach) / squeeze, a->middle.lat + random_between(-reach, reach)};
+    struct geohash_place p = {
+        a->middle.lon + random_between(-reach, reach) / squeeze, a->middle.lat + random_between(-reach, reach)};
     if (p.lon > 180) p.lon -= 360;
     if (p.lon < -180) p.lon += 360;
     p.lat = fmax(-85, fmin(85, p.lat));
