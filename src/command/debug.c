@@ -207,7 +207,7 @@ static void object_run(struct call *c) {
     struct entry *e = debugged(c);
     if (!e) return;
     char text[256];
-    bool lfu = c->v.policy.kind & POLICY_LFU;
+    bool lfu = c->v.policy.kind & POLICY_COUNTS;
     uint32_t word = entry_access(e);
     int64_t idle = lfu ? 0 : policy_idle_ms(&c->v.policy, word) / 1000;
     if (!lfu) word = (uint32_t)(c->v.now / 1000 - idle); /* Redis's clock is in seconds */

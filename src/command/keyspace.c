@@ -110,7 +110,7 @@ static void run_copy(struct call *c) {
     if (!call_room(c, view_room_for(&target, &c->key[1], n))) return;
     view_copy(&c->v, e, &target, &c->key[1]);
     c->v.born |= target.born;
-    entry_set_access(view_peek(&target, &c->key[1]), policy_born(&target.policy)); /* used by nobody yet */
+    entry_set_access(view_peek(&target, &c->key[1]), view_born(&target, &c->key[1])); /* used by nobody yet */
     resp_int(c->w, 1);
 }
 
@@ -192,7 +192,7 @@ static void object_encoding(struct call *c) {
 static void object_freq(struct call *c) {
     struct entry *e = object_of(c);
     if (!e) return;
-    if (c->v.policy.kind & POLICY_LFU)
+    if (c->v.policy.kind & POLICY_COUNTS)
         resp_int(c->w, policy_frequency(&c->v.policy, entry_access(e)));
     else
         reply_error(c,
@@ -204,7 +204,7 @@ static void object_freq(struct call *c) {
 static void object_idletime(struct call *c) {
     struct entry *e = object_of(c);
     if (!e) return;
-    if (c->v.policy.kind & POLICY_LFU)
+    if (c->v.policy.kind & POLICY_COUNTS)
         reply_error(c,
             "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching "
             "between policies at runtime LRU and LFU data will take some time to adjust.");
@@ -220,7 +220,7 @@ int keyspace_refcount(struct call *c, struct entry *e) {
     bool shared =
         entry_type(e) == VALUE_STRING && !strcmp(entry_encoding(e), "int") && num_i64(entry_value(e), &v) &&
         v >= 0 && v < 10000 &&
-        (!option_get(&config->maxmemory) || !(option_get(&config->policy) & (POLICY_LRU | POLICY_LFU)));
+        (!option_get(&config->maxmemory) || !(option_get(&config->policy) & (POLICY_LRU | POLICY_COUNTS)));
     return shared ? INT32_MAX : 1;
 }
 

@@ -33,7 +33,7 @@ static const struct option_word facility_words[] = {{"user", LOG_USER}, {"local0
     {"local6", LOG_LOCAL6}, {"local7", LOG_LOCAL7}, {0}};
 static const struct option_word policy_words[] = {{"volatile-lru", POLICY_VOLATILE_LRU}, {"volatile-lfu", POLICY_VOLATILE_LFU},
     {"volatile-random", POLICY_VOLATILE_RANDOM}, {"volatile-ttl", POLICY_VOLATILE_TTL}, {"allkeys-lru", POLICY_ALLKEYS_LRU},
-    {"allkeys-lfu", POLICY_ALLKEYS_LFU}, {"allkeys-random", POLICY_ALLKEYS_RANDOM}, {"noeviction", POLICY_NOEVICTION}, {0}};
+    {"allkeys-lfu", POLICY_ALLKEYS_LFU}, {"allkeys-random", POLICY_ALLKEYS_RANDOM}, {"allkeys-lhd", POLICY_ALLKEYS_LHD}, {"noeviction", POLICY_NOEVICTION}, {0}};
 static const struct option_word allow_words[] = {
     {"no", ENV_ALLOW_NO}, {"yes", ENV_ALLOW_YES}, {"local", ENV_ALLOW_LOCAL}, {0}};
 static const struct option_word oom_words[] = {
@@ -125,9 +125,10 @@ static const struct option_row store_rows[] = {
     {"maxmemory", OPTION_MEMORY, .max = INT64_MAX, .initial = "0", LIVE, M(maxmemory), .sample = "1gb",
         SAYS(MEMORY, "Most memory for keys, values and their index; used_memory stays at or under it after every command. "
                      "0: no limit. Units: k kb m mb g gb.")},
-    {"maxmemory-policy", OPTION_ENUM, .initial = "noeviction", .words = policy_words, LIVE, M(policy), .sample = "allkeys-lru",
+    {"maxmemory-policy", OPTION_ENUM, .initial = "noeviction", .words = policy_words, LIVE, M(policy), .sample = "allkeys-lhd",
         SAYS(MEMORY, "What goes when maxmemory is reached: of all keys, or of those with a TTL (volatile), the least recently "
-                     "used (lru), the least often used (lfu), any (random), the next to expire (ttl); or nothing, and writes "
+                     "used (lru), the least often used (lfu), any (random), the next to expire (ttl), or what promises the fewest "
+                     "hits for its bytes, as learned from the hits so far (allkeys-lhd: larder's own); or nothing, and writes "
                      "are refused (noeviction).")},
     {"lfu-log-factor", OPTION_INT, .max = INT32_MAX, .initial = "10", LIVE, M(lfu_log_factor),
         SAYS(MEMORY, "How slowly the counter of uses grows under the lfu policies: 10 tells up to about a million uses apart.")},

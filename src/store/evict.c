@@ -25,25 +25,45 @@ bool store_fits(const struct store *s, size_t n) {
     return !limit || mem_fits(limit, n + RESERVE, (unsigned)option_get(&s->config->threads));
 }
 
-/* The worst of a sample of one segment, in *at; NULL if nothing may go there. */
-static struct entry *evict_choose(struct segment *seg, const struct policy *p, struct spot *at) {
+/* Entries of a segment that may go, next to each other and fetched towards the processor; returns how many were found. */
+static unsigned evict_sample(const struct segment *seg, const struct policy *p, uint32_t *at) {
     uint32_t start = (uint32_t)(evict_random() >> 32) % seg->slots, seen = 0;
     uint32_t reach = seg->slots < REACH || !(p->kind & POLICY_ALL_KEYS) ? seg->slots : REACH;
-    struct entry *worst = NULL;
-    uint64_t rank = 0;
     for (uint32_t n = 0; n < reach && seen < SAMPLE; n++) {
         uint32_t i = start + n < seg->slots ? start + n : start + n - seg->slots;
         if (!seg->slot[i]) continue;
-        struct entry *e = segment_entry(seg->slot[i]);
-        int64_t deadline = entry_deadline(e);
-        if (!(p->kind & POLICY_ALL_KEYS) && !deadline) continue;
-        seen++;
-        uint64_t r = policy_rank(p, entry_access(e), deadline, evict_random());
-        if (deadline && deadline <= p->now) r = UINT64_MAX; /* what is over goes first */
-        if (worst && r <= rank) continue;
+        const struct entry *e = segment_entry(seg->slot[i]);
+        if (p->kind & POLICY_ALL_KEYS) __builtin_prefetch(e);
+        else if (!entry_deadline(e)) continue;
+        at[seen++] = i;
+    }
+    return seen;
+}
+
+/* Higher: goes sooner. */
+static uint64_t evict_rank(const struct policy *p, const struct entry *e, uint64_t clock) {
+    int64_t deadline = entry_deadline(e);
+    if (deadline && deadline <= p->now) return UINT64_MAX; /* what is over goes first */
+    if (!(p->kind & POLICY_LHD)) return policy_rank(p, entry_access(e), deadline, evict_random());
+    float rank = density_rank(p->density, clock, entry_access(e), store_cost(e));
+    uint32_t bits; /* of a positive number: in its order */
+    memcpy(&bits, &rank, sizeof bits);
+    return bits;
+}
+
+/* The worst of a sample of one segment, in *at; NULL if nothing may go there. */
+static struct entry *evict_choose(struct segment *seg, const struct policy *p, struct spot *at) {
+    uint32_t sample[SAMPLE];
+    unsigned n = evict_sample(seg, p, sample);
+    uint64_t highest = 0, clock = density_clock(p->density);
+    struct entry *worst = NULL;
+    for (unsigned k = 0; k < n; k++) {
+        struct entry *e = segment_entry(seg->slot[sample[k]]);
+        uint64_t rank = evict_rank(p, e, clock);
+        if (worst && rank <= highest) continue;
         worst = e;
-        rank = r;
-        *at = (struct spot){seg, i};
+        highest = rank;
+        *at = (struct spot){seg, sample[k]};
     }
     return worst;
 }
@@ -51,6 +71,17 @@ static struct entry *evict_choose(struct segment *seg, const struct policy *p, s
 /* Keys of a table that may go. */
 static uint64_t evict_keys(const struct table *t, const struct policy *p) {
     return counter_get(p->kind & POLICY_ALL_KEYS ? &t->keys : &t->volatiles);
+}
+
+static void evict_noted(struct store *s, const struct entry *e, struct store_stats *stats) {
+    density_evicted(s->density, store_density_lane(s, stats), entry_access(e), store_cost(e), store_key(s->seed, entry_key(e)).hash);
+}
+
+/* What the cache holds now, for learning from what was evicted of it. */
+static void evict_learn(struct store *s, uint64_t limit) {
+    uint64_t keys = 0;
+    for (unsigned d = 0; d < STORE_DATABASES; d++) keys += store_count(s, d);
+    density_learn(s->density, keys, mem_used(MEM_DATA) + mem_used(MEM_INDEX), limit);
 }
 
 /* Evicts one entry of a table; false if none may go. */
@@ -67,6 +98,7 @@ static bool evict_from(struct store *s, unsigned shard, unsigned db, const struc
         bool over = deadline && deadline <= p->now;
         store_event(s, over ? STORE_EXPIRED : STORE_EVICTED, db, e);
         counter_add(over ? &stats->expired : &stats->evicted, 1);
+        if (!over && p->kind & POLICY_LHD) evict_noted(s, e, stats);
         /* The place in the directory is all that table_remove needs of the hash. */
         table_remove(t, place << (63 - STORE_SHARD_BITS - t->depth) << 1, at);
         store_drop(s, e, false);
@@ -128,6 +160,7 @@ enum store_fit store_make_room(struct store *s, size_t n, int64_t now, struct st
             fit = FIT_NO;
             break;
         }
+        if (p.kind & POLICY_LHD && density_due(s->density)) evict_learn(s, limit);
         if (slice_over(start, slice_us - 5)) {
             fit = FIT_LATER;
             break;

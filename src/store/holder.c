@@ -22,7 +22,7 @@ static void holder_place(struct holder *h, struct entry *e) {
 
 static struct entry_spec holder_spec(const struct holder *h) {
     if (h->entry) return entry_spec_of(h->entry);
-    return (struct entry_spec){.type = h->type, .key = {h->key->p, h->key->n}, .access = policy_born(&h->view->policy)};
+    return (struct entry_spec){.type = h->type, .key = {h->key->p, h->key->n}, .access = view_born(h->view, h->key)};
 }
 
 /* The entry's value shall have `room` bytes, of which the first `keep` are kept. `snug`: no more of them than needed. */

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "store/density.h"
 #include "store/slab.h"
 #include "store/table.h"
 #include "store/view.h"
@@ -52,6 +53,7 @@ struct store {
     struct shard shard[STORE_SHARDS];
     struct part part[STORE_PARTS];
 
+    struct density *density;
     struct lock trash_lock; /* the list */
     struct trash *trash;
     _Atomic uint64_t trash_objects, trash_freed;
@@ -69,6 +71,9 @@ static inline struct table *view_table(struct view *v, const struct key *k) {
 
 struct policy store_policy(const struct store *s, int64_t now);
 void store_event(struct store *s, enum store_event event, unsigned db, const struct entry *e);
+
+struct density_lane *store_density_lane(struct store *s, struct store_stats *stats);
+size_t store_cost(const struct entry *e); /* bytes that would be free without it, about: its slot and its object included */
 
 /* Frees an entry that is out of its table: now, or through the trash if that takes long. */
 void store_drop(struct store *s, struct entry *e, bool lazily);

@@ -1,6 +1,7 @@
 noinst_LIBRARIES += libstore.a
 libstore_a_SOURCES = \
   %D%/compact.c \
+  %D%/density.c %D%/density.h \
   %D%/entry.c %D%/entry.h \
   %D%/evict.c \
   %D%/expire.c \

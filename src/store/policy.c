@@ -1,5 +1,7 @@
 #include "store/policy.h"
 
+#include "store/density.h"
+
 static uint32_t minutes(const struct policy *p) { return (uint32_t)(p->now / 60000) & 0xffff; }
 
 static bool is_lfu(const struct policy *p) { return p->kind & POLICY_LFU; }
@@ -9,6 +11,7 @@ uint32_t policy_born(const struct policy *p) {
 }
 
 unsigned policy_frequency(const struct policy *p, uint32_t word) {
+    if (p->kind & POLICY_LHD) return density_frequency(word);
     unsigned count = word & 255, then = word >> 8 & 0xffff, now = minutes(p);
     unsigned passed = now >= then ? now - then : 65535 - then + now;
     unsigned fallen = p->lfu_decay_minutes ? passed / p->lfu_decay_minutes : 0;

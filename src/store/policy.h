@@ -2,7 +2,7 @@
  *
  * Under the LRU policies (and while nothing is evicted) the word is the time of last use in units of POLICY_TICK ms,
  * 497 days before it wraps. Under LFU it is, as in Redis, minutes of the last decrement (upper 16 of 24 bits) and a
- * logarithmic counter (lower 8). Thread rule: pure functions; the caller holds the entry's lock.
+ * logarithmic counter (lower 8). Under LHD, see density.h. Thread rule: pure functions; the caller holds the entry's lock.
  */
 #ifndef LARDER_STORE_POLICY_H
 #define LARDER_STORE_POLICY_H
@@ -22,6 +22,9 @@ enum policy_kind { /* the bits that Redis's own names stand for */
     POLICY_ALLKEYS_LFU = POLICY_LFU | POLICY_ALL_KEYS,
     POLICY_ALLKEYS_RANDOM = 16 | POLICY_ALL_KEYS,
     POLICY_NOEVICTION = 32,
+    POLICY_LHD = 64, /* ours */
+    POLICY_ALLKEYS_LHD = POLICY_LHD | POLICY_ALL_KEYS,
+    POLICY_COUNTS = POLICY_LFU | POLICY_LHD, /* words tell how often, not when */
 };
 
 #define POLICY_TICK 10 /* ms */
@@ -31,6 +34,7 @@ struct policy {
     enum policy_kind kind;
     unsigned lfu_log_factor, lfu_decay_minutes;
     int64_t now; /* wall clock, ms */
+    struct density *density; /* for POLICY_LHD, whose words are its matter (store/density.h) */
 };
 
 uint32_t policy_born(const struct policy *p);                        /* the word of a new entry */
@@ -38,7 +42,7 @@ uint32_t policy_touched(const struct policy *p, uint32_t word, uint64_t random);
 /* Higher: evict sooner. `deadline` matters to volatile-ttl. */
 uint64_t policy_rank(const struct policy *p, uint32_t word, int64_t deadline, uint64_t random);
 int64_t policy_idle_ms(const struct policy *p, uint32_t word);       /* OBJECT IDLETIME; under the LRU policies */
-unsigned policy_frequency(const struct policy *p, uint32_t word);    /* OBJECT FREQ; under the LFU policies */
+unsigned policy_frequency(const struct policy *p, uint32_t word);    /* OBJECT FREQ; under LFU and LHD */
 uint32_t policy_word_idle(const struct policy *p, int64_t idle_ms);  /* the words that RESTORE's IDLETIME and FREQ ask for */
 uint32_t policy_word_frequency(const struct policy *p, unsigned frequency);
 

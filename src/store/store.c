@@ -7,6 +7,7 @@ struct store *store_new(const struct store_config *config) {
     struct store *s = mem_aligned(MEM_MISC, sizeof *s, 64);
     memset(s, 0, sizeof *s);
     s->config = config;
+    s->density = density_new();
     if (getrandom(&s->seed, sizeof s->seed, 0) != (ssize_t)sizeof s->seed) s->seed = clock_ticks() ^ (uintptr_t)s;
     return s;
 }
@@ -14,6 +15,7 @@ struct store *store_new(const struct store_config *config) {
 void store_free(struct store *s) {
     store_flush(s, -1, true);
     if (s->plan) slab_plan_free(s->plan);
+    density_free(s->density);
     slab_trim();
     mem_free(MEM_MISC, s);
 }
@@ -33,7 +35,21 @@ struct policy store_policy(const struct store *s, int64_t now) {
     return (struct policy){.kind = (enum policy_kind)option_get(&s->config->policy),
         .lfu_log_factor = (unsigned)option_get(&s->config->lfu_log_factor),
         .lfu_decay_minutes = (unsigned)option_get(&s->config->lfu_decay_time),
-        .now = now};
+        .now = now, .density = s->density};
+}
+
+struct density_lane *store_density_lane(struct store *s, struct store_stats *stats) {
+    if (__builtin_expect(!stats->density, 0)) stats->density = density_lane_new(s->density);
+    return stats->density;
+}
+
+#define SLOT_BYTES 11 /* with the room that segments keep free */
+
+size_t store_cost(const struct entry *e) {
+    struct entry_parts p = entry_parts(e);
+    size_t n = (size_t)(p.value - (const char *)e) + p.valuelen + SLOT_BYTES;
+    if (__builtin_expect(entry_form(e) == FORM_POINTER, 0)) n += value_ops(entry_type(e))->memory(entry_pointer(e));
+    return n;
 }
 
 /* -- locks ------------------------------------------------------------------------------------------------------------ */

@@ -34,6 +34,7 @@ struct store_stats {
     counter hits, misses, expired, evicted, evict_slices, evict_us_worst;
     counter stale_share;        /* in STORE_SHARE-ths: of keys with a deadline, those past it and still there (expire.c) */
     counter moved;              /* entries moved out of sparse slabs */
+    struct density_lane *density; /* what the thread has seen, for allkeys-lhd; the store's */
 };
 
 struct key {
@@ -104,8 +105,7 @@ bool store_trash_step(struct store *s, int64_t slice_us);
 uint64_t store_trash(const struct store *s);                  /* INFO lazyfree_pending_objects */
 uint64_t store_trash_freed(const struct store *s);            /* INFO lazyfreed_objects */
 
-/* Shape of a database's tables, for DEBUG HTSTATS and tests. */
-struct store_shape {
+struct store_shape { /* of a database's tables, for DEBUG HTSTATS and tests */
     uint64_t keys, slots, segments, directory_entries, index_bytes;
 };
 void store_shape(struct store *s, unsigned db, struct store_shape *out);

@@ -31,9 +31,22 @@ static inline struct entry *view_find(struct view *v, const struct key *k, struc
     return e;
 }
 
+/* The access word after one more use. */
+static uint32_t view_touched(struct view *v, const struct entry *e) {
+    if (v->policy.kind & POLICY_LHD)
+        return density_used(v->policy.density, store_density_lane(v->store, v->stats), entry_access(e), store_cost(e));
+    return policy_touched(&v->policy, entry_access(e), view_random(v));
+}
+
+uint32_t view_born(struct view *v, const struct key *k) {
+    if (__builtin_expect(v->policy.kind & POLICY_LHD, 0))
+        return density_born(v->policy.density, store_density_lane(v->store, v->stats), k->hash);
+    return policy_born(&v->policy);
+}
+
 static inline void view_used(struct view *v, struct entry *e) {
     if (!v->touch) return;
-    if (__builtin_expect(v->policy.kind & POLICY_LFU, 0)) entry_set_access(e, policy_touched(&v->policy, entry_access(e), view_random(v)));
+    if (__builtin_expect(v->policy.kind & POLICY_COUNTS, 0)) entry_set_access(e, view_touched(v, e));
     else entry_set_access(e, (uint32_t)(v->policy.now / POLICY_TICK));
 }
 
@@ -70,8 +83,7 @@ struct entry *view_set(struct view *v, const struct key *k, struct slice value, 
     struct entry *old = view_find(v, k, &at);
     if (deadline == VIEW_KEEP) deadline = old ? entry_deadline(old) : 0;
     struct entry_spec spec = {.type = VALUE_STRING, .form = form, .deadline = deadline, .key = {k->p, k->n}, .valuelen = value.n,
-        .access = old && (v->policy.kind & POLICY_LFU) ? policy_touched(&v->policy, entry_access(old), view_random(v))
-                                                       : policy_born(&v->policy)};
+        .access = old && (v->policy.kind & POLICY_COUNTS) ? view_touched(v, old) : view_born(v, k)};
     if (old && !lies_in(value.p, old) && entry_can_rewrite(old, &spec, false)) {
         int64_t before = entry_deadline(old);
         entry_rewrite(old, &spec, 0);
@@ -92,7 +104,7 @@ struct entry *view_set_home(struct view *v, const struct key *k, enum value_type
     struct slice value = home->object ? (struct slice){(const char *)&home->object, sizeof home->object}
                                       : (struct slice){(const char *)home->p, home->n};
     struct entry_spec spec = {.type = t, .form = (enum entry_form)home->form, .deadline = deadline, .key = {k->p, k->n},
-        .valuelen = value.n, .access = policy_born(&v->policy)};
+        .valuelen = value.n, .access = view_born(v, k)};
     struct entry *e = entry_new(&spec);
     memcpy((char *)entry_value(e).p, value.p, value.n);
     view_place(v, k, at, old, e);
@@ -103,9 +115,11 @@ char *view_edit(struct view *v, const struct key *k, struct entry *e, size_t n, 
     struct spot at;
     struct entry *old = view_find(v, k, &at);
     assert(old == e);
-    struct entry_spec spec = {.type = VALUE_STRING, .form = form, .key = {k->p, k->n}, .valuelen = n, .access = policy_born(&v->policy)};
+    struct entry_spec spec = {.type = VALUE_STRING, .form = form, .key = {k->p, k->n}, .valuelen = n};
     size_t had = 0;
-    if (old) {
+    if (!old) {
+        spec.access = view_born(v, k);
+    } else {
         spec.deadline = entry_deadline(old);
         spec.access = entry_access(old);
         had = entry_value(old).n;

@@ -24,6 +24,7 @@ void view_init(struct view *v, struct store *s, unsigned db, int64_t now, struct
 
 struct entry *view_get(struct view *v, const struct key *k);  /* NULL, or the live entry, its use noted */
 struct entry *view_peek(struct view *v, const struct key *k); /* the same without noting it */
+uint32_t view_born(struct view *v, const struct key *k);      /* the access word of a new entry */
 
 /* Sets a string, new or in place of whatever was there (which is freed). deadline 0: none. The value may lie in the old
  * entry. VIEW_KEEP as deadline keeps the old one. Returns the entry. */

@@ -1,0 +1,251 @@
+#include "store/density.h"
+
+#include "base/mem.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#define FREQUENCY_BITS 6
+#define FREQUENCY_MAX 63u
+#define AGE_MASK ((1u << DENSITY_AGE_BITS) - 1)
+#define STEADY 4096     /* the clock's unit is such that the cache is about so many units large */
+#define ENTRY_GUESS 256 /* bytes: for sizing by maxmemory */
+#define PERIOD 20       /* caches full of uses after which frequencies halve */
+#define PUBLISH 16      /* uses that a thread counts for itself */
+#define PRIOR_EVENTS 10.0f
+#define EARLY_ROUNDS 8
+#define KEEP 0.98f      /* of what was learned, at each learning */
+#define GHOST_BYTES 512 /* of maxmemory for each cell of two bytes */
+#define GHOST_MIN 1024
+
+typedef _Atomic float cell;
+typedef _Atomic uint32_t tally; /* of one thread; the learner takes them away, and one that comes just then may be lost */
+
+struct density_lane {
+    struct density_lane *next;
+    uint64_t clock;
+    uint32_t unpublished;
+    tally hits[DENSITY_CLASSES][DENSITY_AGES], evicted[DENSITY_CLASSES][DENSITY_AGES];
+};
+
+struct ghosts {
+    size_t cells; /* a power of two */
+    _Atomic uint16_t cell[]; /* 10 bits of the hash, 6 of frequency; 0: empty */
+};
+
+struct density {
+    _Atomic uint64_t clock;
+    char apart[56]; /* the clock is written by all threads */
+    cell density[DENSITY_CLASSES][DENSITY_AGES];
+    _Atomic uint32_t shift;      /* of the clock */
+    _Atomic uint32_t period;     /* in units of it */
+    _Atomic uint32_t size_below[DENSITY_SIZES - 1]; /* bytes */
+    _Atomic uint64_t due;        /* the clock, when to learn next */
+    _Atomic uint32_t rounds;
+    struct ghosts *_Atomic ghosts;
+    struct ghosts *old_ghosts;   /* until nobody can be looking at it */
+    struct lock lock;            /* learning, and the list of lanes */
+    struct density_lane *lanes;
+    float hits[DENSITY_CLASSES][DENSITY_AGES], evicted[DENSITY_CLASSES][DENSITY_AGES]; /* the learner's */
+};
+
+/* -- ages: 4 buckets to a doubling --------------------------------------------------------------------------------------- */
+
+static inline unsigned bucket(uint32_t age) {
+    if (age < 4) return age;
+    unsigned octave = 31 - (unsigned)__builtin_clz(age);
+    return (octave - 1) * 4 + (age >> (octave - 2) & 3);
+}
+
+static float bucket_start(unsigned b) {
+    return b < 4 ? (float)b : (float)((4ull + b % 4) << (b / 4 - 1));
+}
+
+/* -- words ------------------------------------------------------------------------------------------------------------------- */
+
+static inline uint32_t word_age(uint32_t now, uint32_t word) {
+    uint32_t age = (now - (word >> FREQUENCY_BITS)) & AGE_MASK;
+    return age > AGE_MASK / 2 ? 0 : age; /* another thread's clock was a little ahead */
+}
+
+static inline uint32_t clock_units(const struct density *d, uint64_t clock) {
+    return (uint32_t)(clock >> atomic_load_explicit(&d->shift, memory_order_relaxed)) & AGE_MASK;
+}
+
+unsigned density_frequency(uint32_t word) { return word & FREQUENCY_MAX; }
+
+static inline unsigned class_of(const struct density *d, unsigned frequency, size_t bytes) {
+    static const uint8_t by_frequency[FREQUENCY_MAX + 1] = {0, 0, 1, 2, 3, 3, 4, 4, 4, 4, [10 ... 20] = 5, [21 ... 60] = 6, 7, 7, 7};
+    unsigned size = 0;
+    while (size < DENSITY_SIZES - 1 && bytes >= atomic_load_explicit(&d->size_below[size], memory_order_relaxed)) size++;
+    return by_frequency[frequency] + size * DENSITY_FREQUENCIES;
+}
+
+static inline void count(tally *e) {
+    atomic_store_explicit(e, atomic_load_explicit(e, memory_order_relaxed) + 1, memory_order_relaxed);
+}
+
+static inline uint64_t lane_tick(struct density *d, struct density_lane *l) {
+    if (++l->unpublished < PUBLISH) return ++l->clock;
+    l->clock = atomic_fetch_add_explicit(&d->clock, l->unpublished, memory_order_relaxed) + l->unpublished;
+    l->unpublished = 0;
+    return l->clock;
+}
+
+uint32_t density_used(struct density *d, struct density_lane *l, uint32_t word, size_t bytes) {
+    uint32_t now = clock_units(d, lane_tick(d, l)), age = word_age(now, word), frequency = word & FREQUENCY_MAX;
+    count(&l->hits[class_of(d, frequency, bytes)][bucket(age)]);
+    uint32_t period = atomic_load_explicit(&d->period, memory_order_relaxed);
+    for (; age >= period && frequency; age -= period) frequency /= 2;
+    if (frequency < FREQUENCY_MAX) frequency++;
+    return now << FREQUENCY_BITS | frequency;
+}
+
+uint64_t density_clock(const struct density *d) { return atomic_load_explicit(&((struct density *)(uintptr_t)d)->clock, memory_order_relaxed); }
+
+float density_rank(const struct density *d, uint64_t clock, uint32_t word, size_t bytes) {
+    uint32_t age = word_age(clock_units(d, clock), word);
+    unsigned c = class_of(d, word & FREQUENCY_MAX, bytes);
+    return (float)bytes / atomic_load_explicit(&((struct density *)(uintptr_t)d)->density[c][bucket(age)], memory_order_relaxed);
+}
+
+/* -- what was evicted --------------------------------------------------------------------------------------------------------- */
+
+static inline uint16_t ghost_mark(uint64_t hash) { return (uint16_t)((hash & 1023) << FREQUENCY_BITS); }
+static inline size_t ghost_at(const struct ghosts *g, uint64_t hash) { return (size_t)(hash >> 12) & (g->cells - 1); }
+
+static unsigned ghost_take(struct density *d, uint64_t hash) {
+    struct ghosts *g = atomic_load_explicit(&d->ghosts, memory_order_acquire);
+    if (!g) return 0;
+    for (unsigned i = 0; i < 2; i++) {
+        _Atomic uint16_t *at = &g->cell[ghost_at(g, hash) ^ i];
+        uint16_t v = atomic_load_explicit(at, memory_order_relaxed);
+        if (!v || (v & ~FREQUENCY_MAX) != ghost_mark(hash)) continue;
+        atomic_store_explicit(at, 0, memory_order_relaxed);
+        return v & FREQUENCY_MAX;
+    }
+    return 0;
+}
+
+/* Of the two cells that it may take, the one that is its own, or has the lower frequency. */
+static void ghost_leave(struct density *d, uint64_t hash, unsigned frequency) {
+    struct ghosts *g = atomic_load_explicit(&d->ghosts, memory_order_acquire);
+    if (!g || !frequency) return;
+    _Atomic uint16_t *at = &g->cell[ghost_at(g, hash)], *other = &g->cell[ghost_at(g, hash) ^ 1];
+    uint16_t a = atomic_load_explicit(at, memory_order_relaxed), b = atomic_load_explicit(other, memory_order_relaxed);
+    if ((b & FREQUENCY_MAX) < (a & FREQUENCY_MAX)) at = other;
+    atomic_store_explicit(at, (uint16_t)(ghost_mark(hash) | frequency), memory_order_relaxed);
+}
+
+uint32_t density_born(struct density *d, struct density_lane *l, uint64_t hash) {
+    uint32_t now = clock_units(d, lane_tick(d, l)), frequency = ghost_take(d, hash) + 1;
+    return now << FREQUENCY_BITS | (frequency < FREQUENCY_MAX ? frequency : FREQUENCY_MAX);
+}
+
+void density_evicted(struct density *d, struct density_lane *l, uint32_t word, size_t bytes, uint64_t hash) {
+    unsigned frequency = word & FREQUENCY_MAX;
+    count(&l->evicted[class_of(d, frequency, bytes)][bucket(word_age(clock_units(d, density_clock(d)), word))]);
+    ghost_leave(d, hash, frequency);
+}
+
+/* -- learning ------------------------------------------------------------------------------------------------------------------ */
+
+/* Going down in age: `hits` came at this age or later, `life` is how long entries of this age lived on, all together. */
+static void learn_class(struct density *d, unsigned c, float keys) {
+    float hits = 0, events = 0, life = 0, frequency = (float)(c % DENSITY_FREQUENCIES) + 0.5f;
+    for (unsigned a = DENSITY_AGES; a-- > 0;) {
+        float width = bucket_start(a + 1) - bucket_start(a), here = d->hits[c][a] + d->evicted[c][a];
+        life += (events + here * 0.5f) * width;
+        hits += d->hits[c][a];
+        events += here;
+        float prior = frequency / (keys + bucket_start(a));
+        atomic_store_explicit(&d->density[c][a], (hits + PRIOR_EVENTS) / (life + PRIOR_EVENTS / prior), memory_order_relaxed);
+        d->hits[c][a] *= KEEP;
+        d->evicted[c][a] *= KEEP;
+    }
+}
+
+static void gather(float *to, tally *from) {
+    *to += (float)atomic_load_explicit(from, memory_order_relaxed);
+    atomic_store_explicit(from, 0, memory_order_relaxed);
+}
+
+/* A part of the ghosts at each learning, all of them in a period. */
+static void ghosts_fade(struct ghosts *g, uint32_t round) {
+    size_t from = g->cells / PERIOD * (round % PERIOD), to = round % PERIOD == PERIOD - 1 ? g->cells : from + g->cells / PERIOD;
+    for (size_t i = from; i < to; i++) {
+        uint16_t v = atomic_load_explicit(&g->cell[i], memory_order_relaxed), frequency = (v & FREQUENCY_MAX) / 2;
+        if (v) atomic_store_explicit(&g->cell[i], frequency ? (uint16_t)((v & ~FREQUENCY_MAX) | frequency) : 0, memory_order_relaxed);
+    }
+}
+
+static void ghosts_size(struct density *d, uint64_t limit) {
+    struct ghosts *g = atomic_load(&d->ghosts);
+    size_t cells = GHOST_MIN;
+    while (cells < limit / GHOST_BYTES) cells *= 2;
+    if (g && g->cells == cells) return;
+    mem_free(MEM_INDEX, d->old_ghosts);
+    d->old_ghosts = g;
+    g = mem_zalloc(MEM_INDEX, sizeof *g + cells * sizeof *g->cell);
+    g->cells = cells;
+    atomic_store_explicit(&d->ghosts, g, memory_order_release);
+}
+
+static uint32_t shift_for(uint64_t limit) {
+    uint32_t shift = 0;
+    while ((uint64_t)STEADY << (shift + 1) <= limit / ENTRY_GUESS) shift++;
+    return shift;
+}
+
+bool density_due(const struct density *d) {
+    return density_clock(d) >= atomic_load_explicit(&((struct density *)(uintptr_t)d)->due, memory_order_relaxed);
+}
+
+void density_learn(struct density *d, uint64_t keys, uint64_t bytes, uint64_t limit) {
+    if (!lock_try(&d->lock)) return;
+    uint32_t shift = shift_for(limit), round = atomic_fetch_add(&d->rounds, 1);
+    atomic_store(&d->due, density_clock(d) + (round < EARLY_ROUNDS ? keys / 2 : keys) + 64);
+    float units = (float)(keys + 1) / (float)(1u << shift), mean = (float)bytes / (float)(keys + 1);
+    static const float edge[DENSITY_SIZES - 1] = {0.4f, 0.8f, 1.5f};
+    atomic_store(&d->shift, shift);
+    atomic_store(&d->period, (uint32_t)(units * PERIOD) + 1);
+    ghosts_size(d, limit);
+    ghosts_fade(atomic_load(&d->ghosts), round);
+    for (unsigned i = 0; i < DENSITY_SIZES - 1; i++) atomic_store(&d->size_below[i], (uint32_t)(mean * edge[i]) + 1);
+    for (struct density_lane *l = d->lanes; l; l = l->next)
+        for (unsigned i = 0; i < DENSITY_CLASSES * DENSITY_AGES; i++) {
+            gather(&d->hits[0][0] + i, &l->hits[0][0] + i);
+            gather(&d->evicted[0][0] + i, &l->evicted[0][0] + i);
+        }
+    for (unsigned c = 0; c < DENSITY_CLASSES; c++) learn_class(d, c, units);
+    lock_release(&d->lock);
+}
+
+/* -- life ----------------------------------------------------------------------------------------------------------------------- */
+
+struct density *density_new(void) {
+    struct density *d = mem_zalloc(MEM_UPKEEP, sizeof *d);
+    atomic_store(&d->period, UINT32_MAX);
+    for (unsigned c = 0; c < DENSITY_CLASSES; c++) learn_class(d, c, STEADY);
+    return d;
+}
+
+struct density_lane *density_lane_new(struct density *d) {
+    struct density_lane *l = mem_zalloc(MEM_UPKEEP, sizeof *l);
+    l->clock = density_clock(d);
+    lock_acquire(&d->lock);
+    l->next = d->lanes;
+    d->lanes = l;
+    lock_release(&d->lock);
+    return l;
+}
+
+void density_free(struct density *d) {
+    for (struct density_lane *l = d->lanes, *next; l; l = next) {
+        next = l->next;
+        mem_free(MEM_UPKEEP, l);
+    }
+    mem_free(MEM_INDEX, d->old_ghosts);
+    mem_free(MEM_INDEX, atomic_load(&d->ghosts));
+    mem_free(MEM_UPKEEP, d);
+}

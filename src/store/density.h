@@ -1,0 +1,50 @@
+/* density: how many hits a byte of an entry may still bring, learned from the cache's own hits and evictions.
+ *
+ * The policy allkeys-lhd evicts what has the least hit density: expected hits per byte and per use of the cache (Beckmann, Chen,
+ * Cidon: LHD, NSDI 2018; here with frequency and size in place of their classes, a prior in place of their explorers, and a
+ * memory of what was evicted). An entry belongs to one of 32 classes: how often it was used (8) and how large it is beside the
+ * mean (4). For each class and age, which is the number of uses of the whole cache since the entry's last one, two counts are
+ * kept: hits and evictions. From them follows for each class and age how many hits came later, and in how much time: their
+ * quotient is the density. So scans, loops and shifts of what is popular show in the counts, and nothing is assumed of them but
+ * the prior, which has the weight of ten events: frequency over age.
+ *
+ * An entry's access word is 26 bits of the clock of uses and 6 bits of frequency, halved for each PERIOD caches full of uses. What
+ * is evicted leaves its frequency in a table of two bytes per entry expected.
+ * Thread rule: a lane belongs to its thread; the rest from any thread, entries' words under their shard's lock. The store owns
+ * both.
+ */
+#ifndef LARDER_STORE_DENSITY_H
+#define LARDER_STORE_DENSITY_H
+
+#include "base/thread.h"
+
+#include <stddef.h>
+
+#define DENSITY_FREQUENCIES 8
+#define DENSITY_SIZES 4
+#define DENSITY_CLASSES (DENSITY_FREQUENCIES * DENSITY_SIZES)
+#define DENSITY_AGES 96
+#define DENSITY_AGE_BITS 26
+
+struct density;
+struct density_lane; /* what one thread has seen */
+
+struct density *density_new(void);
+void density_free(struct density *d); /* and all its lanes */
+struct density_lane *density_lane_new(struct density *d);
+
+/* The access word of a new entry with that hash, and of one that is used once more. bytes: what it takes, all in all. */
+uint32_t density_born(struct density *d, struct density_lane *l, uint64_t hash);
+uint32_t density_used(struct density *d, struct density_lane *l, uint32_t word, size_t bytes);
+void density_evicted(struct density *d, struct density_lane *l, uint32_t word, size_t bytes, uint64_t hash);
+/* Higher: evict sooner. */
+float density_rank(const struct density *d, uint64_t clock, uint32_t word, size_t bytes);
+uint64_t density_clock(const struct density *d);
+unsigned density_frequency(uint32_t word); /* OBJECT FREQ */
+
+/* Learns from what was seen since the last time if there was enough of it. keys and bytes: what the cache holds; limit: maxmemory.
+ * A tenth of a millisecond; no lock held. */
+bool density_due(const struct density *d);
+void density_learn(struct density *d, uint64_t keys, uint64_t bytes, uint64_t limit);
+
+#endif
