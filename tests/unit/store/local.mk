@@ -3,7 +3,7 @@ check_PROGRAMS += test-store
 TESTS += test-store
 test_store_SOURCES = \
   %D%/fixture.h \
-  %D%/test-entry.c \
+  %D%/test-density.c %D%/test-entry.c \
   %D%/test-memory.c \
   %D%/test-policy.c \
   %D%/test-segment.c \

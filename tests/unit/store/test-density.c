@@ -1,0 +1,143 @@
+/* The learned policy in a cache of nothing but words: what it keeps, and what it remembers of what is gone. */
+#include "base/hash.h"
+#include "store/density.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+#define KEYS 4000
+
+struct cache {
+    struct density *d;
+    struct density_lane *l;
+    uint32_t word[KEYS], resident[KEYS], place[KEYS];
+    size_t bytes[KEYS];
+    bool in[KEYS];
+    uint32_t n;
+    size_t used, limit;
+    uint64_t random, hits, uses;
+};
+
+static uint64_t draw(struct cache *c) {
+    c->random = c->random * 6364136223846793005ull + 1442695040888963407ull;
+    return c->random >> 33;
+}
+
+static uint64_t hash_of(uint32_t key) { return hash_bytes(&key, sizeof key, 7); }
+
+static void cache_open(struct cache *c, size_t limit) {
+    memset(c, 0, sizeof *c);
+    c->d = density_new();
+    c->l = density_lane_new(c->d);
+    c->limit = limit;
+    c->random = 5;
+    for (uint32_t k = 0; k < KEYS; k++) c->bytes[k] = 100;
+}
+
+static void evict(struct cache *c) {
+    uint32_t worst = 0;
+    float highest = -1;
+    for (unsigned i = 0; i < 16; i++) {
+        uint32_t k = c->resident[draw(c) % c->n];
+        float rank = density_rank(c->d, density_clock(c->d), c->word[k], c->bytes[k]);
+        if (rank <= highest) continue;
+        highest = rank;
+        worst = k;
+    }
+    density_evicted(c->d, c->l, c->word[worst], c->bytes[worst], hash_of(worst));
+    c->in[worst] = false;
+    c->used -= c->bytes[worst];
+    c->resident[c->place[worst]] = c->resident[--c->n];
+    c->place[c->resident[c->n]] = c->place[worst];
+}
+
+static void use(struct cache *c, uint32_t k) {
+    c->uses++;
+    if (c->in[k]) {
+        c->hits++;
+        c->word[k] = density_used(c->d, c->l, c->word[k], c->bytes[k]);
+        return;
+    }
+    while (c->used + c->bytes[k] > c->limit) evict(c);
+    c->word[k] = density_born(c->d, c->l, hash_of(k));
+    c->in[k] = true;
+    c->used += c->bytes[k];
+    c->resident[c->place[k] = c->n++] = k;
+    if (density_due(c->d)) density_learn(c->d, c->n, c->used, c->limit);
+}
+
+static double share_of_hits(struct cache *c) {
+    double share = (double)c->hits / (double)c->uses;
+    c->hits = c->uses = 0;
+    return share;
+}
+
+Test(density, of_a_loop_larger_than_the_cache_a_part_stays) {
+    struct cache c;
+    cache_open(&c, 300 * 100);
+    for (int round = 0; round < 40; round++)
+        for (uint32_t k = 0; k < 1000; k++) use(&c, k);
+    share_of_hits(&c);
+    for (int round = 0; round < 40; round++)
+        for (uint32_t k = 0; k < 1000; k++) use(&c, k);
+    double share = share_of_hits(&c);
+    cr_assert_gt(share, 0.2, "30 %% of a loop fit, of which LRU would hit nothing: %.3f", share);
+    density_free(c.d);
+}
+
+Test(density, a_scan_does_not_drive_out_what_is_used) {
+    struct cache c;
+    cache_open(&c, 400 * 100);
+    uint32_t scan = 0;
+    for (int i = 0; i < 200000; i++) {
+        use(&c, (uint32_t)(draw(&c) % 300));
+        use(&c, 300 + scan++ % (KEYS - 300));
+        if (i == 100000) share_of_hits(&c);
+    }
+    double share = share_of_hits(&c);
+    cr_assert_gt(share, 0.47, "half of the uses are of 300 keys that fit: %.3f", share);
+    density_free(c.d);
+}
+
+Test(density, large_ones_go_before_small_ones_that_are_used_as_often) {
+    struct cache c;
+    cache_open(&c, 1000 * 100);
+    for (uint32_t k = 0; k < 2000; k++) c.bytes[k] = k % 2 ? 50 : 400;
+    for (int i = 0; i < 300000; i++) {
+        use(&c, (uint32_t)(draw(&c) % 2000));
+        if (i == 100000) share_of_hits(&c);
+    }
+    double share = share_of_hits(&c);
+    /* All 1,000 small ones and 125 large ones fit: 56 %. Without a look at sizes it would be 22 %. */
+    cr_assert_gt(share, 0.5, "%.3f", share);
+    density_free(c.d);
+}
+
+Test(density, what_was_evicted_is_remembered_with_its_frequency) {
+    struct cache c;
+    cache_open(&c, 1 << 20);
+    density_learn(c.d, 100, 10000, c.limit);
+    uint64_t hash = hash_of(1);
+    uint32_t word = density_born(c.d, c.l, hash);
+    cr_assert_eq(density_frequency(word), 1);
+    for (int i = 0; i < 4; i++) word = density_used(c.d, c.l, word, 100);
+    cr_assert_eq(density_frequency(word), 5);
+    density_evicted(c.d, c.l, word, 100, hash);
+    cr_assert_eq(density_frequency(density_born(c.d, c.l, hash_of(2))), 1, "another key");
+    cr_assert_eq(density_frequency(density_born(c.d, c.l, hash)), 6);
+    cr_assert_eq(density_frequency(density_born(c.d, c.l, hash)), 1, "remembered once");
+    density_free(c.d);
+}
+
+Test(density, frequencies_fade) {
+    struct cache c;
+    cache_open(&c, 1 << 20);
+    density_learn(c.d, 10, 1000, c.limit); /* a period is 200 uses and some */
+    uint32_t word = density_born(c.d, c.l, hash_of(1)), other = density_born(c.d, c.l, hash_of(2));
+    for (int i = 0; i < 100; i++) word = density_used(c.d, c.l, word, 100);
+    cr_assert_eq(density_frequency(word), 63, "the most that is counted");
+    for (int i = 0; i < 500; i++) other = density_used(c.d, c.l, other, 100);
+    word = density_used(c.d, c.l, word, 100);
+    cr_assert_eq(density_frequency(word), 63 / 4 + 1, "two periods later: %u", density_frequency(word));
+    density_free(c.d);
+}
