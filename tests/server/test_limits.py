@@ -138,6 +138,10 @@ def test_memory_never_passes_the_limit_lru():
     memory_stays_under('allkeys-lru')
 
 
+def test_memory_never_passes_the_limit_lhd():
+    memory_stays_under('allkeys-lhd')
+
+
 def test_memory_never_passes_the_limit_volatile_ttl():
     memory_stays_under('volatile-ttl')
 

@@ -118,7 +118,7 @@ Test(conf, the_sample_is_a_conf) {
     cr_assert(conf_read_text(c, "sample", buf_slice(&sample), &why) && conf_apply(c, t.options, &why), "%s", buf_cstr(&why));
     is("bind", "127.0.0.1 -::1");
     is("maxmemory", "1073741824");
-    is("maxmemory-policy", "allkeys-lru");
+    is("maxmemory-policy", "allkeys-lhd");
     is("client-output-buffer-limit", "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60");
     const struct option_row *r;
     for (size_t i = 0; (r = option_at(t.options, i)); i++)
