@@ -24,18 +24,32 @@ size_t zset_below_score(const struct home *h, double score, bool after);
 /* The same by bytes, for zsets whose scores are all equal. */
 size_t zset_below_bytes(const struct home *h, struct slice bytes, bool after);
 
+/* ZADD's conditions, and adding to the score that is there. */
+enum zset_when { ZSET_NX = 1, ZSET_XX = 2, ZSET_GT = 4, ZSET_LT = 8, ZSET_INCR = 16 };
+enum zset_did {
+    ZSET_KEPT,    /* a condition does not hold: nothing happened */
+    ZSET_NAN,     /* the sum would not be a number: nothing happened */
+    ZSET_SAME,    /* it had that score */
+    ZSET_CHANGED, /* it has another one now */
+    ZSET_ADDED,
+};
+/* zset_put with conditions, a set of enum zset_when. `*score` becomes the score that the member has, but for ZSET_KEPT. */
+enum zset_did zset_add(struct home *h, struct slice member, double *score, unsigned when);
+
 /* A walk from a rank on, up or down; the zset must not change meanwhile. */
 #define ZSET_DEPTH 12
+#define ZSET_BACK 64
 struct zset_at {
     const struct home *h;
     bool down;
-    size_t left;  /* members up to the end that it goes to */
+    size_t left;             /* members up to the end that it goes to */
+    const uint8_t *p, *end;  /* what is left of a run of records: at the front going up, at the back going down */
     struct {
         const void *node;
         uint32_t i;
-    } path[ZSET_DEPTH];
-    uint32_t depth, offset;
-    char space[16];
+    } path[ZSET_DEPTH];      /* of a large zset, from the root on */
+    uint32_t run, known;     /* going down: records left in the run, and how many of them are known by their places: */
+    uint16_t back[ZSET_BACK];
 };
 void zset_seek(struct zset_at *at, const struct home *h, size_t rank, bool down); /* rank from the low end, also when going down */
 bool zset_next(struct zset_at *at, struct slice *member, double *score);          /* false at the end; good until the next step */

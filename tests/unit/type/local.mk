@@ -3,7 +3,8 @@ check_PROGRAMS += test-type
 TESTS += test-type
 test_type_SOURCES = \
   %D%/test-geohash.c \
-  %D%/test-members.c
+  %D%/test-members.c \
+  %D%/test-zset.c
 test_type_CFLAGS = $(UNIT_CFLAGS)
 test_type_LDADD = libtype.a libbase.a $(UNIT_LIBS)
 endif
