@@ -12,5 +12,6 @@ libbase_a_SOURCES = \
   %D%/num.c %D%/num.h \
   %D%/option.c %D%/option.h \
   %D%/slice.h \
+  %D%/squeeze.c %D%/squeeze.h \
   %D%/thread.c %D%/thread.h \
   %D%/varint.h

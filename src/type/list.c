@@ -143,11 +143,7 @@ void list_drop(struct home *h, enum list_end end) {
         home_remove(h, (size_t)(p - h->p), end == LIST_HEAD ? list_pack_size(p) : (size_t)(h->p + h->n - p));
         return;
     }
-    struct list_chunk *c = list_large_end(l, end);
-    size_t before = c->n;
-    list_chunk_drop(c, end);
-    l->bytes -= before - c->n;
-    l->count--;
+    list_large_drop(l, end);
 }
 
 /* -- the middle ---------------------------------------------------------------------------------------------- */
@@ -276,7 +272,8 @@ static const char *check_chunk(const struct list_chunk *c, struct list *sum) {
     uint8_t scratch[LIST_CHUNK_FULL];
     const uint8_t *p = list_chunk_read(c, scratch);
     if (c->off + c->n > c->cap || (c->plain && c->off)) return "a chunk's room";
-    if (c->cap + sizeof *c != mem_class(c->cap + sizeof *c)) return "a chunk's class";
+    if (c->cap < LIST_CHUNK_FULL && c->cap + sizeof *c != mem_class(c->cap + sizeof *c)) return "a chunk's class";
+    if (c->cap > LIST_CHUNK_FULL && c->n != c->cap) return "the room of a long element's chunk";
     if (list_chunk_bytes(c) > LIST_CHUNK_FULL && c->count > 1) return "a chunk too long";
     sum->count += c->count;
     sum->bytes += list_chunk_bytes(c);

@@ -7,10 +7,17 @@
 #define HEAD sizeof(struct list_chunk)
 #define WORTH 512 /* shorter chunks are left as they are */
 
+/* All that the allocator's class has, up to LIST_CHUNK_FULL; for a longer element just what it needs, so that nothing joins it. */
+static size_t cap_for(size_t room) {
+    if (room > LIST_CHUNK_FULL) return room;
+    size_t cap = mem_class(HEAD + room) - HEAD;
+    return cap > LIST_CHUNK_FULL ? LIST_CHUNK_FULL : cap;
+}
+
 static struct list_chunk *chunk_take(size_t room) {
-    size_t class = mem_class(HEAD + room);
-    struct list_chunk *c = mem_alloc(MEM_DATA, class);
-    *c = (struct list_chunk){.cap = class - HEAD};
+    size_t cap = cap_for(room);
+    struct list_chunk *c = mem_alloc(MEM_DATA, HEAD + cap);
+    *c = (struct list_chunk){.cap = cap};
     return c;
 }
 
@@ -58,13 +65,12 @@ struct list_chunk *list_chunk_room(struct list_chunk *c, enum list_end end, size
     if (want > LIST_CHUNK_FULL && c->n) return NULL;
     if (want < c->n + c->n / 2) want = c->n + c->n / 2;
     if (want > LIST_CHUNK_FULL && size < LIST_CHUNK_FULL) want = LIST_CHUNK_FULL;
-    want = mem_class(HEAD + want) - HEAD;
+    want = cap_for(want);
     return chunk_swap(c, chunk_copy(c, want, end == LIST_HEAD ? want - c->n : 0));
 }
 
 struct list_chunk *list_chunk_trim(struct list_chunk *c) {
-    size_t class = mem_class(HEAD + c->n);
-    if (class - HEAD == c->cap) return c;
+    if (cap_for(c->n) == c->cap) return c;
     return chunk_swap(c, chunk_copy(c, c->n, 0));
 }
 
@@ -96,7 +102,7 @@ struct list_chunk *list_chunk_unpack(struct list_chunk *c) {
 struct list_chunk *list_chunk_change(struct list_chunk *c, size_t at, size_t old, size_t size, int64_t elements) {
     size_t behind = c->n - at - old;
     assert(!c->plain);
-    if (c->n - old + size > c->cap) {
+    if (c->n - old + size > c->cap || c->cap > LIST_CHUNK_FULL) {
         struct list_chunk *made = chunk_take(c->n - old + size);
         made->count = c->count;
         memcpy(made->data, list_chunk_from(c), at);

@@ -20,7 +20,9 @@ struct list_chunk {
 
 #define LIST_CHUNK_FULL (8192 - sizeof(struct list_chunk))
 
-static inline size_t list_chunk_memory(const struct list_chunk *c) { return sizeof *c + c->cap; }
+static inline size_t list_chunk_memory(const struct list_chunk *c) {
+    return c->cap > LIST_CHUNK_FULL ? mem_class(sizeof *c + c->cap) : sizeof *c + c->cap;
+}
 static inline size_t list_chunk_bytes(const struct list_chunk *c) { return c->plain ? c->plain : c->n; } /* of entries */
 static inline uint8_t *list_chunk_from(struct list_chunk *c) { return c->data + c->off; }
 static inline uint8_t *list_chunk_to(struct list_chunk *c) { return c->data + c->off + c->n; }

@@ -102,6 +102,11 @@ struct list_chunk *list_large_reach(struct list *l, enum list_end end) {
     return l->end[end] = coming(l, list_chunk_unpack(leaving(l, list_spine_pull(&l->spine, end))));
 }
 
+void list_large_empty(struct list *l, struct list_chunk *c) {
+    l->end[l->end[LIST_TAIL] == c] = NULL;
+    list_chunk_free(leaving(l, c));
+}
+
 void list_large_tidy(struct list *l) {
     if (l->spine.n) return;
     for (int end = 0; end < 2; end++) {

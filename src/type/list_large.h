@@ -54,6 +54,16 @@ static inline struct list_chunk *list_large_end(struct list *l, enum list_end en
     return __builtin_expect(c && c->count, 1) ? c : list_large_reach(l, end);
 }
 
+void list_large_empty(struct list *l, struct list_chunk *c); /* an end's chunk that lost its only, very long element */
+static inline void list_large_drop(struct list *l, enum list_end end) {
+    struct list_chunk *c = list_large_end(l, end);
+    size_t before = c->n;
+    list_chunk_drop(c, end);
+    l->bytes -= before - c->n;
+    l->count--;
+    if (__builtin_expect(c->cap > LIST_CHUNK_FULL, 0)) list_large_empty(l, c);
+}
+
 /* The chunk of that rank, which exists; *rank becomes the rank in it. */
 struct list_spot list_large_find(const struct list *l, uint64_t *rank);
 bool list_large_step(const struct list *l, struct list_spot *at, enum list_end to); /* to the next chunk that is not empty */

@@ -2,6 +2,13 @@ noinst_LIBRARIES += libtype.a
 libtype_a_SOURCES = \
   %D%/geohash.c %D%/geohash.h \
   %D%/home.c %D%/home.h \
+  %D%/list.c %D%/list.h \
+  %D%/list_chunk.c %D%/list_chunk.h \
+  %D%/list_large.c %D%/list_large.h \
+  %D%/list_pack.c %D%/list_pack.h \
+  %D%/list_sift.c %D%/list_sift.h \
+  %D%/list_spine.c %D%/list_spine.h \
+  %D%/list_walk.c \
   %D%/members.c %D%/members.h \
   %D%/value.c %D%/value.h \
   %D%/zset.c %D%/zset.h \

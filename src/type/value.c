@@ -1,11 +1,14 @@
 #include "type/value.h"
 
+#include "type/list.h"
 #include "type/zset.h"
 
 static const char *const names[VALUE_TYPES] = {"string", "list", "set", "zset", "hash", "stream"};
 
 const struct value_ops *value_ops(enum value_type t) {
     switch (t) { /* collections hand out their rows here */
+    case VALUE_LIST:
+        return list_ops();
     case VALUE_ZSET:
         return zset_ops();
     default:

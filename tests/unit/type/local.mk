@@ -2,7 +2,9 @@ if HAVE_CRITERION
 check_PROGRAMS += test-type
 TESTS += test-type
 test_type_SOURCES = \
+  %D%/list-twin.c %D%/list-twin.h \
   %D%/test-geohash.c \
+  %D%/test-list.c \
   %D%/test-members.c \
   %D%/test-zset.c
 test_type_CFLAGS = $(UNIT_CFLAGS)
