@@ -47,7 +47,8 @@ struct part {
 
 struct members {
     struct value_object object;
-    bool values, mark;
+    bool values;
+    uint8_t marks;
     uint32_t widest; /* no bucket has ever had more records since there was but one */
     uint64_t seed;
     size_t count, buckets;
@@ -191,16 +192,18 @@ static void put_record(struct members *m, uint8_t *p, const struct member *what)
     if (what->due) put_due(p, what->due);
 }
 
-/* Frees what a record has outside of its bucket. */
-static void drop_long(struct members *m, const uint8_t *p) {
-    if (p[0] != LONG) return;
-    uint8_t *block = long_block(p);
+static void drop_block(struct members *m, uint8_t *block) {
     m->bytes -= mem_usable(block);
     m->longs--;
     mem_free(MEM_DATA, block);
 }
 
-static bool has_due(const uint8_t *p) { return p[0] == LONG ? *long_block(p) : p[0] & WITH_DUE; }
+/* Frees what a record has outside of its bucket. */
+static void drop_long(struct members *m, const uint8_t *p) {
+    if (p[0] == LONG) drop_block(m, long_block(p));
+}
+
+static bool has_due(const uint8_t *p) { return p[0] == LONG ? *long_block(p) : (p[0] & WITH_DUE) != 0; }
 
 /* -- buckets ------------------------------------------------------------------------------------------------------------- */
 
@@ -420,8 +423,8 @@ struct members *members_new(uint64_t seed, bool values) {
 size_t members_count(const struct members *m) { return m->count; }
 int64_t members_due(const struct members *m) { return m->deadlines ? m->earliest : 0; }
 size_t members_deadlines(const struct members *m) { return m->deadlines; }
-void members_mark(struct members *m, bool mark) { m->mark = mark; }
-bool members_marked(const struct members *m) { return m->mark; }
+void members_mark(struct members *m, unsigned marks) { m->marks = (uint8_t)marks; }
+unsigned members_marks(const struct members *m) { return m->marks; }
 
 bool members_find(const struct members *m, struct slice name, struct member *out) {
     uint64_t hash = hash_of(m, name);
@@ -482,6 +485,35 @@ bool members_remove(struct members *m, struct slice name) {
     return true;
 }
 
+/* The record is written anew from a copy of its own bytes: of a short one on the stack, of a long one in its old block. */
+static void replace_due(struct members *m, struct bucket **slot, struct found *f, int64_t due) {
+    uint8_t *block = f->record[0] == LONG ? long_block(f->record) : NULL, space[INLINE_MAX];
+    struct member what;
+    read_record(f->record, m->values, &what);
+    if (!block) {
+        memcpy(space, what.name.p, what.name.n + what.value.n);
+        what.name.p = (const char *)space;
+        what.value.p = (const char *)space + what.name.n;
+    }
+    what.due = due;
+    size_t size = size_for(m, &what), old = record_size(f->record, m->values);
+    if (size != old) bucket_resize(m, slot, f, size);
+    put_record(m, f->record, &what);
+    if (block) drop_block(m, block);
+}
+
+bool members_set_due(struct members *m, struct slice name, int64_t due) {
+    uint64_t hash = hash_of(m, name);
+    size_t i = place_of(m, hash);
+    struct bucket **slot = slot_of(m, i);
+    struct found f;
+    if (!bucket_search(m, *slot, hash, name, &f)) return false;
+    m->deadlines = m->deadlines - has_due(f.record) + (due != 0);
+    replace_due(m, slot, &f, due);
+    if (due) note_due(m, i, due);
+    return true;
+}
+
 static uint64_t next_random(uint64_t *state) { /* SplitMix64 (Steele, Lea, Flood) */
     uint64_t z = *state += 0x9e3779b97f4a7c15ull;
     z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
@@ -516,13 +548,14 @@ bool members_next(const struct members *m, struct members_at *at, struct member 
     return false;
 }
 
-bool members_next_due(const struct members *m, struct members_at *at, int64_t now, struct member *out) {
-    for (;;) {
+bool members_count_due(const struct members *m, struct members_at *at, int64_t now, size_t most, size_t *n) {
+    for (struct member have; most; most--) {
         while (at->bucket < m->buckets && part_of(m, at->bucket)->earliest > now)
             *at = (struct members_at){.bucket = (at->bucket | (PART - 1)) + 1};
-        if (!members_next(m, at, out)) return false;
-        if (out->due && out->due <= now) return true;
+        if (!members_next(m, at, &have)) return false;
+        *n += have.due && have.due <= now;
     }
+    return true;
 }
 
 /* The first position whose curve is at least `at`. */
@@ -672,7 +705,7 @@ struct members *members_clone(const struct members *m) {
         *slot_of(to, i) = bucket_clone(to, *slot_of(m, i));
         part_of(to, i)->earliest = part_of(m, i)->earliest;
     }
-    to->mark = m->mark;
+    to->marks = m->marks;
     to->widest = m->widest;
     to->count = m->count;
     to->deadlines = m->deadlines;

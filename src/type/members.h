@@ -29,9 +29,10 @@ bool members_remove(struct members *m, struct slice name);      /* true: it was 
 bool members_random(const struct members *m, uint64_t random, struct member *out); /* fair; false if empty */
 int64_t members_due(const struct members *m); /* no deadline is before this; 0: there is none */
 size_t members_deadlines(const struct members *m); /* how many have one */
-/* A bit that is its owner's to use; a clone has it too. */
-void members_mark(struct members *m, bool mark);
-bool members_marked(const struct members *m);
+bool members_set_due(struct members *m, struct slice name, int64_t due); /* of one that is there, or false; 0: none */
+/* Bits that are their owner's to use; a clone has them too. */
+void members_mark(struct members *m, unsigned marks); /* 8 of them */
+unsigned members_marks(const struct members *m);
 
 /* Removes what is due, after looking at about `most` members: true if there is more to look at. *gone grows by how many went. */
 bool members_expire(struct members *m, int64_t now, size_t most, size_t *gone);
@@ -41,8 +42,9 @@ struct members_at {
     uint64_t bucket, record;
 };
 bool members_next(const struct members *m, struct members_at *at, struct member *out);
-/* The same over those only that are due at `now`; passes by groups of buckets that have none. */
-bool members_next_due(const struct members *m, struct members_at *at, int64_t now, struct member *out);
+/* *n grows by those that are due among the next `most` members of the walk; groups of buckets that have none are passed by. False
+ * at the end. */
+bool members_count_due(const struct members *m, struct members_at *at, int64_t now, size_t most, size_t *n);
 /* From a cursor on, whole buckets, until `count` were shown. 0: done. */
 typedef void members_each(void *arg, const struct member *what);
 uint64_t members_scan(const struct members *m, uint64_t cursor, size_t count, members_each *each, void *arg);

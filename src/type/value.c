@@ -1,5 +1,6 @@
 #include "type/value.h"
 
+#include "type/hash.h"
 #include "type/list.h"
 #include "type/zset.h"
 
@@ -9,6 +10,8 @@ const struct value_ops *value_ops(enum value_type t) {
     switch (t) { /* collections hand out their rows here */
     case VALUE_LIST:
         return list_ops();
+    case VALUE_HASH:
+        return hash_ops();
     case VALUE_ZSET:
         return zset_ops();
     default:

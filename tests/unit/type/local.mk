@@ -4,6 +4,7 @@ TESTS += test-type
 test_type_SOURCES = \
   %D%/list-twin.c %D%/list-twin.h \
   %D%/test-geohash.c \
+  %D%/test-hash.c \
   %D%/test-list.c \
   %D%/test-members.c \
   %D%/test-zset.c
