@@ -11,6 +11,7 @@ libcommand_a_SOURCES = \
   %D%/command.c %D%/command.h \
   %D%/config.c \
   %D%/connection.c \
+  %D%/cursor.c %D%/cursor.h \
   %D%/debug.c \
   %D%/describe.c \
   %D%/dispatch.c %D%/dispatch.h \

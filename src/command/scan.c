@@ -4,14 +4,11 @@
  * is done at once, so that a small database is answered without waiting. What is found gathers as finished
  * replies in a chain of its own, because the array's length must be written before them.
  */
+#include "command/cursor.h"
 #include "command/keyspace.h"
 
 #include "base/clock.h"
 #include "base/match.h"
-
-#include <ctype.h>
-#include <errno.h>
-#include <stdlib.h>
 
 #define PIECE 64    /* entries between two looks at the clock */
 #define PIECE_US 10 /* and what they take at most, about */
@@ -105,25 +102,9 @@ void scan_keys(struct call *c) {
     walk(c, &k);
 }
 
-/* As strtoul reads it, which is what Redis's clients can rely on: a sign and nothing at all are allowed,
- * spaces are not. */
-static bool read_cursor(struct slice s, uint64_t *out) {
-    char text[64], *end;
-    if (s.n >= sizeof text) return false;
-    memcpy(text, s.p, s.n);
-    text[s.n] = 0;
-    if (isspace((unsigned char)text[0])) return false;
-    errno = 0;
-    *out = strtoull(text, &end, 10);
-    return !*end && errno != ERANGE;
-}
-
 void scan_scan(struct call *c) {
     struct walk k = {.left = 10, .any = true, .type = VALUE_TYPES, .pattern = SLICE("*")};
-    if (!read_cursor(c->argv[1], &k.cursor)) {
-        reply_error(c, "ERR invalid cursor");
-        return;
-    }
+    if (!cursor_read(c, 1, &k.cursor)) return;
     for (int i = 2; i < c->argc; i += 2) {
         if (i + 1 < c->argc && call_is(c, i, "COUNT")) {
             int64_t count;
