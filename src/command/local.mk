@@ -20,6 +20,8 @@ libcommand_a_SOURCES = \
   %D%/errors.c %D%/errors.h \
   %D%/events.c %D%/events.h \
   %D%/expiry.c \
+  %D%/geo.c %D%/geo.h \
+  %D%/geo_search.c \
   %D%/info.c \
   %D%/introspect.c %D%/introspect.h \
   %D%/keys.c \
