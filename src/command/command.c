@@ -155,9 +155,20 @@ static void number_row(struct command *c, const struct command *container) {
 
 void command_start(void) {
     if (table.rows) return;
-    const struct command *family[] = {command_rows_string(), command_rows_keyspace(), command_rows_connection(),
-        command_rows_client(), command_rows_server(), command_rows_slowlog(), command_rows_latency(),
-        command_rows_introspect(), command_rows_config(), command_rows_bitmap(), command_rows_geo()};
+    const struct command *family[] = {
+        command_rows_bitmap(),
+        command_rows_client(),
+        command_rows_config(),
+        command_rows_connection(),
+        command_rows_geo(),
+        command_rows_hll(),
+        command_rows_introspect(),
+        command_rows_keyspace(),
+        command_rows_latency(),
+        command_rows_server(),
+        command_rows_slowlog(),
+        command_rows_string(),
+    };
     const size_t families = sizeof family / sizeof *family;
     unsigned tops = 0, all = 1;
     for (size_t f = 0; f < families; f++) {

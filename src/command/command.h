@@ -105,5 +105,6 @@ const struct command *command_rows_introspect(void); /* COMMAND, INFO, MEMORY, D
 const struct command *command_rows_config(void);
 const struct command *command_rows_geo(void);
 const struct command *command_rows_bitmap(void);
+const struct command *command_rows_hll(void);
 
 #endif

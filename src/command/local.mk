@@ -22,6 +22,8 @@ libcommand_a_SOURCES = \
   %D%/expiry.c \
   %D%/geo.c %D%/geo.h \
   %D%/geo_search.c \
+  %D%/hll.c %D%/hll.h \
+  %D%/hll_debug.c \
   %D%/info.c \
   %D%/introspect.c %D%/introspect.h \
   %D%/keys.c \

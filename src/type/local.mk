@@ -2,6 +2,7 @@ noinst_LIBRARIES += libtype.a
 libtype_a_SOURCES = \
   %D%/geohash.c %D%/geohash.h \
   %D%/hash.c %D%/hash.h \
+  %D%/hll.c %D%/hll.h \
   %D%/home.c %D%/home.h \
   %D%/list.c %D%/list.h \
   %D%/list_chunk.c %D%/list_chunk.h \

@@ -13,7 +13,7 @@ class Generator:
     def __init__(self, family, seed):
         self.random = random.Random(f'{family}:{seed}')
         self.make = {'strings': self.strings, 'numbers': self.numbers, 'keys': self.keys, 'expiry': self.expiry,
-                     'databases': self.databases, 'errors': self.errors, 'bitmaps': self.bitmaps}[family]
+                     'databases': self.databases, 'errors': self.errors, 'bitmaps': self.bitmaps, 'hll': self.hll}[family]
 
     def step(self):
         words = [w if isinstance(w, bytes) else str(w).encode() for w in self.make()]
@@ -219,6 +219,40 @@ class Generator:
             ['SET', k(), self.one(b'\xff' * self.random.randint(0, 40), b'\0' * self.random.randint(0, 40), self.value(), self.number())],
             ['SET', k(), self.value(), 'EX', '1000'], ['TTL', k()],
             ['SETRANGE', k(), self.random.randint(0, 100), self.one(b'\xff' * 30, b'\0\x01')])
+
+    def members(self, most, of):
+        return [f'm{self.random.randint(1, of)}' for _ in range(self.random.randint(0, most))]
+
+    def sparse_hll(self):
+        """Sparse bytes as Redis's own might be, or with a run too much, or cut off."""
+        runs, left = bytearray(), 16384
+        while left > 0:
+            kind = self.random.randrange(3)
+            n = min(left, self.random.randint(1, (64, 4, 3000)[kind])) if self.chance(0.99) else self.random.randint(1, 4)
+            value = self.random.randint(1, 32)
+            runs += (bytes([n - 1]) if kind == 0 and n <= 64 else bytes([0x80 | value - 1 << 2 | n - 1]) if kind == 1 and n <= 4
+                     else bytes([0x40 | n - 1 >> 8, n - 1 & 255]))
+            left -= n
+        if self.chance(0.05):
+            runs = runs[:-1] if runs[-2] & 0xc0 != 0x40 else runs[:-2]  # redis-server reads beyond a run of zeros that is cut off
+        card = self.one(b'\0' * 8, b'\0' * 7 + b'\x80', b'\x05' + b'\0' * 7)
+        return b'HYLL' + self.one(b'\x01\0\0\0', b'\x01\x07\x08\x09') + card + bytes(runs)
+
+    def hll(self):
+        k = lambda: self.one('a', 'b', 'c', 'd', 'e')  # noqa: E731
+        return self.one(
+            ['PFADD', k()] + self.members(3, 50), ['PFADD', k()] + self.members(5, 10**6), ['PFADD', k()] + self.members(40, 10**7),
+            ['PFADD', k()] + [self.value() for _ in range(self.random.randint(0, 3))],
+            ['PFADD', self.one('large', k())] + self.members(300, 10**8),
+            ['PFCOUNT', k()], ['PFCOUNT', k()], ['PFCOUNT', 'large'], ['PFCOUNT'] + [k() for _ in range(self.random.randint(2, 4))],
+            ['PFCOUNT'] + [self.one('large', k(), k()) for _ in range(self.one(2, 24, 25, 40))],
+            ['PFMERGE', k()] + [k() for _ in range(self.random.randint(0, 3))],
+            ['PFMERGE', k()] + [k() for _ in range(self.one(2, 23, 24, 30))], ['PFMERGE', self.one('large', k()), self.one('large', k())],
+            ['PFDEBUG', self.one('GETREG', 'DECODE', 'ENCODING', 'TODENSE', 'encoding', 'decode', 'ENCODING', 'X'), k()],
+            ['GET', k()], ['GET', k()], ['GET', k()], ['OBJECT', 'ENCODING', k()], ['STRLEN', k()], ['DEL', k()], ['DEL', k(), 'large'],
+            ['SET', k(), self.sparse_hll()], ['SET', k(), self.one(b'x', b'HYLL', b'HYLL\x02' + b'\0' * 20, b'HYLL\0' + b'\0' * 20)],
+            ['SET', k(), b'HYLL\0' + b'\0' * 10 + self.one(b'\0', b'\x80') +
+             (bytes(self.random.randrange(256) for _ in range(12288)) if self.chance(0.1) else b'\0' * 12287 + b'\xff')])
 
     def errors(self):
         """Right commands with words taken away, added, or spoilt; no word that would let a key expire while we look."""

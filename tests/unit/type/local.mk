@@ -5,6 +5,7 @@ test_type_SOURCES = \
   %D%/list-twin.c %D%/list-twin.h \
   %D%/test-geohash.c \
   %D%/test-hash.c \
+  %D%/test-hll.c \
   %D%/test-list.c \
   %D%/test-members.c \
   %D%/test-zset.c
