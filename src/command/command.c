@@ -165,6 +165,7 @@ void command_start(void) {
         command_rows_introspect(),
         command_rows_keyspace(),
         command_rows_latency(),
+        command_rows_list(),
         command_rows_server(),
         command_rows_slowlog(),
         command_rows_string(),

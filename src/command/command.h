@@ -106,5 +106,6 @@ const struct command *command_rows_config(void);
 const struct command *command_rows_geo(void);
 const struct command *command_rows_bitmap(void);
 const struct command *command_rows_hll(void);
+const struct command *command_rows_list(void);
 
 #endif

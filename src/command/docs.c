@@ -2,6 +2,7 @@
  *
  * A syntax line is read in two steps. First into sequences of words and groups, as the brackets say:
  *     [a | b]  one or none     <a | b>  exactly one     [x ...]  behind an x: any number of x
+ *     <name: a | b>    the same, of a group whose name does not follow from its first argument
  *     x{since 6.0.0}  x{deprecated_since 2.8.12}  of a word that is younger or older than the command is today
  * Then each sequence becomes arguments: a TOKEN with nothing behind it is a pure token, with one word behind it gives that
  * word its token, with more it begins a block; alternatives become a oneof. What the notation does not say (the type of a
@@ -82,6 +83,14 @@ static void read_braces(struct scratch *s, struct node *n) {
     s->p += version.n + 1;
 }
 
+/* The name that a group begins with; empty if it has none. */
+static struct slice read_name(struct scratch *s) {
+    struct slice name = {s->p, strcspn(s->p, " :[]<>|")};
+    if (name.p[name.n] != ':' || name.p[name.n + 1] != ' ') return (struct slice){NULL, 0};
+    s->p += name.n + 1;
+    return name;
+}
+
 static struct sequence *read_sequence(struct scratch *s) {
     assert(s->sequences < DOCS_NODES);
     struct sequence *out = &s->sequence[s->sequences++];
@@ -99,7 +108,7 @@ static struct sequence *read_sequence(struct scratch *s) {
         struct node *n;
         if (ch == '[' || ch == '<') {
             s->p++;
-            n = new_node(s, ch == '[' ? NODE_OPTIONAL : NODE_ONE, (struct slice){s->p, 0});
+            n = new_node(s, ch == '[' ? NODE_OPTIONAL : NODE_ONE, read_name(s));
             n->inside = read_alternatives(s);
             assert(*s->p == (ch == '[' ? ']' : '>'));
             s->p++;
@@ -132,7 +141,8 @@ struct word_type {
 
 static const struct word_type word_types[] = {
     {"INCRBYFLOAT", "increment", "double"}, {"SETBIT", "value", "integer"}, {"BITFIELD", "value", "integer"},
-    {"BITPOS", "bit", "integer"},
+    {"BITPOS", "bit", "integer"}, {"LPOS", "rank", "integer"}, {"LPOS", "num-matches", "integer"},
+    {"LRANGE", "stop", "integer"}, {"LTRIM", "stop", "integer"},
     {NULL, "client-id", "integer"}, {NULL, "clientid", "integer"}, {NULL, "count", "integer"}, {NULL, "cursor", "integer"},
     {NULL, "db", "integer"}, {NULL, "decrement", "integer"}, {NULL, "destination-db", "integer"}, {NULL, "end", "integer"},
     {NULL, "increment", "integer"}, {NULL, "index", "integer"}, {NULL, "index1", "integer"}, {NULL, "index2", "integer"},
@@ -264,7 +274,8 @@ static bool say_again(struct sequence *alternatives) {
     return true;
 }
 
-static struct arg *one_of(struct scratch *s, struct sequence *alternatives) {
+static struct arg *one_of(struct scratch *s, const struct node *group) {
+    struct sequence *alternatives = group->inside;
     struct arg *first = NULL, **tail = &first;
     int begin = s->position, end = -1;
     bool multiple = alternatives->next && say_again(alternatives);
@@ -278,7 +289,7 @@ static struct arg *one_of(struct scratch *s, struct sequence *alternatives) {
     }
     s->position = end;
     if (!first->next) return first;
-    struct arg *out = new_arg(s, "oneof", group_name(s, first));
+    struct arg *out = new_arg(s, "oneof", group->text.n ? group->text : group_name(s, first));
     out->inside = first;
     if (multiple) out->flags |= ARG_MULTIPLE;
     out->since = first->since; /* what holds for all is said once */
@@ -308,7 +319,7 @@ static struct arg *token_arg(struct scratch *s, struct node **n) {
     if (s->position >= 0) s->position++;
     *n = (*n)->next;
     if (*n && (*n)->kind == NODE_ONE) {
-        a = one_of(s, (*n)->inside);
+        a = one_of(s, *n);
         *n = (*n)->next;
     } else {
         for (; *n && (*n)->kind == NODE_WORD; *n = (*n)->next) {
@@ -358,7 +369,7 @@ static bool repeat(struct scratch *s, const struct sequence *seq, const struct n
 }
 
 static struct arg *optional(struct scratch *s, const struct node *n) {
-    struct arg *a = n->inside->next ? one_of(s, n->inside) : arguments(s, n->inside);
+    struct arg *a = n->inside->next ? one_of(s, n) : arguments(s, n->inside);
     if (a->next) a = block_of(s, a);
     a->flags |= ARG_OPTIONAL;
     s->position = -1;
@@ -378,7 +389,7 @@ static struct arg *arguments(struct scratch *s, const struct sequence *seq) {
         }
         if (n->kind == NODE_TOKEN) *tail = token_arg(s, &n);
         else {
-            *tail = n->kind == NODE_WORD ? word_arg(s, n) : n->kind == NODE_ONE ? one_of(s, n->inside) : optional(s, n);
+            *tail = n->kind == NODE_WORD ? word_arg(s, n) : n->kind == NODE_ONE ? one_of(s, n) : optional(s, n);
             n = n->next;
         }
         tail = &(*tail)->next;
@@ -439,7 +450,7 @@ static void put_syntax(struct resp_writer *w, struct scratch *s, const struct co
     struct sequence *all = read_alternatives(s);
     assert(!*s->p);
     resp_text(w, "arguments");
-    put_arguments(w, all->next ? one_of(s, all) : arguments(s, all));
+    put_arguments(w, all->next ? one_of(s, &(struct node){.kind = NODE_ONE, .inside = all}) : arguments(s, all));
 }
 
 static void put_history(struct resp_writer *w, const char *const *history) {

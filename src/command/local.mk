@@ -31,6 +31,9 @@ libcommand_a_SOURCES = \
   %D%/lane.c %D%/lane.h \
   %D%/latency.c %D%/latency.h \
   %D%/lcs.c \
+  %D%/list.c \
+  %D%/list_search.c \
+  %D%/lists.h \
   %D%/memory.c \
   %D%/monitor.c %D%/monitor.h \
   %D%/redact.c %D%/redact.h \

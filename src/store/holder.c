@@ -79,12 +79,12 @@ bool holder_close(struct holder *h) {
     const struct value_ops *ops = value_ops(h->type);
     struct home *home = &h->home;
     if (!ops->count(home)) {
-        if (home->object != h->was_object) value_free(h->type, home->object);
+        if (home->object && home->object != h->was_object) value_free(h->type, home->object);
         if (h->entry) view_unlink(h->view, h->key);
         h->entry = NULL;
         return false;
     }
-    if (home->object != h->was_object) holder_object(h);
+    if (home->object && home->object != h->was_object) holder_object(h);
     else if (!home->object && (home->n < home->room || entry_form(h->entry) != (enum entry_form)home->form))
         holder_fit(h, home->n, home->n, true);
     h->was_object = home->object;

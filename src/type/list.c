@@ -32,9 +32,9 @@ static struct bound bound_of(const struct home *h) {
     return (struct bound){(size_t)4096 << (fill < -5 ? 4 : -fill - 1), SIZE_MAX};
 }
 
-static size_t listpack_bytes(const struct home *h) {
-    if (h->object) return ((const struct list *)h->object)->bytes + LISTPACK;
-    return (h->n ? h->n - LIST_PACKED_HEAD : 0) + LISTPACK;
+size_t list_bytes(const struct home *h) {
+    if (h->object) return ((const struct list *)h->object)->bytes;
+    return h->n ? h->n - LIST_PACKED_HEAD : 0;
 }
 
 static bool is_quick(const struct home *h) {
@@ -50,7 +50,7 @@ static void set_quick(struct home *h, bool quick) {
 void list_growing(struct home *h, size_t bytes, size_t elements) {
     if (is_quick(h)) return;
     struct bound b = bound_of(h);
-    size_t sum = listpack_bytes(h) + bytes;
+    size_t sum = list_bytes(h) + LISTPACK + bytes;
     bool over = b.elements == SIZE_MAX ? sum > b.bytes : sum > SAFE || list_count(h) + elements > b.elements;
     if (over) set_quick(h, true);
 }
@@ -81,7 +81,7 @@ void list_shrunk(struct home *h) {
     struct list *l = h->object;
     if (l ? l->quick : h->form == VALUE_PACKED_ALT) {
         struct bound b = bound_of(h);
-        if (listpack_bytes(h) <= b.bytes / 2 && list_count(h) <= b.elements / 2) set_quick(h, false);
+        if (list_bytes(h) + LISTPACK <= b.bytes / 2 && list_count(h) <= b.elements / 2) set_quick(h, false);
     }
     if (!l || l->spine.n || !l->count) return;
     if (l->bytes <= FOLD) fold(h, l);

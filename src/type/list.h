@@ -18,6 +18,7 @@ enum list_end { LIST_HEAD, LIST_TAIL };
 const struct value_ops *list_ops(void);
 
 size_t list_count(const struct home *h);
+size_t list_bytes(const struct home *h); /* of all elements, with what lies beside them: how much there is to read */
 void list_push(struct home *h, enum list_end end, struct slice element);
 /* Before the first of several pushes, or before an element is put in or replaced: the encoding that OBJECT reports goes over to
  * "quicklist" where Redis's does, which looks at all that is to be added: `bytes` of text in `elements`. */
