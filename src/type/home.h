@@ -33,6 +33,7 @@ void home_limits_default(struct type_limits *l); /* Redis 7.2's */
 
 struct value_object {
     _Atomic uint32_t refs; /* 1: the entry's own */
+    uint8_t kind;          /* of a type whose objects are of several kinds: its own matter */
 };
 
 struct home {
@@ -79,7 +80,10 @@ static inline void home_become(struct home *h, void *object) {
 void home_init_own(struct home *h, const struct type_limits *limits, uint64_t seed);
 void home_free_bytes(struct home *h); /* not the object */
 
-static inline void value_object_init(void *object) { atomic_init(&((struct value_object *)object)->refs, 1); }
+static inline void value_object_init(void *object) {
+    atomic_init(&((struct value_object *)object)->refs, 1);
+    ((struct value_object *)object)->kind = 0;
+}
 static inline void value_hold(void *object) {
     atomic_fetch_add_explicit(&((struct value_object *)object)->refs, 1, memory_order_relaxed);
 }

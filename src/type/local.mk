@@ -4,6 +4,7 @@ libtype_a_SOURCES = \
   %D%/hash.c %D%/hash.h \
   %D%/hll.c %D%/hll.h \
   %D%/home.c %D%/home.h \
+  %D%/intset.c %D%/intset.h \
   %D%/list.c %D%/list.h \
   %D%/list_chunk.c %D%/list_chunk.h \
   %D%/list_large.c %D%/list_large.h \
@@ -12,6 +13,7 @@ libtype_a_SOURCES = \
   %D%/list_spine.c %D%/list_spine.h \
   %D%/list_walk.c \
   %D%/members.c %D%/members.h \
+  %D%/set.c %D%/set.h \
   %D%/value.c %D%/value.h \
   %D%/zset.c %D%/zset.h \
   %D%/zset_grow.h \

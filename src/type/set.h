@@ -1,8 +1,11 @@
-/* set: members without order, each once: sorted integers of one width (packed), byte strings in order of arrival (packed), or a
- * hash of them (an object; see members.h).
+/* set: members without order, each once: sorted integers of one width (intset.h), byte strings in order of arrival, or a hash of
+ * them (members.h).
  *
- * Forms: VALUE_PACKED is integers ("intset"), VALUE_PACKED_ALT is strings ("listpack"), VALUE_OBJECT what is larger.
- * Integers are told from strings by their text: "12" is one, "012" is not. Thread rule and ownership: as type/home.h.
+ * Forms: VALUE_PACKED is integers ("intset"), VALUE_PACKED_ALT is strings ("listpack"), VALUE_OBJECT what is larger: members, or
+ * an array of integers where set-max-intset-entries allows more than HOME_MAX bytes of them: what says "intset" is always in
+ * ascending order. Members that are there only because strings went over HOME_MAX still say "listpack".
+ * Strings: [length as a varint][bytes], one behind the other. Integers are told from strings by their text: "12" is one, "012" is
+ * not. Thread rule and ownership: as type/home.h.
  */
 #ifndef LARDER_TYPE_SET_H
 #define LARDER_TYPE_SET_H
@@ -14,8 +17,10 @@ const struct value_ops *set_ops(void);
 
 size_t set_count(const struct home *h);
 bool set_has(const struct home *h, struct slice member);
-bool set_add(struct home *h, struct slice member);    /* true: it was not there */
-bool set_remove(struct home *h, struct slice member); /* true: it was there */
+bool set_add(struct home *h, struct slice member);    /* true: it was not there. `member` may not lie in h */
+bool set_remove(struct home *h, struct slice member); /* true: it was there. `member` may lie in h */
+/* Before n members are added of which `first` is one: takes the form that Redis takes for so many. */
+void set_expect(struct home *h, struct slice first, size_t n);
 
 /* A walk over all members, in the order that SMEMBERS has; the set must not change meanwhile. Begins zeroed. */
 struct set_at {

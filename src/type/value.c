@@ -2,6 +2,7 @@
 
 #include "type/hash.h"
 #include "type/list.h"
+#include "type/set.h"
 #include "type/zset.h"
 
 static const char *const names[VALUE_TYPES] = {"string", "list", "set", "zset", "hash", "stream"};
@@ -10,6 +11,8 @@ const struct value_ops *value_ops(enum value_type t) {
     switch (t) { /* collections hand out their rows here */
     case VALUE_LIST:
         return list_ops();
+    case VALUE_SET:
+        return set_ops();
     case VALUE_HASH:
         return hash_ops();
     case VALUE_ZSET:
