@@ -95,6 +95,7 @@ int command_keys_flags(const struct command *c, const struct slice *argv, int ar
 
 /* One per family; the array ends with a row whose name is NULL. */
 const struct command *command_rows_string(void);
+const struct command *command_rows_hash(void);
 const struct command *command_rows_keyspace(void);
 const struct command *command_rows_connection(void);
 const struct command *command_rows_client(void);

@@ -53,24 +53,25 @@ void cursor_put(struct cursor *k, struct slice element) {
     k->elements++;
 }
 
-static void reply_head(struct call *c, uint64_t at, size_t elements) {
+static void reply_head(struct resp_writer *w, uint64_t at, size_t elements) {
     char text[NUM_I64_MAX];
-    resp_array(c->w, 2);
-    resp_bulk(c->w, text, num_put_u64(text, at));
-    resp_array(c->w, elements);
+    resp_array(w, 2);
+    resp_bulk(w, text, num_put_u64(text, at));
+    resp_array(w, elements);
 }
 
-void cursor_reply(struct call *c, struct cursor *k) {
+void cursor_finish(struct resp_writer *w, struct cursor *k) {
     enum { COPIED = 2048 }; /* up to here what was gathered is copied behind the head, else its chunks are handed over */
-    reply_head(c, k->at, k->elements);
+    reply_head(w, k->at, k->elements);
     size_t n = chain_size(&k->body);
     if (n > COPIED) {
-        chain_move(c->w->out, &k->body);
+        chain_move(w->out, &k->body);
     } else if (n) {
-        chain_copy(&k->body, chain_room(c->w->out, n));
-        chain_used(c->w->out, n);
+        chain_copy(&k->body, chain_room(w->out, n));
+        chain_used(w->out, n);
     }
     chain_free(&k->body);
 }
 
-void cursor_reply_nothing(struct call *c) { reply_head(c, 0, 0); }
+void cursor_reply(struct call *c, struct cursor *k) { cursor_finish(c->w, k); }
+void cursor_reply_nothing(struct call *c) { reply_head(c->w, 0, 0); }

@@ -26,6 +26,7 @@ bool cursor_words(struct call *c, int arg, const char *flag, struct cursor *out)
 bool cursor_matches(const struct cursor *k, struct slice text);
 void cursor_put(struct cursor *k, struct slice element);   /* gathers one more */
 void cursor_reply(struct call *c, struct cursor *k);       /* k->at is the next cursor */
+void cursor_finish(struct resp_writer *w, struct cursor *k); /* the same outside of a call */
 void cursor_reply_nothing(struct call *c);                 /* there is no such key */
 
 #endif

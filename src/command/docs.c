@@ -141,13 +141,14 @@ struct word_type {
 
 static const struct word_type word_types[] = {
     {"INCRBYFLOAT", "increment", "double"}, {"SETBIT", "value", "integer"}, {"BITFIELD", "value", "integer"},
-    {"BITPOS", "bit", "integer"}, {"LPOS", "rank", "integer"}, {"LPOS", "num-matches", "integer"},
-    {"LRANGE", "stop", "integer"}, {"LTRIM", "stop", "integer"},
+    {"BITPOS", "bit", "integer"}, {"HINCRBYFLOAT", "increment", "double"},
+    {"LPOS", "rank", "integer"}, {"LPOS", "num-matches", "integer"}, {"LRANGE", "stop", "integer"}, {"LTRIM", "stop", "integer"},
     {NULL, "client-id", "integer"}, {NULL, "clientid", "integer"}, {NULL, "count", "integer"}, {NULL, "cursor", "integer"},
     {NULL, "db", "integer"}, {NULL, "decrement", "integer"}, {NULL, "destination-db", "integer"}, {NULL, "end", "integer"},
     {NULL, "increment", "integer"}, {NULL, "index", "integer"}, {NULL, "index1", "integer"}, {NULL, "index2", "integer"},
     {NULL, "len", "integer"}, {NULL, "length", "integer"}, {NULL, "milliseconds", "integer"}, {NULL, "min-match-len", "integer"},
-    {NULL, "numkeys", "integer"}, {NULL, "numreplicas", "integer"}, {NULL, "offset", "integer"}, {NULL, "pattern", "pattern"},
+    {NULL, "numfields", "integer"}, {NULL, "numkeys", "integer"}, {NULL, "numreplicas", "integer"}, {NULL, "offset", "integer"},
+    {NULL, "pattern", "pattern"},
     {NULL, "port", "integer"}, {NULL, "protover", "integer"}, {NULL, "seconds", "integer"}, {NULL, "start", "integer"},
     {NULL, "timeout", "integer"}, {NULL, "unix-time-milliseconds", "unix-time"}, {NULL, "unix-time-seconds", "unix-time"},
     {NULL, "version", "integer"},
@@ -165,6 +166,7 @@ static const struct group_name group_names[] = {
     {"KILL", "client-id", "new-format"}, {"KILL", "ip:port", "filter"}, {"REPLY", "on", "action"}, {NULL, "on", "enabled"},
     {NULL, "write", "mode"}, {NULL, "timeout", "unblock-type"}, {NULL, "nosave", "save-selector"}, {NULL, "host", "host-port"},
     {NULL, "no", "no-one"}, {NULL, "host-port", "args"}, {"SETINFO", "libname", "attr"},
+    {NULL, "field", "data"}, {NULL, "fnx", "condition"}, {"HRANDFIELD", "count", "options"},
 };
 
 /* Tokens whose argument is not called as they are. */
@@ -312,33 +314,6 @@ static int spec_behind(const struct command *cmd, struct slice token) {
     return -1;
 }
 
-/* A token and what belongs to it; *n moves past what was used. */
-static struct arg *token_arg(struct scratch *s, struct node **n) {
-    struct slice token = (*n)->text;
-    struct arg *a, *words = NULL, **tail = &words;
-    if (s->position >= 0) s->position++;
-    *n = (*n)->next;
-    if (*n && (*n)->kind == NODE_ONE) {
-        a = one_of(s, *n);
-        *n = (*n)->next;
-    } else {
-        for (; *n && (*n)->kind == NODE_WORD; *n = (*n)->next) {
-            *tail = word_arg(s, *n);
-            tail = &(*tail)->next;
-        }
-        if (!words) a = new_arg(s, "pure-token", token_name(s, token));
-        else if (!words->next) a = words;
-        else {
-            a = new_arg(s, "block", lowered(s, token));
-            a->inside = words;
-        }
-    }
-    a->token = token;
-    if (spec_behind(s->cmd, token) >= 0) a->key_spec = spec_behind(s->cmd, token);
-    a->since = since_of(s->cmd, token);
-    return a;
-}
-
 static size_t nodes_of(const struct sequence *seq) {
     size_t n = 0;
     for (const struct node *e = seq->first; e; e = e->next) n++;
@@ -351,6 +326,55 @@ static bool says_again(const struct sequence *group, const struct node *before, 
     for (const struct node *e = group->first; e; e = e->next, before = before->next)
         if (e->kind != before->kind || !slice_equal(e->text, before->text)) return false;
     return true;
+}
+
+/* Of more words behind a token than `group` says again: are the last ones those? */
+static bool ends_with(const struct node *word, size_t words, const struct sequence *group) {
+    size_t n = nodes_of(group);
+    if (words <= n) return false;
+    for (; words > n; words--) word = word->next;
+    return says_again(group, word, n);
+}
+
+/* The arguments that they gave become one that is multiple. */
+static void repeat_words(struct scratch *s, size_t words, const struct sequence *group, struct arg **list) {
+    size_t n = nodes_of(group);
+    for (; words > n; words--) list = &(*list)->next;
+    if (n > 1) *list = block_of(s, *list);
+    (*list)->flags |= ARG_MULTIPLE;
+}
+
+/* A token and what belongs to it; *n moves past what was used. */
+static struct arg *token_arg(struct scratch *s, struct node **n) {
+    struct slice token = (*n)->text;
+    struct arg *a, *words = NULL, **tail = &words;
+    if (s->position >= 0) s->position++;
+    *n = (*n)->next;
+    if (*n && (*n)->kind == NODE_ONE) {
+        a = one_of(s, *n);
+        *n = (*n)->next;
+    } else {
+        const struct node *word = *n;
+        size_t count = 0;
+        for (; *n && (*n)->kind == NODE_WORD; *n = (*n)->next, count++) {
+            *tail = word_arg(s, *n);
+            tail = &(*tail)->next;
+        }
+        if (*n && (*n)->kind == NODE_OPTIONAL && ends_with(word, count, (*n)->inside)) {
+            repeat_words(s, count, (*n)->inside, &words);
+            *n = (*n)->next;
+        }
+        if (!words) a = new_arg(s, "pure-token", token_name(s, token));
+        else if (!words->next) a = words;
+        else {
+            a = new_arg(s, "block", lowered(s, token));
+            a->inside = words;
+        }
+    }
+    a->token = token;
+    if (spec_behind(s->cmd, token) >= 0) a->key_spec = spec_behind(s->cmd, token);
+    a->since = since_of(s->cmd, token);
+    return a;
 }
 
 /* If `group` repeats the last nodes of the sequence, makes the arguments that they gave (the end of `list`) multiple. */

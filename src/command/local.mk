@@ -22,6 +22,12 @@ libcommand_a_SOURCES = \
   %D%/expiry.c \
   %D%/geo.c %D%/geo.h \
   %D%/geo_search.c \
+  %D%/hash.c \
+  %D%/hash_field_ex.c \
+  %D%/hash_field_ttl.c \
+  %D%/hash_random.c \
+  %D%/hash_walk.c \
+  %D%/hashes.h \
   %D%/hll.c %D%/hll.h \
   %D%/hll_debug.c \
   %D%/info.c \
