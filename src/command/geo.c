@@ -166,7 +166,7 @@ static void run_geopos(struct call *c) {
 #define UNITS "<M | KM | FT | MI>"
 #define WITH "[WITHCOORD] [WITHDIST] [WITHHASH]"
 #define AREA                                                                                                                 \
-    "<FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius " UNITS " | BYBOX width height " UNITS ">"         \
+    "<FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius " UNITS " | <BYBOX width> height " UNITS ">"         \
     " [ASC | DESC] [COUNT count [ANY]]"
 #define RADIUS_WORDS WITH " [COUNT count [ANY]] [ASC | DESC]"
 #define STORES " [STORE key] [STOREDIST key]"
@@ -178,8 +178,8 @@ static void run_geopos(struct call *c) {
 
 static const char *const add_history[] = {"6.2.0", "CH, NX and XX.", NULL};
 static const char *const units_history[] = {"7.0.0", "Units in upper case.", NULL};
-static const char *const radius_history[] = {"6.2.0", "ANY behind COUNT.", "7.0.0", "Units in upper case.", NULL};
-static const char *const radius_ro_history[] = {"6.2.0", "ANY behind COUNT.", NULL};
+static const char *const radius_history[] = {"6.2.0", "ANY of the matches.", "7.0.0", "Units in upper case.", NULL};
+static const char *const radius_ro_history[] = {"6.2.0", "ANY of the matches.", NULL};
 
 static const struct command rows[] = {
     {.name = "GEOADD", .arity = -5, .flags = C_WRITE | C_DENYOOM, .categories = A_GEO, .keys = ONE_KEY(K_RW | K_UPDATE),

@@ -53,4 +53,5 @@ libcommand_a_SOURCES = \
   %D%/strings.h \
   %D%/version.h \
   %D%/wait.c %D%/wait.h \
-  %D%/work.c %D%/work.h
+  %D%/work.c %D%/work.h \
+  %D%/zset_algebra.c
