@@ -143,6 +143,10 @@ static const struct word_type word_types[] = {
     {"INCRBYFLOAT", "increment", "double"}, {"SETBIT", "value", "integer"}, {"BITFIELD", "value", "integer"},
     {"BITPOS", "bit", "integer"}, {"HINCRBYFLOAT", "increment", "double"},
     {"LPOS", "rank", "integer"}, {"LPOS", "num-matches", "integer"}, {"LRANGE", "stop", "integer"}, {"LTRIM", "stop", "integer"},
+    {"ZRANGE", "start", "string"}, {"ZREVRANGE", "stop", "integer"}, {"ZREMRANGEBYRANK", "stop", "integer"},
+    {"ZCOUNT", "min", "double"}, {"ZCOUNT", "max", "double"}, {"ZRANGEBYSCORE", "min", "double"},
+    {"ZRANGEBYSCORE", "max", "double"}, {"ZREVRANGEBYSCORE", "min", "double"}, {"ZREVRANGEBYSCORE", "max", "double"},
+    {"ZREMRANGEBYSCORE", "min", "double"}, {"ZREMRANGEBYSCORE", "max", "double"}, {NULL, "score", "double"},
     {NULL, "client-id", "integer"}, {NULL, "clientid", "integer"}, {NULL, "count", "integer"}, {NULL, "cursor", "integer"},
     {NULL, "db", "integer"}, {NULL, "decrement", "integer"}, {NULL, "destination-db", "integer"}, {NULL, "end", "integer"},
     {NULL, "increment", "integer"}, {NULL, "index", "integer"}, {NULL, "index1", "integer"}, {NULL, "index2", "integer"},
@@ -167,6 +171,8 @@ static const struct group_name group_names[] = {
     {NULL, "write", "mode"}, {NULL, "timeout", "unblock-type"}, {NULL, "nosave", "save-selector"}, {NULL, "host", "host-port"},
     {NULL, "no", "no-one"}, {NULL, "host-port", "args"}, {"SETINFO", "libname", "attr"},
     {NULL, "field", "data"}, {NULL, "fnx", "condition"}, {"HRANDFIELD", "count", "options"},
+    {NULL, "gt", "comparison"}, {NULL, "score", "data"}, {NULL, "byscore", "sortby"}, {NULL, "min", "where"},
+    {"ZRANDMEMBER", "count", "options"},
 };
 
 /* Tokens whose argument is not called as they are. */

@@ -149,7 +149,19 @@ def monitor_line(reply):
     return Reply('+', re.sub(rb'^\d+\.\d{6} \[(\d+) unix:\S+\]', rb'(time) [\1 (socket)]', reply.value))
 
 
+def numbers_as_such(reply):
+    """Scores: 7.0 writes them with 17 digits, 7.2 with as few as say the same; transcripts look at the digits."""
+    kind, v = reply
+    if isinstance(v, list):
+        return Reply(kind, [numbers_as_such(x) for x in v])
+    if isinstance(v, bytes) and kind in '$,' and re.fullmatch(rb'-?\d+(\.\d+)?(e[-+]?\d+)?', v):
+        return Reply(kind, repr(float(v)).encode())
+    return reply
+
+
 RULES = {
+    **dict.fromkeys(('zadd', 'zincrby', 'zscore', 'zmscore', 'zrank', 'zrevrank', 'zrange', 'zrevrange', 'zrangebyscore',
+                     'zrevrangebyscore', 'zpopmin', 'zpopmax', 'zmpop', 'zrandmember', 'zscan'), numbers_as_such),
     'time': shape,
     'keys': unordered,
     'randomkey': kind_only,
