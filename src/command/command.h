@@ -105,6 +105,7 @@ const struct command *command_rows_server(void);
 const struct command *command_rows_introspect(void); /* COMMAND, INFO, MEMORY, DEBUG */
 const struct command *command_rows_config(void);
 const struct command *command_rows_geo(void);
+const struct command *command_rows_zset(void);
 const struct command *command_rows_zset_algebra(void);
 const struct command *command_rows_bitmap(void);
 const struct command *command_rows_hll(void);

@@ -54,4 +54,9 @@ libcommand_a_SOURCES = \
   %D%/version.h \
   %D%/wait.c %D%/wait.h \
   %D%/work.c %D%/work.h \
-  %D%/zset_algebra.c
+  %D%/zset.c \
+  %D%/zset_algebra.c \
+  %D%/zset_pop.c \
+  %D%/zset_range.c \
+  %D%/zset_rows.c \
+  %D%/zsets.h

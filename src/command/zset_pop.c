@@ -188,6 +188,7 @@ static void random_many(struct call *c) {
     struct holder h;
     int64_t n;
     bool scores = c->argc == 4;
+    if (!call_i64(c, 2, &n)) return;
     if (!call_range(c, 2, -INT64_MAX, INT64_MAX, &n,
             "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"))
         return;
@@ -203,7 +204,7 @@ static void random_many(struct call *c) {
     size_t count = zset_count(&h.home);
     if (!count || !n) resp_array(c->w, 0);
     else if (n < 0) reply_any(c, &h, (uint64_t)-n, scores);
-    else if ((uint64_t)n >= count) zsets_reply_range(c, &h, (struct zsets_range){.n = count}, scores);
+    else if ((uint64_t)n >= count) zsets_reply_range(c, &h, (struct zsets_range){.n = count, .down = true}, scores);
     else reply_different(c, &h, (uint64_t)n, scores);
 }
 

@@ -3,6 +3,9 @@
 #include <assert.h>
 #include <math.h>
 
+/* While it is a listpack to the outside, 0 has no sign, as in Redis, which keeps whole numbers there as integers. */
+static double plain(double score) { return score == 0 ? 0 : score; }
+
 /* -- packed -------------------------------------------------------------------------------------------------------------- */
 
 static void packed_set_count(struct home *h, uint32_t n) {
@@ -101,7 +104,7 @@ static enum zset_did add_large(struct home *h, struct slice member, double *scor
     if (!zset_tree_find(t, member, hash, &record)) {
         if (when & ZSET_XX) return ZSET_KEPT;
         if (!t->tall) t->tall = beyond(h, (size_t)t->count, member);
-        zset_tree_insert(t, *score, member, hash);
+        zset_tree_insert(t, t->tall ? *score : plain(*score), member, hash);
         return ZSET_ADDED;
     }
     double was = zset_record_score(record);
@@ -109,7 +112,7 @@ static enum zset_did add_large(struct home *h, struct slice member, double *scor
     if (did != ZSET_CHANGED) return did;
     struct zset_path path;
     zset_tree_place(t, was, member, &path);
-    zset_tree_rescore(t, &path, hash, *score);
+    zset_tree_rescore(t, &path, hash, t->tall ? *score : plain(*score));
     return did;
 }
 
@@ -126,7 +129,7 @@ enum zset_did zset_add(struct home *h, struct slice member, double *score, unsig
             when = 0;
             return add_large(h, member, score, when);
         }
-        packed_rescore(h, p, index, member, *score);
+        packed_rescore(h, p, index, member, plain(*score));
         return did;
     }
     if (when & ZSET_XX) return ZSET_KEPT;
@@ -134,9 +137,9 @@ enum zset_did zset_add(struct home *h, struct slice member, double *score, unsig
     if (tall || h->n + ZSET_PACKED_HEAD + ZSET_SCORE_MAX + varint_size(member.n) + member.n > HOME_MAX) {
         struct zset_tree *t = grow_up(h);
         t->tall = tall;
-        zset_tree_insert(t, *score, member, zset_tree_hash(t, member));
+        zset_tree_insert(t, tall ? *score : plain(*score), member, zset_tree_hash(t, member));
     } else {
-        packed_insert(h, member, *score);
+        packed_insert(h, member, plain(*score));
     }
     return ZSET_ADDED;
 }

@@ -170,10 +170,15 @@ static void all_right(const struct home *h, unsigned kind) {
     }
 }
 
+/* In what Redis would call a listpack, 0 has no sign. */
+static double kept(const struct home *h, double score) {
+    return score == 0 && !strcmp(zset_ops()->encoding(h), "listpack") ? 0 : score;
+}
+
 static void put(struct home *h, unsigned id, double score) {
     cr_assert(zset_put(h, member_of(id), score) == !twin[id].there);
     there += !twin[id].there;
-    if (!twin[id].there || twin[id].score != score) twin[id].score = score; /* of -0 and 0 the first one stays */
+    if (!twin[id].there || twin[id].score != score) twin[id].score = kept(h, score); /* of -0 and 0 the first one stays */
     twin[id].there = true;
 }
 
@@ -207,7 +212,7 @@ static void add(struct home *h, unsigned id, double score, unsigned when) {
     if (did < ZSET_CHANGED) return;
     there += !t->there;
     t->there = true;
-    t->score = sum;
+    t->score = kept(h, sum);
 }
 
 static void step(struct home *h, unsigned range, unsigned kind, bool grows) {
