@@ -1,9 +1,10 @@
 /* zset: members with scores, in order of score and, where scores are equal, of bytes (memcmp, the shorter first).
  *
  * Packed: records in that order. Large: a tree of packed leaves in that order, whose inner nodes count what is below them, and
- * an index from a member's hash to its score, by which the tree is entered. All ranges are ranges of ranks: whoever wants one
+ * an index from a member's hash to its leaf. All ranges are ranges of ranks: whoever wants one
  * by score or by bytes asks for the rank where it begins and ends.
- * Scores are never NaN; -0 is kept as it is only once OBJECT ENCODING says skiplist, as in Redis. Thread rule and ownership: as type/home.h.
+ * Scores are never NaN; -0 is kept as it is only once OBJECT ENCODING says skiplist, as in Redis.
+ * Thread rule and ownership: as type/home.h.
  */
 #ifndef LARDER_TYPE_ZSET_H
 #define LARDER_TYPE_ZSET_H
