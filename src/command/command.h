@@ -108,6 +108,7 @@ const struct command *command_rows_geo(void);
 const struct command *command_rows_zset(void);
 const struct command *command_rows_zset_algebra(void);
 const struct command *command_rows_bitmap(void);
+const struct command *command_rows_cache(void);
 const struct command *command_rows_hll(void);
 const struct command *command_rows_list(void);
 

@@ -1,6 +1,8 @@
 /* Keys, whatever they hold: is it there, delete, rename, copy, move; whole databases; OBJECT. */
 #include "command/keyspace.h"
 
+#include "command/cache.h"
+
 #define NO_DATABASE "ERR DB index is out of range"
 
 struct entry *keyspace_look(struct call *c, int key) {
@@ -130,7 +132,10 @@ static void run_move(struct call *c) {
 
 /* -- whole databases ------------------------------------------------------------------------------------ */
 
-static void run_dbsize(struct call *c) { resp_int(c->w, (int64_t)store_count(c->v.store, c->v.db)); }
+static void reply_size(struct session *s, unsigned db) {
+    resp_int(&s->writer, (int64_t)store_count(s->lane->env->store, db));
+}
+static void run_dbsize(struct call *c) { cache_when_swept(c, reply_size); }
 
 static void run_swapdb(struct call *c) {
     int64_t a, b;

@@ -3,12 +3,14 @@
 #include "base/clock.h"
 #include "server/conn.h"
 #include "server/server.h"
+
 #include "server/worker.h"
+#include "store/rule.h"
 
 #define BACKGROUND_MS 100 /* how often the store is asked whether there is something to do */
 #define CLIENTS_A_LOOK 200 /* with dynamic-hz, the looks become more frequent rather than longer */
 
-enum kind { KIND_EXPIRE, KIND_COMPACT, KIND_TRASH, KINDS };
+enum kind { KIND_SWEEP, KIND_EXPIRE, KIND_COMPACT, KIND_TRASH, KINDS };
 
 static bool paused(const struct env *e, int64_t now) {
     return atomic_load_explicit(&e->pause_until_ms, memory_order_relaxed) > now;
@@ -29,6 +31,7 @@ static bool work(struct worker *w, enum kind kind) {
     unsigned part = w->lane->index, parts = e->lanes;
     int64_t now = clock_ms();
     switch (kind) {
+    case KIND_SWEEP: return rule_sweep_step(e->store, part, parts, STORE_SLICE_US);
     case KIND_EXPIRE:
         /* While writes are held up, the data stays as it is. */
         if (!option_get(&e->store_config.active_expire) || paused(e, now)) return false;

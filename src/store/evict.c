@@ -92,6 +92,11 @@ static bool evict_from(struct store *s, unsigned shard, unsigned db, const struc
     for (uint64_t n = 0; n < places; n++) {
         uint64_t place = (first + n) & (places - 1);
         struct spot at = {NULL, 0};
+        uint32_t last = atomic_load_explicit(&s->rules.last, memory_order_acquire);
+        if (t->dir[place]->swept != last) { /* what is invalid already is not evicted, it goes */
+            rules_sweep(s, t, place, last, db);
+            return true;
+        }
         struct entry *e = evict_choose(t->dir[place], p, &at);
         if (!e) continue;
         int64_t deadline = entry_deadline(e);

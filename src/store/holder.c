@@ -8,7 +8,7 @@
 static void holder_place(struct holder *h, struct entry *e) {
     struct table *t = view_table(h->view, h->key);
     if (!h->entry) {
-        table_insert(t, h->key->hash, e, h->view->store->seed);
+        view_insert(h->view, h->key, e);
         h->view->born |= 1u << h->type;
     } else {
         struct spot at;

@@ -11,7 +11,7 @@
 #include "store/density.h"
 #include "store/slab.h"
 #include "store/table.h"
-#include "store/view.h"
+#include "store/rules.h"
 
 struct shard {
     struct lock lock;
@@ -27,15 +27,7 @@ struct trash { /* a detached table, one entry, or one object */
     void *object;
 };
 
-#define STORE_PARTS 128
 #define STORE_CACHED_BYTES (16u << 20) /* beyond this many bytes of entries a lookup waits for memory */
-
-/* Where a background walk over a part of the shards is. */
-struct walk {
-    unsigned shard, db;
-    uint64_t position; /* in the table, in units of 2^-TABLE_MAX_DEPTH of it: it outlives splits and merges */
-    bool running;
-};
 
 struct part { /* belongs to the thread that steps it */
     struct walk expire, compact;
@@ -54,6 +46,7 @@ struct store {
     struct part part[STORE_PARTS];
 
     struct density *density;
+    struct rules rules;
     struct lock trash_lock; /* the list */
     struct trash *trash;
     _Atomic uint64_t trash_objects, trash_freed;
@@ -69,6 +62,7 @@ static inline struct table *view_table(struct view *v, const struct key *k) {
     return store_table(v->store, store_shard_of(k->hash), v->db);
 }
 
+void view_insert(struct view *v, const struct key *k, struct entry *e); /* the key is not there */
 struct policy store_policy(const struct store *s, int64_t now);
 void store_event(struct store *s, enum store_event event, unsigned db, const struct entry *e);
 
@@ -79,17 +73,6 @@ size_t store_cost(const struct entry *e); /* bytes that would be free without it
 void store_drop(struct store *s, struct entry *e, bool lazily);
 void store_drop_object(struct store *s, enum value_type t, void *object); /* nobody refers to it any more */
 void store_trash_table(struct store *s, struct table *t); /* takes what the table holds; *t is empty then */
-
-/* What a walk over the shards `part`, part + parts, ... comes to. Its shard is locked: unlock it, having done nothing but
- * with this segment. A segment that was merged while the walk stood in it may come again. */
-struct stop {
-    struct table *table;
-    struct segment *segment;
-    uint64_t place;
-    unsigned shard, db;
-};
-void walk_start(struct walk *w, unsigned part);
-bool walk_next(struct store *s, struct walk *w, unsigned parts, struct stop *at); /* false at the end, nothing locked */
 
 static inline bool slice_over(uint64_t start, int64_t slice_us) { return clock_ticks_us(clock_ticks() - start) >= slice_us; }
 

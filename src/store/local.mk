@@ -9,9 +9,11 @@ libstore_a_SOURCES = \
   %D%/layout.h \
   %D%/page.c %D%/page.h \
   %D%/policy.c %D%/policy.h \
+  %D%/rule.c %D%/rule.h %D%/rules.h \
   %D%/scan.c \
   %D%/segment.c %D%/segment.h \
   %D%/slab.c %D%/slab.h \
   %D%/store.c %D%/store.h %D%/inside.h \
   %D%/table.c %D%/table.h \
-  %D%/view.c %D%/view.h
+  %D%/view.c %D%/view.h \
+  %D%/walk.h

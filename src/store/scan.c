@@ -30,6 +30,8 @@ static struct cursor cursor_unpack(uint64_t v) {
 }
 
 struct scan {
+    struct store *store;
+    unsigned db;
     int64_t now;
     size_t left;
     store_each *each;
@@ -62,6 +64,12 @@ static bool scan_table(struct scan *scan, struct table *t, struct cursor *c) {
     uint64_t place = t->depth >= c->depth ? c->prefix << (t->depth - c->depth) : c->prefix >> (c->depth - t->depth);
     struct segment *s = table_segment(t, &place);
     if (!s) return false;
+    uint32_t last = atomic_load_explicit(&scan->store->rules.last, memory_order_acquire);
+    if (s->swept != last) { /* it may shrink or merge */
+        rules_sweep(scan->store, t, place, last, scan->db);
+        place = t->depth >= c->depth ? c->prefix << (t->depth - c->depth) : c->prefix >> (c->depth - t->depth);
+        s = table_segment(t, &place);
+    }
     if (s->depth < c->depth) c->tag = 0;
     c->depth = s->depth;
     c->prefix = place >> (t->depth - s->depth);
@@ -71,7 +79,7 @@ static bool scan_table(struct scan *scan, struct table *t, struct cursor *c) {
 }
 
 uint64_t store_scan(struct store *s, unsigned db, uint64_t cursor, size_t count, int64_t now, store_each *each, void *arg) {
-    struct scan scan = {now, count ? count : 1, each, arg};
+    struct scan scan = {s, db, now, count ? count : 1, each, arg};
     struct cursor c = cursor_unpack(cursor);
     while (scan.left) {
         store_lock(s, c.shard);
@@ -104,6 +112,15 @@ static struct entry *table_random(struct table *t, uint64_t *random) {
     return NULL;
 }
 
+/* Is it under a rule that has not come to its segment yet? */
+static bool entry_forbidden(struct store *s, const struct table *t, unsigned db, const struct entry *e) {
+    uint32_t last = atomic_load_explicit(&s->rules.last, memory_order_acquire);
+    if (last == atomic_load_explicit(&s->rules.over, memory_order_relaxed)) return false;
+    struct slice key = entry_key(e);
+    const struct segment *seg = t->dir[table_place(t, hash_bytes(key.p, key.n, s->seed))];
+    return rules_forbid(s, seg, last, db, key, false);
+}
+
 struct first {
     store_each *each;
     void *arg;
@@ -131,7 +148,7 @@ bool store_random(struct store *s, unsigned db, int64_t now, uint64_t random, st
         struct table *t = store_table(s, shard, db);
         struct entry *e = t->dir && counter_get(&t->keys) ? table_random(t, &random) : NULL;
         int64_t deadline = e ? entry_deadline(e) : 0;
-        bool alive = e && (!deadline || deadline > now);
+        bool alive = e && (!deadline || deadline > now) && !entry_forbidden(s, t, db, e);
         if (alive) each(arg, e);
         store_unlock(s, shard);
         if (alive) return true;

@@ -71,6 +71,7 @@ static struct segment *filled(const struct segment *s, unsigned size) {
     struct segment *out = make(size, s->depth);
     uint32_t at = 0;
     out->earliest = s->earliest;
+    out->swept = s->swept;
     for (uint32_t i = 0; i < s->slots; i++)
         if (s->slot[i] && !segment_append(out, &at, s->slot[i])) {
             segment_free(out);
@@ -89,6 +90,7 @@ struct segment *segment_merged(const struct segment *a, const struct segment *b)
     struct segment *out = segment_new(a->used + b->used, a->depth - 1u);
     uint32_t at = 0, i = 0, j = 0;
     out->earliest = a->earliest < b->earliest ? a->earliest : b->earliest;
+    out->swept = a->swept;
     for (;;) {
         while (i < a->slots && !a->slot[i]) i++;
         while (j < b->slots && !b->slot[j]) j++;

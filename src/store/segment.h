@@ -28,6 +28,7 @@ struct segment {
     uint8_t depth;     /* how many bits of the hash, behind the shard's, all its entries share */
     uint8_t size;      /* index into the sizes */
     uint16_t looked;   /* when expiry last went through it (see expire.c) */
+    uint32_t swept;    /* nothing in it is under a rule up to this number (see rule.h) */
     int64_t earliest;  /* no deadline in it is before this; SEGMENT_NEVER: it has none */
     uint64_t slot[];
 };
@@ -50,7 +51,7 @@ bool segment_insert(struct segment *s, uint32_t tag, struct entry *e); /* false:
 void segment_remove(struct segment *s, uint32_t i);
 /* A segment one size larger or smaller (step 1, -1) with the same entries; NULL where they do not fit. Frees nothing. */
 struct segment *segment_resized(const struct segment *s, int step);
-/* Both halves' entries in one segment; NULL where they do not fit. */
+/* Both halves' entries in one segment; NULL where they do not fit. They were swept alike. */
 struct segment *segment_merged(const struct segment *a, const struct segment *b);
 /* Drops the entries for which drop says so (it frees them); the rest close up. Returns how many went. */
 size_t segment_sift(struct segment *s, bool (*drop)(void *arg, struct entry *e), void *arg);

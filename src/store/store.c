@@ -16,6 +16,7 @@ void store_free(struct store *s) {
     store_flush(s, -1, true);
     if (s->plan) slab_plan_free(s->plan);
     density_free(s->density);
+    rules_free(s);
     slab_trim();
     mem_free(MEM_MISC, s);
 }
@@ -163,6 +164,7 @@ void store_swap(struct store *s, unsigned a, unsigned b) {
         table_take(store_table(s, i, a), store_table(s, i, b));
         table_take(store_table(s, i, b), &spare);
     }
+    rules_swap(s, a, b);
 }
 
 /* -- trash ------------------------------------------------------------------------------------------------------------ */

@@ -70,6 +70,7 @@ static void table_split(struct table *t, uint64_t place, uint64_t seed) {
         }
     }
     half[0]->earliest = half[1]->earliest = s->earliest;
+    half[0]->swept = half[1]->swept = s->swept;
     unsigned depth = s->depth;
     if (depth == t->depth) {
         table_double(t);
@@ -139,7 +140,7 @@ static void table_shrink(struct table *t, uint64_t place) {
     while (s->depth && s->size < 5) { /* under 4 KB: nearly empty for a segment that was once split off */
         uint64_t span = 1ull << (t->depth - s->depth), first = place & ~(span - 1);
         struct segment *other = t->dir[first ^ span];
-        if (other->depth != s->depth || other->used + s->used > 400) return;
+        if (other->depth != s->depth || other->swept != s->swept || other->used + s->used > 400) return;
         struct segment *one = segment_merged(s, other);
         if (!one) return;
         if (s->depth == t->depth) t->deepest -= 2;

@@ -5,7 +5,10 @@
 void view_init(struct view *v, struct store *s, unsigned db, int64_t now, struct store_stats *stats) {
     *v = (struct view){.store = s, .db = db, .touch = true, .now = now, .policy = store_policy(s, now), .stats = stats,
         .random = (uint64_t)now ^ clock_ticks()};
+    view_rules(v);
 }
+
+void view_rules(struct view *v) { v->rules = atomic_load_explicit(&v->store->rules.last, memory_order_acquire); }
 
 static uint64_t view_random(struct view *v) { return v->random = v->random * 6364136223846793005ull + 1442695040888963407ull; }
 
@@ -21,9 +24,17 @@ static void view_expired(struct view *v, const struct key *k, struct spot at, st
     view_remove(v, k->hash, at, e, true);
 }
 
-/* The live entry and its place; what is past its deadline goes. */
+/* Its segment has not been swept for all rules: is the entry under one of them? Then it goes. */
+static bool view_invalid(struct view *v, const struct key *k, struct spot at, struct entry *e) {
+    if (!rules_forbid(v->store, at.segment, v->rules, v->db, (struct slice){k->p, k->n}, true)) return false;
+    view_remove(v, k->hash, at, e, true);
+    return true;
+}
+
+/* The live entry and its place; what is past its deadline or invalid goes. */
 static inline struct entry *view_find(struct view *v, const struct key *k, struct spot *at) {
     struct entry *e = table_find(view_table(v, k), k, at);
+    if (e && __builtin_expect(at->segment->swept != v->rules, 0) && view_invalid(v, k, *at, e)) return NULL;
     if (e && __builtin_expect(entry_kind(e) & ENTRY_DEADLINE, 0) && __builtin_expect(entry_deadline(e) <= v->now, 0)) {
         view_expired(v, k, *at, e);
         return NULL;
@@ -66,12 +77,27 @@ static bool lies_in(const char *p, const struct entry *e) {
     return e && p >= (const char *)e && p < (const char *)e + entry_size(e);
 }
 
+/* Under a rule that its segment has not been swept for, a new entry would look like an old one: so it is swept now. */
+void view_insert(struct view *v, const struct key *k, struct entry *e) {
+    struct table *t = view_table(v, k);
+    struct store *s = v->store;
+    bool first = !t->dir;
+    if (!first) {
+        uint64_t place = table_place(t, k->hash);
+        if (__builtin_expect(t->dir[place]->swept != v->rules, 0) &&
+            rules_forbid(s, t->dir[place], v->rules, v->db, (struct slice){k->p, k->n}, false))
+            rules_sweep(s, t, place, v->rules, v->db);
+    }
+    table_insert(t, k->hash, e, s->seed);
+    if (first) t->dir[0]->swept = atomic_load_explicit(&s->rules.last, memory_order_relaxed); /* it has nothing old */
+}
+
 /* Puts the new entry where the old one was, or into the table. */
 static void view_place(struct view *v, const struct key *k, struct spot at, struct entry *old, struct entry *e) {
     struct table *t = view_table(v, k);
     v->born |= 1u << entry_type(e);
     if (!old) {
-        table_insert(t, k->hash, e, v->store->seed);
+        view_insert(v, k, e);
         return;
     }
     table_replace(t, at, e);

@@ -17,10 +17,13 @@ struct view {
     struct policy policy;     /* as of now */
     uint64_t random;          /* changes with each use */
     struct store_stats *stats;
+    uint32_t rules;           /* the last one that there was when the command began (rule.h) */
     unsigned born;            /* bits by enum value_type: collections that came to be where nothing of the kind was */
 };
 
 void view_init(struct view *v, struct store *s, unsigned db, int64_t now, struct store_stats *stats);
+
+void view_rules(struct view *v); /* from here on it sees the rules that there are now */
 
 struct entry *view_get(struct view *v, const struct key *k);  /* NULL, or the live entry, its use noted */
 struct entry *view_peek(struct view *v, const struct key *k); /* the same without noting it */

@@ -6,6 +6,7 @@
 #include "base/match.h"
 #include "base/num.h"
 #include "server/settings.h"
+#include "store/rule.h"
 
 #include <glob.h>
 #include <stdio.h>
@@ -225,6 +226,15 @@ static void send_raw(struct run *r, struct slice line) {
     buf_free(&bytes);
 }
 
+/* Both lanes' shards: what was invalidated is gone. */
+static void sweep(struct run *r) {
+    struct env *e = loopback_env(r->net);
+    for (unsigned round = 0; round < 2; round++)
+        for (unsigned part = 0; part < LANES; part++)
+            while (rule_sweep_step(e->store, part, LANES, STORE_SLICE_US)) {}
+    loopback_run(r->net);
+}
+
 static void expire_cycle(struct run *r) {
     struct env *e = loopback_env(r->net);
     for (unsigned i = 0; i < LANES; i++)
@@ -236,6 +246,8 @@ static void directive(struct run *r, struct slice line) {
     int64_t ms;
     if (slice_is(line, "expire-cycle")) {
         expire_cycle(r);
+    } else if (slice_is(line, "sweep")) {
+        sweep(r);
     } else if (line.n > 9 && !strncmp(line.p, "sleep-ms ", 9) && num_i64((struct slice){line.p + 9, line.n - 9}, &ms)) {
         nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
         loopback_run(r->net);

@@ -7,6 +7,7 @@ test_store_SOURCES = \
   %D%/test-holder.c \
   %D%/test-memory.c \
   %D%/test-policy.c \
+  %D%/test-rule.c \
   %D%/test-segment.c \
   %D%/test-slab.c \
   %D%/test-store.c
@@ -18,3 +19,8 @@ check_PROGRAMS += stress-store
 TESTS += stress-store
 stress_store_SOURCES = %D%/stress-store.c
 stress_store_LDADD = libstore.a libtype.a libbase.a $(UNIT_LIBS)
+
+check_PROGRAMS += stress-rule
+TESTS += stress-rule
+stress_rule_SOURCES = %D%/stress-rule.c
+stress_rule_LDADD = libstore.a libtype.a libbase.a $(UNIT_LIBS)

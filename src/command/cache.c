@@ -1,0 +1,170 @@
+/* CACHE: what a cache needs and Redis does not have. */
+#include "command/cache.h"
+
+#include "base/clock.h"
+#include "store/rule.h"
+
+#define LOOK_US 500 /* how often who waits looks whether it is over */
+
+/* -- waiting until what is invalid is gone ----------------------------------------------------------------------------------- */
+
+struct settling {
+    struct task task;
+    void (*reply)(struct session *s, unsigned db); /* NULL: the keys removed */
+    unsigned db;
+    size_t n;
+    struct rule *rule[]; /* the last one is over last */
+};
+
+static struct settling *settling_of(struct task *t) { return (struct settling *)(void *)t; }
+
+static void settling_drop(struct task *t) {
+    struct settling *w = settling_of(t);
+    for (size_t i = 0; i < w->n; i++) rule_release(w->rule[i]);
+    mem_free(MEM_CLIENT, w);
+}
+
+static void settled(struct settling *w, struct session *s) {
+    uint64_t removed = 0;
+    for (size_t i = 0; i < w->n; i++) removed += rule_removed(w->rule[i]);
+    if (w->reply) w->reply(s, w->db);
+    else resp_int(&s->writer, (int64_t)removed);
+}
+
+/* It lends a hand with its own thread's part. */
+static enum task_state settling_step(struct task *t, struct session *s, int64_t slice_us) {
+    struct settling *w = settling_of(t);
+    struct env *e = s->lane->env;
+    const struct rule *last = w->rule[w->n - 1];
+    if (!rule_over(e->store, last) && rule_sweep_step(e->store, s->lane->index, e->lanes, slice_us)) return TASK_AGAIN;
+    if (!rule_over(e->store, last)) {
+        t->wake_us = clock_mono_us() + LOOK_US;
+        return TASK_WAIT;
+    }
+    settled(w, s);
+    return TASK_DONE;
+}
+
+static struct settling *settling_new(struct call *c, size_t n) {
+    struct settling *w = mem_zalloc(MEM_CLIENT, sizeof *w + n * sizeof *w->rule);
+    w->task = (struct task){.step = settling_step, .drop = settling_drop};
+    w->db = c->v.db;
+    return w;
+}
+
+void cache_when_swept(struct call *c, void (*reply)(struct session *s, unsigned db)) {
+    struct rule *newest = rule_running(c->v.store) ? rule_newest(c->v.store) : NULL;
+    if (!newest) {
+        reply(c->s, c->v.db);
+        return;
+    }
+    struct settling *w = settling_new(c, 1);
+    w->reply = reply;
+    w->rule[w->n++] = newest;
+    session_park(c->s, &w->task);
+}
+
+/* -- INVALIDATE ------------------------------------------------------------------------------------------------------------ */
+
+static void run_invalidate(struct call *c) {
+    bool wait = c->argc > 3 && call_is(c, c->argc - 1, "WAIT");
+    size_t n = (size_t)c->argc - 2 - wait;
+    struct settling *w = settling_new(c, n);
+    if (!rule_add(c->v.store, c->v.db, c->argv + 2, n, w->rule)) {
+        settling_drop(&w->task);
+        reply_error(c, "TRYAGAIN Too many invalidations are running");
+        return;
+    }
+    w->n = n;
+    view_rules(&c->v); /* requests behind this one are under them */
+    if (wait) {
+        session_park(c->s, &w->task);
+    } else {
+        settling_drop(&w->task);
+        resp_ok(c->w);
+    }
+}
+
+/* -- INVALIDATIONS --------------------------------------------------------------------------------------------------------- */
+
+struct listing {
+    struct resp_writer w;
+    struct chain body;
+    uint64_t n;
+    int64_t now;
+};
+
+static void list_one(void *arg, const struct rule_facts *f) {
+    struct listing *l = arg;
+    struct resp_writer *w = &l->w;
+    resp_map(w, 6);
+    resp_text(w, "id");
+    resp_int(w, (int64_t)f->number);
+    resp_text(w, "db");
+    resp_int(w, f->db);
+    resp_text(w, "pattern");
+    resp_bulk(w, f->pattern.p, f->pattern.n);
+    resp_text(w, "age-ms");
+    resp_int(w, l->now > f->started_ms ? l->now - f->started_ms : 0);
+    resp_text(w, "removed");
+    resp_int(w, (int64_t)f->removed);
+    resp_text(w, "percent");
+    resp_int(w, f->percent);
+    l->n++;
+}
+
+static void run_invalidations(struct call *c) {
+    struct listing l = {.now = c->v.now};
+    chain_init(&l.body, &c->s->lane->pool);
+    l.w = (struct resp_writer){&l.body, c->w->proto};
+    rule_each(c->v.store, list_one, &l);
+    resp_array(c->w, l.n);
+    chain_join(&c->s->out, &l.body);
+}
+
+static const char *const lines[] = {
+    "INVALIDATE <pattern> [<pattern> ...] [WAIT]",
+    "    From the reply on, nobody sees a key of this database that matches a pattern and was written before.",
+    "    Memory follows in the background. With WAIT the reply is how many keys went, once they have.",
+    "INVALIDATIONS",
+    "    List the invalidations whose keys are still being removed.",
+    NULL,
+};
+static void run_help(struct call *c) { reply_help(c, lines); }
+
+/* -- rows ------------------------------------------------------------------------------------------------------------------ */
+
+#define COMMON .group = "server", .since = "7.2.0"
+
+static const struct command sub_rows[] = {
+    {.name = "INVALIDATE",
+        .arity = -3,
+        .flags = C_WRITE | C_FAST,
+        .categories = A_KEYSPACE | A_DANGEROUS,
+        COMMON,
+        .run = run_invalidate,
+        .complexity = "O(1) for each pattern; with WAIT O(N) where N is the number of keys, while other commands go on.",
+        .tips = "request_policy:all_shards response_policy:agg_sum",
+        .summary = "Makes all keys that match a pattern and were written before it invisible at one moment.",
+        .syntax = "pattern [pattern ...] [WAIT]"},
+    {.name = "INVALIDATIONS",
+        .arity = 2,
+        .flags = C_READONLY | C_LOADING | C_STALE,
+        .categories = A_ADMIN,
+        COMMON,
+        .run = run_invalidations,
+        .complexity = "O(N) where N is the number of running invalidations",
+        .tips = "nondeterministic_output",
+        .summary = "Lists the invalidations whose keys are still being removed."},
+    {.name = "HELP", .arity = 2, .flags = C_LOADING | C_STALE, COMMON, .run = run_help, .complexity = "O(1)",
+        .summary = "Returns a text about the subcommands."},
+    {.name = NULL},
+};
+
+static const struct command rows[] = {
+    {.name = "CACHE", .arity = -2, COMMON, .complexity = "Depends on subcommand.", .summary = "What a cache needs beyond Redis's commands.",
+        .sub = sub_rows},
+    {.name = NULL},
+};
+
+const struct command *command_rows_cache(void) { return rows; }

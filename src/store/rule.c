@@ -1,0 +1,211 @@
+#include "store/rule.h"
+
+#include "base/match.h"
+#include "store/inside.h"
+
+#include <assert.h>
+
+struct rule {
+    _Atomic uint32_t refs;
+    uint32_t number;
+    unsigned db;            /* SWAPDB changes it, under all locks */
+    uint64_t first, mask;   /* the literal bytes that it begins with, up to eight, as a word */
+    _Atomic uint64_t removed;
+    int64_t started_ms;
+    struct slice pattern;
+    char text[];
+};
+
+/* -- matching -------------------------------------------------------------------------------------------------------------- */
+
+static uint64_t first_bytes(const char *p, size_t n) {
+    uint64_t v = 0;
+    if (__builtin_expect(n >= sizeof v, 1)) memcpy(&v, p, sizeof v);
+    else memcpy(&v, p, n);
+    return v;
+}
+
+/* How many bytes the pattern begins with before anything in it is special. */
+static size_t literal(struct slice pattern) {
+    size_t n = 0;
+    while (n < pattern.n && !memchr("*?[\\", pattern.p[n], 4)) n++;
+    return n;
+}
+
+static inline bool matches(const struct rule *r, unsigned db, uint64_t first, struct slice key) {
+    if (__builtin_expect(((first ^ r->first) & r->mask) != 0, 1) || r->db != db) return false;
+    return slice_equal(r->pattern, SLICE("*")) || match_glob(r->pattern, key);
+}
+
+/* The oldest rule behind `swept`, up to `last`, that the key falls under. */
+static struct rule *rule_for(const struct rules *rules, uint32_t swept, uint32_t last, unsigned db, struct slice key) {
+    uint64_t first = first_bytes(key.p, key.n);
+    for (uint32_t i = swept + 1; (int32_t)(last - i) >= 0; i++) {
+        struct rule *r = atomic_load_explicit(&rules->slot[i % RULE_RUNNING_MAX], memory_order_relaxed);
+        if (matches(r, db, first, key)) return r;
+    }
+    return NULL;
+}
+
+static void rule_count(struct rules *rules, struct rule *r) {
+    atomic_fetch_add_explicit(&r->removed, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&rules->removed, 1, memory_order_relaxed);
+}
+
+bool rules_forbid(struct store *s, const struct segment *seg, uint32_t last, unsigned db, struct slice key, bool count) {
+    if ((int32_t)(last - seg->swept) <= 0) return false;
+    struct rule *r = rule_for(&s->rules, seg->swept, last, db, key);
+    if (r && count) rule_count(&s->rules, r);
+    return r != NULL;
+}
+
+struct sweeping {
+    struct store *store;
+    uint32_t swept, last;
+    unsigned db;
+};
+
+static bool sweep_one(void *arg, struct entry *e) {
+    struct sweeping *w = arg;
+    struct rule *r = rule_for(&w->store->rules, w->swept, w->last, w->db, entry_key(e));
+    if (!r) return false;
+    rule_count(&w->store->rules, r);
+    store_drop(w->store, e, true);
+    return true;
+}
+
+void rules_sweep(struct store *s, struct table *t, uint64_t place, uint32_t last, unsigned db) {
+    struct segment *seg = t->dir[place];
+    if ((int32_t)(last - seg->swept) <= 0) return;
+    struct sweeping w = {s, seg->swept, last, db};
+    seg->swept = last; /* before it may shrink or merge */
+    table_sift(t, place, sweep_one, &w, NULL);
+}
+
+/* -- life of a rule -------------------------------------------------------------------------------------------------------- */
+
+static struct rule *rule_new(unsigned db, struct slice pattern) {
+    struct rule *r = mem_alloc(MEM_MISC, sizeof *r + pattern.n);
+    size_t n = literal(pattern);
+    if (n > sizeof r->first) n = sizeof r->first;
+    *r = (struct rule){.db = db, .started_ms = clock_ms(), .first = first_bytes(pattern.p, n), .pattern = {r->text, pattern.n}};
+    memset(&r->mask, 0xff, n);
+    memcpy(r->text, pattern.p, pattern.n);
+    atomic_init(&r->refs, 2);
+    return r;
+}
+
+bool rule_add(struct store *s, unsigned db, const struct slice *pattern, size_t n, struct rule **out) {
+    struct rules *rules = &s->rules;
+    lock_acquire(&rules->lock);
+    uint32_t last = atomic_load(&rules->last);
+    bool room = n + (last - atomic_load(&rules->over)) <= RULE_RUNNING_MAX;
+    for (size_t i = 0; room && i < n; i++) {
+        out[i] = rule_new(db, pattern[i]);
+        out[i]->number = last + 1 + (uint32_t)i;
+        atomic_store(&rules->slot[out[i]->number % RULE_RUNNING_MAX], out[i]);
+    }
+    if (room) atomic_store(&rules->last, last + (uint32_t)n);
+    lock_release(&rules->lock);
+    return room;
+}
+
+struct rule *rule_newest(struct store *s) {
+    struct rules *rules = &s->rules;
+    struct rule *r = NULL;
+    lock_acquire(&rules->lock);
+    if (rules->last != rules->over) {
+        r = rules->slot[rules->last % RULE_RUNNING_MAX];
+        atomic_fetch_add(&r->refs, 1);
+    }
+    lock_release(&rules->lock);
+    return r;
+}
+
+void rule_release(struct rule *r) {
+    if (atomic_fetch_sub(&r->refs, 1) == 1) mem_free(MEM_MISC, r);
+}
+
+bool rule_over(const struct store *s, const struct rule *r) {
+    return (int32_t)(atomic_load(&s->rules.over) - r->number) >= 0;
+}
+
+uint64_t rule_removed(const struct rule *r) { return atomic_load(&r->removed); }
+unsigned rule_running(const struct store *s) { return atomic_load(&s->rules.last) - atomic_load(&s->rules.over); }
+uint64_t rule_removed_ever(const struct store *s) { return atomic_load(&s->rules.removed); }
+
+void rules_swap(struct store *s, unsigned a, unsigned b) {
+    lock_acquire(&s->rules.lock);
+    for (uint32_t i = s->rules.over + 1, last = s->rules.last; (int32_t)(last - i) >= 0; i++) {
+        struct rule *r = s->rules.slot[i % RULE_RUNNING_MAX];
+        if (r->db == a || r->db == b) r->db = r->db == a ? b : a;
+    }
+    lock_release(&s->rules.lock);
+}
+
+void rules_free(struct store *s) {
+    for (uint32_t i = s->rules.over + 1, last = s->rules.last; (int32_t)(last - i) >= 0; i++)
+        rule_release(s->rules.slot[i % RULE_RUNNING_MAX]);
+}
+
+/* -- in the background ------------------------------------------------------------------------------------------------------ */
+
+/* Of the shards' parts, how much this pass and earlier ones have swept for the rule. */
+static unsigned percent_swept(const struct store *s, uint32_t number) {
+    unsigned parts = atomic_load(&s->rules.parts), sum = 0;
+    for (unsigned p = 0; p < parts; p++) {
+        const struct rule_part *part = &s->rules.part[p];
+        if ((int32_t)(atomic_load(&part->swept) - number) >= 0) sum += 100;
+        else if ((int32_t)(atomic_load(&part->pass) - number) >= 0) sum += atomic_load(&part->percent);
+    }
+    return parts ? sum / parts : 0;
+}
+
+void rule_each(struct store *s, void (*each)(void *arg, const struct rule_facts *f), void *arg) {
+    lock_acquire(&s->rules.lock);
+    for (uint32_t i = s->rules.over + 1, last = s->rules.last; (int32_t)(last - i) >= 0; i++) {
+        const struct rule *r = s->rules.slot[i % RULE_RUNNING_MAX];
+        struct rule_facts f = {r->number, r->db, r->pattern, r->started_ms, rule_removed(r), percent_swept(s, r->number)};
+        each(arg, &f);
+    }
+    lock_release(&s->rules.lock);
+}
+
+/* Rules that every part has swept for are over. */
+static void rules_end(struct store *s, unsigned parts) {
+    struct rules *rules = &s->rules;
+    lock_acquire(&rules->lock);
+    uint32_t over = atomic_load(&rules->over), lowest = atomic_load(&rules->last);
+    for (unsigned p = 0; p < parts; p++) {
+        uint32_t swept = atomic_load(&rules->part[p].swept);
+        if ((int32_t)(swept - lowest) < 0) lowest = swept;
+    }
+    while ((int32_t)(lowest - over) > 0) {
+        over++;
+        struct rule *r = rules->slot[over % RULE_RUNNING_MAX];
+        atomic_store(&rules->over, over);
+        rule_release(r);
+    }
+    lock_release(&rules->lock);
+}
+
+bool rule_sweep_step(struct store *s, unsigned part, unsigned parts, int64_t slice_us) {
+    struct rule_part *p = &s->rules.part[part];
+    uint32_t last = atomic_load(&s->rules.last);
+    atomic_store_explicit(&s->rules.parts, parts, memory_order_relaxed);
+    if (!p->walk.running) {
+        if (atomic_load(&p->swept) == last) return false;
+        atomic_store(&p->pass, last);
+        walk_start(&p->walk, part);
+    }
+    uint64_t start = clock_ticks();
+    for (struct stop at; walk_next(s, &p->walk, parts, &at);) {
+        rules_sweep(s, at.table, at.place, atomic_load(&p->pass), at.db);
+        store_unlock(s, at.shard);
+        atomic_store_explicit(&p->percent, at.shard * 100 / STORE_SHARDS, memory_order_relaxed);
+        if (slice_over(start, slice_us / 2)) return true;
+    }
+    atomic_store(&p->swept, atomic_load(&p->pass));
+    rules_end(s, parts);
+    return atomic_load(&p->swept) != atomic_load(&s->rules.last);
+}
