@@ -26,7 +26,7 @@ list-tests:
 
 # Criterion's macros make functions that nobody declares.
 UNIT_CFLAGS = $(AM_CFLAGS) -Wno-missing-prototypes $(CRITERION_CFLAGS)
-UNIT_LIBS = $(CRITERION_LIBS) $(UV_LIBS) $(LZ4_LIBS) $(ZSTD_LIBS) $(LZF_LIBS) $(ISAL_LIBS) $(SYSTEMD_LIBS) $(JEMALLOC_LIBS) -lm
+UNIT_LIBS = $(CRITERION_LIBS) $(UV_LIBS) $(LZ4_LIBS) $(ZSTD_LIBS) $(LZF_LIBS) $(ISAL_LIBS) $(MD_LIBS) $(SYSTEMD_LIBS) $(JEMALLOC_LIBS) -lm
 
 include %D%/unit/base/local.mk
 include %D%/unit/resp/local.mk

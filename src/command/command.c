@@ -161,6 +161,7 @@ void command_start(void) {
         command_rows_client(),
         command_rows_config(),
         command_rows_connection(),
+        command_rows_dump(),
         command_rows_geo(),
         command_rows_hash(),
         command_rows_hll(),

@@ -9,7 +9,10 @@
 #include "base/log.h"
 #include "base/match.h"
 #include "base/mem.h"
+#include "command/digest.h"
 #include "command/keyspace.h"
+#include "command/work.h"
+#include "snapshot/rdb.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -110,92 +113,7 @@ static void populate_run(struct call *c) {
     session_park(c->s, &p->task);
 }
 
-/* -- DIGEST ---------------------------------------------------------------------------------------------------------------- */
-
-/* 160 bits, as many as Redis prints, but of XXH3 and so not to be compared with Redis's. Nothing at all is zero. Keys are
- * combined by exclusive or: their order does not matter. */
-struct digest {
-    uint64_t a, b;
-    uint32_t c;
-};
-
-static struct digest digest_bytes(const void *p, size_t n, uint64_t seed) {
-    XXH128_hash_t wide = XXH3_128bits_withSeed(p, n, seed);
-    return (struct digest){wide.low64, wide.high64, (uint32_t)(XXH3_64bits_withSeed(p, n, ~seed) >> 32)};
-}
-
-static void digest_text(const struct digest *d, char out[41]) {
-    snprintf(out, 41, "%016llx%016llx%08x", (unsigned long long)d->a, (unsigned long long)d->b, d->c);
-}
-
-static struct digest digest_value(const struct entry *e) {
-    struct slice v = entry_value(e);
-    return digest_bytes(v.p, v.n, (uint64_t)entry_type(e) + 1);
-}
-
-struct digest_walk {
-    struct task task;
-    struct digest sum;
-    uint64_t cursor;
-    unsigned db;
-};
-
-static void digest_add(void *arg, struct entry *e) {
-    struct digest_walk *w = arg;
-    struct slice key = entry_key(e);
-    struct digest k = digest_bytes(key.p, key.n, 0), v = digest_value(e);
-    const uint64_t parts[8] = {k.a, k.b, k.c, v.a, v.b, v.c, w->db, entry_deadline(e) != 0};
-    struct digest d = digest_bytes(parts, sizeof parts, 0);
-    w->sum.a ^= d.a;
-    w->sum.b ^= d.b;
-    w->sum.c ^= d.c;
-}
-
-static enum task_state digest_step(struct task *t, struct session *s, int64_t slice_us) {
-    struct digest_walk *w = (struct digest_walk *)t;
-    uint64_t start = clock_ticks();
-    while (w->db < STORE_DATABASES) {
-        if (slice_over(start, slice_us)) return TASK_AGAIN;
-        w->cursor = store_scan(s->lane->env->store, w->db, w->cursor, 1, clock_ms(), digest_add, w);
-        if (!w->cursor) w->db++;
-    }
-    char text[41];
-    digest_text(&w->sum, text);
-    resp_simple(&s->writer, text);
-    return TASK_DONE;
-}
-
-static void digest_drop(struct task *t) { mem_free(MEM_CLIENT, t); }
-
-static void digest_run(struct call *c) {
-    struct digest_walk *w = mem_zalloc(MEM_CLIENT, sizeof *w);
-    w->task.step = digest_step;
-    w->task.drop = digest_drop;
-    session_park(c->s, &w->task);
-}
-
-static void digest_value_run(struct call *c) {
-    resp_array(c->w, (size_t)c->keys);
-    for (int i = 0; i < c->keys; i++) {
-        const struct entry *e = view_peek(&c->v, &c->key[i]);
-        struct digest d = e ? digest_value(e) : (struct digest){0, 0, 0};
-        char text[41];
-        digest_text(&d, text);
-        resp_simple(c->w, text);
-    }
-}
-
 /* -- one key --------------------------------------------------------------------------------------------------------------- */
-
-/* Bytes that the value takes in an RDB file that is not compressed: small integers in 1, 2 or 4 behind a byte that says so,
- * other strings behind their length in 1, 2, 5 or 9. */
-static size_t serialized(const struct entry *e) {
-    struct slice v = entry_value(e);
-    int64_t number;
-    if (v.n <= 11 && num_i64(v, &number) && number >= INT32_MIN && number <= INT32_MAX)
-        return number >= INT8_MIN && number <= INT8_MAX ? 2 : number >= INT16_MIN && number <= INT16_MAX ? 3 : 5;
-    return v.n + (v.n < 64 ? 1 : v.n < 16384 ? 2 : v.n <= UINT32_MAX ? 5 : 9);
-}
 
 static struct entry *debugged(struct call *c) {
     struct entry *e = view_peek(&c->v, &c->key[0]);
@@ -203,17 +121,68 @@ static struct entry *debugged(struct call *c) {
     return e;
 }
 
+/* How many bytes the value takes in an RDB file, which has to be written to be known. */
+struct describe {
+    struct work work;
+    struct rdb_save *save;
+    struct entry *pinned;
+    size_t bytes, count;
+    bool quicklist;
+    int64_t list_size, list_depth;
+    char before[128], behind[64]; /* of the figure */
+};
+
+static void describe_drop(struct work *w) {
+    struct describe *d = (struct describe *)w;
+    rdb_save_free(d->save);
+    if (d->pinned) entry_release(d->pinned);
+}
+
+static bool describe_on(struct work *w, struct session *s) {
+    struct describe *d = (struct describe *)w;
+    struct buf out;
+    enum rdb_status st;
+    do {
+        st = rdb_save_step(d->save, 4096);
+        d->bytes += rdb_save_out(d->save)->n;
+        rdb_save_out(d->save)->n = 0;
+    } while (st == RDB_MORE && !work_over(w));
+    if (st == RDB_MORE) return false;
+    buf_init(&out, MEM_CLIENT);
+    buf_printf(&out, "%s serializedlength:%zu %s", d->before, d->bytes - 1, d->behind); /* without the type */
+    if (d->quicklist) {
+        struct rdb_nodes n = rdb_save_nodes(d->save);
+        buf_printf(&out, " ql_nodes:%zu ql_avg_node:%.2f ql_listpack_max:%lld ql_compressed:%d ql_uncompressed_size:%zu", n.nodes,
+            (double)d->count / (double)n.nodes, (long long)d->list_size, d->list_depth != 0, n.bytes);
+    }
+    resp_simple(&s->writer, buf_cstr(&out));
+    buf_free(&out);
+    return true;
+}
+
 static void object_run(struct call *c) {
     struct entry *e = debugged(c);
     if (!e) return;
-    char text[256];
-    bool lfu = c->v.policy.kind & POLICY_COUNTS;
+    struct describe *d = work_new(c, sizeof *d, describe_on, describe_drop);
+    bool lfu = c->v.policy.kind & POLICY_COUNTS, compress = option_get(&call_env(c)->config.rdb_compression);
     uint32_t word = entry_access(e);
     int64_t idle = lfu ? 0 : policy_idle_ms(&c->v.policy, word) / 1000;
     if (!lfu) word = (uint32_t)(c->v.now / 1000 - idle); /* Redis's clock is in seconds */
-    snprintf(text, sizeof text, "Value at:%p refcount:%d encoding:%s serializedlength:%zu lru:%lu lru_seconds_idle:%lld",
-        (const void *)e, keyspace_refcount(c, e), entry_encoding(e), serialized(e), (unsigned long)(word & 0xffffff), (long long)idle);
-    resp_simple(c->w, text);
+    snprintf(d->before, sizeof d->before, "Value at:%p refcount:%d encoding:%s", (const void *)e, keyspace_refcount(c, e), entry_encoding(e));
+    snprintf(d->behind, sizeof d->behind, "lru:%lu lru_seconds_idle:%lld", (unsigned long)(word & 0xffffff), (long long)idle);
+    if (entry_type(e) == VALUE_STRING) {
+        if (entry_pin(e)) d->pinned = e; /* else it is short and over with the first step */
+        d->save = rdb_save_new_string(entry_value(e), compress);
+    } else {
+        struct holder h;
+        holder_look(&h, c->v.store, e, entry_type(e));
+        d->save = rdb_save_new(entry_type(e), work_keep(&d->work, &h), compress);
+        d->count = value_ops(entry_type(e))->count(&h.home);
+        d->quicklist = entry_type(e) == VALUE_LIST && !strcmp(entry_encoding(e), "quicklist");
+        d->list_size = option_get(&h.home.limits->list_size);
+        d->list_depth = option_get(&h.home.limits->list_depth);
+    }
+    work_start(c, &d->work);
 }
 
 static void htstats_key_run(struct call *c) {
@@ -383,6 +352,13 @@ static void set_active_expire_run(struct call *c) {
     resp_ok(c->w);
 }
 
+static void skip_checksum_run(struct call *c) {
+    int64_t v;
+    if (!num_i64(c->argv[2], &v)) v = 0;
+    atomic_store(&call_env(c)->config.skip_checksum, v != 0);
+    resp_ok(c->w);
+}
+
 static void stringmatch_len_run(struct call *c) {
     int64_t n;
     if (!call_range(c, 2, 0, option_get(&call_env(c)->config.proto_max_bulk_len), &n, POSITIVE)) return;
@@ -414,10 +390,12 @@ static enum task_state check_step(struct task *t, struct session *s, int64_t sli
     return TASK_DONE;
 }
 
+static void check_drop(struct task *t) { mem_free(MEM_CLIENT, t); }
+
 static void check_run(struct call *c) {
     struct task *t = mem_zalloc(MEM_CLIENT, sizeof *t);
     t->step = check_step;
-    t->drop = digest_drop;
+    t->drop = check_drop;
     session_park(c->s, t);
 }
 
@@ -435,7 +413,7 @@ static const struct word {
     {"ASSERT", 2, 2, 0, 0, assert_run, "ASSERT", "    Stop by an assertion that fails."},
     {"CHANGE-REPL-ID", 2, 2, 0, 0, change_repl_id_run, "CHANGE-REPL-ID", "    Take a new replication id."},
     {"CHECK", 2, 2, 0, 0, check_run, "CHECK", "    Check every table of the store. All clients wait meanwhile."},
-    {"DIGEST", 2, 2, 0, 0, digest_run, "DIGEST", "    A checksum over all keys of all databases (not the one that Redis has)."},
+    {"DIGEST", 2, 2, 0, 0, digest_run, "DIGEST", "    A checksum over all keys of all databases, equal to Redis's for equal content."},
     {"DIGEST-VALUE", 2, INT32_MAX, 2, -1, digest_value_run, "DIGEST-VALUE <key> [<key> ...]",
         "    A checksum of each key's value."},
     {"ERROR", 3, 3, 0, 0, error_run, "ERROR <string>", "    Reply with this error."},
@@ -455,6 +433,8 @@ static const struct word {
     {"SEGFAULT", 2, 2, 0, 0, segfault_run, "SEGFAULT", "    Stop by an access that the kernel forbids."},
     {"SET-ACTIVE-EXPIRE", 3, 3, 0, 0, set_active_expire_run, "SET-ACTIVE-EXPIRE <0|1>",
         "    Whether keys past their time go before anybody asks for them."},
+    {"SET-SKIP-CHECKSUM-VALIDATION", 3, 3, 0, 0, skip_checksum_run, "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
+        "    Whether RESTORE takes payloads whose checksum is wrong."},
     {"SLEEP", 3, 3, 0, 0, sleep_run, "SLEEP <seconds>", "    Stand still for that long, all threads."},
     {"STRINGMATCH-LEN", 4, 4, 0, 0, stringmatch_len_run, "STRINGMATCH-LEN <length> <pattern>",
         "    Match a pattern with a text of that many letters."},

@@ -22,6 +22,8 @@ struct env_config {
     setting proto_max_bulk_len, slowlog_slower_than, slowlog_max_len, latency_threshold, latency_tracking;
     setting lazy_server_del, lazy_user_del, lazy_user_flush, enable_debug, notify_events, maxclients;
     setting monitor_any; /* not an option: how many sessions run MONITOR */
+    setting rdb_compression; /* of what DUMP returns */
+    setting skip_checksum; /* not an option: DEBUG SET-SKIP-CHECKSUM-VALIDATION */
     setting has_password; /* not an option: requirepass is set */
 };
 

@@ -17,6 +17,8 @@ libcommand_a_SOURCES = \
   %D%/describe.c \
   %D%/dispatch.c %D%/dispatch.h \
   %D%/docs.c \
+  %D%/digest.c %D%/digest.h \
+  %D%/dump.c \
   %D%/env.c %D%/env.h \
   %D%/errors.c %D%/errors.h \
   %D%/events.c %D%/events.h \

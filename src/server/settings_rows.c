@@ -167,6 +167,8 @@ static const struct option_row env_rows[] = {
                       "does not allow as many.")},
     {"proto-max-bulk-len", OPTION_MEMORY, .min = 1 << 20, .max = INT64_MAX, .initial = "536870912", LIVE, E(proto_max_bulk_len),
         SAYS(CLIENTS, "Longest single argument of a request, and longest string that a command may make.")},
+    {"rdbcompression", OPTION_BOOL, .initial = "yes", LIVE, E(rdb_compression),
+        SAYS(TYPES, "Compress long strings in what DUMP returns.")},
     {"lazyfree-lazy-server-del", OPTION_BOOL, .flags = OPTION_UNUSED, .initial = "no", LIVE, E(lazy_server_del),
         SAYS(UNUSED, "Memory of what is overwritten, expires or is evicted never holds up a request.")},
     {"lazyfree-lazy-user-del", OPTION_BOOL, .initial = "no", LIVE, E(lazy_user_del), SAYS(BACKGROUND, "Let DEL work as UNLINK.")},

@@ -54,7 +54,6 @@ static const struct option_row rows[] = {
         .text = SNAPSHOT),
     ROW(OPTION_TEXT, "dbfilename", "dump.rdb", .flags = OPTION_UNUSED | OPTION_PROTECTED, .form = settings_form_filename, .text = SNAPSHOT),
     BOOL("stop-writes-on-bgsave-error", "yes", SNAPSHOT),
-    BOOL("rdbcompression", "yes", SNAPSHOT),
     FBOOL("rdbchecksum", "yes", SNAPSHOT),
     BOOL("rdb-del-sync-files", "no", SNAPSHOT),
     BOOL("rdb-save-incremental-fsync", "yes", SNAPSHOT),

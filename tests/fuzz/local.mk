@@ -15,7 +15,7 @@ EXTRA_DIST += \
   %D%/reader/tight \
   %D%/reader/unbalanced
 
-FUZZ_LIBS = $(UV_LIBS) $(LZ4_LIBS) $(ZSTD_LIBS) $(LZF_LIBS) $(ISAL_LIBS) $(SYSTEMD_LIBS) $(JEMALLOC_LIBS) -lm
+FUZZ_LIBS = $(UV_LIBS) $(LZ4_LIBS) $(ZSTD_LIBS) $(LZF_LIBS) $(ISAL_LIBS) $(MD_LIBS) $(SYSTEMD_LIBS) $(JEMALLOC_LIBS) -lm
 check_PROGRAMS += fuzz-reader
 fuzz_reader_SOURCES = %D%/fuzz-reader.c
 fuzz_reader_LDADD = libresp.a libbase.a $(FUZZ_LIBS)

@@ -1,0 +1,371 @@
+/* DUMP and RESTORE: values as Redis serializes them, to take them from one server to another.
+ *
+ *   payload: type (1), value (snapshot/rdb.h), RDB version (2, little endian), CRC-64 of all before it (8, little endian)
+ *
+ * What is small is done at once; what may take longer as a work. A large value that is dumped is held as it is meanwhile. One
+ * that is restored is built outside of the keyspace, with no lock, and put in its place at the end; so its key is looked at
+ * twice: other commands may have made it in between.
+ */
+#include "base/clock.h"
+#include "command/wait.h"
+#include "command/work.h"
+#include "snapshot/rdb_wire.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#define FOOTER 10
+#define AT_ONCE 16384  /* a value or payload of more bytes is a work's */
+#define BUSY_KEY "BUSYKEY Target key name already exists."
+#define STEP 4096      /* bytes between two looks at the clock */
+
+static void footer_put(uint8_t *p, unsigned version, uint64_t sum) {
+    p[0] = (uint8_t)version;
+    p[1] = (uint8_t)(version >> 8);
+    sum = rdb_wire_sum(sum, p, 2);
+    for (int i = 0; i < 8; i++) p[2 + i] = (uint8_t)(sum >> 8 * i);
+}
+
+/* -- DUMP ------------------------------------------------------------------------------------------------------------------ */
+
+struct dump {
+    struct work work;
+    struct rdb_save *save;
+    struct entry *pinned; /* a string, which is read where it lies */
+    uint64_t sum;
+};
+
+static void dump_drop(struct work *w) {
+    struct dump *d = (struct dump *)w;
+    rdb_save_free(d->save);
+    if (d->pinned) entry_release(d->pinned);
+}
+
+static void dump_reply(struct dump *d, struct session *s) {
+    uint8_t footer[FOOTER];
+    char head[32];
+    footer_put(footer, rdb_save_version(d->save), d->sum);
+    chain_put(&d->work.body, footer, sizeof footer);
+    resp_raw(&s->writer, head, (size_t)snprintf(head, sizeof head, "$%zu\r\n", chain_size(&d->work.body)));
+    chain_join(&s->out, &d->work.body);
+    RESP_RAW(&s->writer, "\r\n");
+}
+
+static bool dump_on(struct work *w, struct session *s) {
+    struct dump *d = (struct dump *)w;
+    struct buf *out = rdb_save_out(d->save);
+    enum rdb_status st;
+    do {
+        st = rdb_save_step(d->save, STEP);
+        d->sum = rdb_wire_sum(d->sum, out->p, out->n);
+        chain_put(&w->body, out->p, out->n);
+        out->n = 0;
+    } while (st == RDB_MORE && !work_over(w));
+    if (st == RDB_MORE) return false;
+    dump_reply(d, s);
+    return true;
+}
+
+static void dump_later(struct call *c, struct entry *e) {
+    struct dump *d = work_new(c, sizeof *d, dump_on, dump_drop);
+    bool compress = option_get(&call_env(c)->config.rdb_compression);
+    if (entry_type(e) == VALUE_STRING) {
+        bool pinned = entry_pin(e); /* larger than any slab's block */
+        assert(pinned);
+        (void)pinned;
+        d->pinned = e;
+        d->save = rdb_save_new_string(entry_value(e), compress);
+    } else {
+        struct holder h;
+        holder_look(&h, c->v.store, e, entry_type(e));
+        d->save = rdb_save_new(entry_type(e), work_keep(&d->work, &h), compress);
+    }
+    work_start(c, &d->work);
+}
+
+static void dump_now(struct call *c, struct entry *e) {
+    bool compress = option_get(&call_env(c)->config.rdb_compression);
+    struct rdb_save *save;
+    struct holder h;
+    if (entry_type(e) == VALUE_STRING) {
+        save = rdb_save_new_string(entry_value(e), compress);
+    } else {
+        holder_look(&h, c->v.store, e, entry_type(e));
+        save = rdb_save_new(entry_type(e), &h.home, compress);
+    }
+    struct buf *out = rdb_save_out(save);
+    while (rdb_save_step(save, SIZE_MAX) == RDB_MORE) {}
+    uint8_t *footer = (uint8_t *)buf_room(out, FOOTER);
+    footer_put(footer, rdb_save_version(save), rdb_wire_sum(0, out->p, out->n));
+    out->n += FOOTER;
+    resp_bulk(c->w, out->p, out->n);
+    rdb_save_free(save);
+}
+
+static void run_dump(struct call *c) {
+    struct entry *e = call_read(c, 0);
+    if (!e) resp_null(c->w);
+    else if (entry_type(e) == VALUE_STRING ? entry_value(e).n > AT_ONCE : entry_home(e).object != NULL) dump_later(c, e);
+    else dump_now(c, e);
+}
+
+/* -- RESTORE --------------------------------------------------------------------------------------------------------------- */
+
+struct wish { /* what RESTORE's words say */
+    bool replace, absolute;
+    int64_t ttl, idle, frequency; /* idle and frequency: -1 not said */
+};
+
+static bool read_words(struct call *c, struct wish *o) {
+    *o = (struct wish){.idle = -1, .frequency = -1};
+    for (int i = 4; i < c->argc; i++) {
+        bool more = i + 1 < c->argc;
+        if (call_is(c, i, "REPLACE")) {
+            o->replace = true;
+        } else if (call_is(c, i, "ABSTTL")) {
+            o->absolute = true;
+        } else if (call_is(c, i, "IDLETIME") && more && o->frequency == -1) {
+            if (!call_i64(c, ++i, &o->idle)) return false;
+            if (o->idle < 0) {
+                reply_error(c, "ERR Invalid IDLETIME value, must be >= 0");
+                return false;
+            }
+        } else if (call_is(c, i, "FREQ") && more && o->idle == -1) {
+            if (!call_i64(c, ++i, &o->frequency)) return false;
+            if (o->frequency < 0 || o->frequency > 255) {
+                reply_error(c, "ERR Invalid FREQ value, must be >= 0 and <= 255");
+                return false;
+            }
+        } else {
+            reply_syntax(c);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool footer_right(struct call *c, struct slice payload) {
+    if (payload.n < FOOTER) return false;
+    const uint8_t *p = (const uint8_t *)payload.p, *footer = p + payload.n - FOOTER;
+    if (rdb_little(footer, 2) > RDB_VERSION_MOST) return false;
+    if (option_get(&call_env(c)->config.skip_checksum)) return true;
+    return rdb_wire_sum(0, p, payload.n - 8) == rdb_little(footer + 2, 8);
+}
+
+/* When the key shall expire; 0: never. False: that is over already. */
+static bool wish_deadline(const struct wish *o, int64_t now, int64_t *deadline) {
+    uint64_t at = (uint64_t)o->ttl + (o->ttl && !o->absolute ? (uint64_t)now : 0);
+    *deadline = (int64_t)at; /* one beyond all numbers is in the past, as in Redis */
+    return !at || *deadline > now;
+}
+
+static void wish_access(const struct wish *o, const struct policy *p, struct entry *e) {
+    if (p->kind & POLICY_LFU) {
+        if (o->frequency >= 0) entry_set_access(e, policy_word_frequency(p, (unsigned)o->frequency));
+    } else if (o->idle >= 0) {
+        entry_set_access(e, policy_word_idle(p, o->idle > INT64_MAX / 1000 ? INT64_MAX : o->idle * 1000));
+    }
+}
+
+/* Puts what was read in its place. */
+static void restore_put(struct view *v, const struct key *k, const struct wish *o, struct rdb_load *l) {
+    int64_t deadline;
+    if (!wish_deadline(o, v->now, &deadline)) {
+        view_unlink(v, k);
+        return;
+    }
+    struct entry *e;
+    if (rdb_load_type(l) == VALUE_STRING) {
+        e = view_set(v, k, rdb_load_string(l), deadline, FORM_AUTO);
+    } else {
+        e = view_set_home(v, k, rdb_load_type(l), rdb_load_home(l), deadline);
+        rdb_load_taken(l);
+    }
+    wish_access(o, &v->policy, e);
+}
+
+/* Bytes that the value takes besides its object, which is there already, and those that the object takes. */
+static size_t restore_room(struct view *v, const struct key *k, const struct rdb_load *l, size_t *object) {
+    *object = 0;
+    if (rdb_load_type(l) == VALUE_STRING) return view_room_for(v, k, rdb_load_string(l).n);
+    const struct home *h = rdb_load_home(l);
+    if (!h->object) return view_room_for(v, k, h->n);
+    *object = value_ops(rdb_load_type(l))->memory(h->object);
+    return view_room_for(v, k, sizeof h->object);
+}
+
+static const char *load_error(enum rdb_status st) {
+    return st == RDB_UNSUPPORTED ? "ERR Bad data format: a type of value that is not supported" : "ERR Bad data format";
+}
+
+static void restore_past(struct view *v, const struct key *k, const struct wish *o) {
+    if (o->replace) view_unlink(v, k);
+}
+
+static void restore_now(struct call *c, const struct wish *o, struct slice payload) {
+    const uint8_t *p = (const uint8_t *)payload.p;
+    struct rdb_reader in = {.p = p + 1, .end = p + payload.n - FOOTER};
+    struct rdb_load *l;
+    enum rdb_status st = in.p > in.end ? RDB_SHORT
+        : rdb_load_new(&l, &in, *p, &call_env(c)->store_config.limits, store_seed(c->v.store), c->v.now);
+    if (st) {
+        reply_error(c, load_error(st));
+        return;
+    }
+    while ((st = rdb_load_step(l, SIZE_MAX)) == RDB_MORE) {}
+    size_t object, room = st ? 0 : restore_room(&c->v, &c->key[0], l, &object);
+    if (!st && !store_fits(c->v.store, room)) {
+        rdb_load_free(l);
+        call_room_slow(c, room + object);
+        return;
+    }
+    if (!st) restore_put(&c->v, &c->key[0], o, l);
+    if (st == RDB_PAST) restore_past(&c->v, &c->key[0], o);
+    if (!st || st == RDB_PAST) resp_ok(c->w);
+    else reply_error(c, load_error(st));
+    rdb_load_free(l);
+}
+
+/* -- RESTORE of what is large ---------------------------------------------------------------------------------------------- */
+
+struct restore {
+    struct work work;
+    struct wish wish;
+    struct rdb_reader in;
+    struct rdb_load *load; /* NULL until the first step */
+    bool read;
+    enum rdb_status status;
+    size_t key;            /* bytes of it, which the payload follows */
+    size_t payload;
+    char bytes[];
+};
+
+static void restore_drop(struct work *w) { rdb_load_free(((struct restore *)w)->load); }
+
+/* What is being built counts as used. FIT_LATER: the slice is over. */
+static enum store_fit restore_fits(struct restore *r, struct session *s, size_t more) {
+    struct store *store = r->work.store;
+    if (store_fits(store, more)) return FIT_YES;
+    return store_make_room(store, more, clock_ms(), &s->lane->store_stats, STORE_SLICE_US / 2);
+}
+
+static enum rdb_status restore_read(struct restore *r, struct session *s) {
+    struct store *store = r->work.store;
+    const uint8_t *p = (const uint8_t *)r->bytes + r->key;
+    if (r->load) return rdb_load_step(r->load, STEP);
+    r->in = (struct rdb_reader){.p = p + 1, .end = p + r->payload - FOOTER};
+    enum rdb_status st = rdb_load_new(&r->load, &r->in, *p, &s->lane->env->store_config.limits, store_seed(store), clock_ms());
+    return st ? st : RDB_MORE;
+}
+
+static void restore_finish(struct restore *r, struct session *s) {
+    struct store *store = r->work.store;
+    struct key k = store_key(store_seed(store), (struct slice){r->bytes, r->key});
+    struct store_locks locks = {{0}};
+    struct view v;
+    r->work.wrote = true;
+    view_init(&v, store, r->work.db, clock_ms(), &s->lane->store_stats);
+    wait_lock(s->lane, &k, 1, &locks);
+    bool busy = !r->wish.replace && view_peek(&v, &k);
+    if (!busy && r->status == RDB_OK) restore_put(&v, &k, &r->wish, r->load);
+    if (!busy && r->status == RDB_PAST) restore_past(&v, &k, &r->wish);
+    wait_unlock(s->lane, &v, &k, 1, &locks);
+    if (busy) session_error(s, BUSY_KEY);
+    else resp_ok(&s->writer);
+}
+
+static bool restore_on(struct work *w, struct session *s) {
+    struct restore *r = (struct restore *)w;
+    enum store_fit fit = FIT_YES;
+    if (w->view) return false; /* not under the call's locks */
+    while (!r->read) {
+        if (work_over(w)) return false;
+        if ((fit = restore_fits(r, s, 0)) != FIT_YES) break;
+        r->status = restore_read(r, s);
+        r->read = r->status != RDB_MORE;
+    }
+    if (r->read && r->status != RDB_OK && r->status != RDB_PAST) {
+        session_error(s, load_error(r->status));
+        return true;
+    }
+    if (fit == FIT_YES) fit = restore_fits(r, s, AT_ONCE + (r->status ? 0 : rdb_load_string(r->load).n));
+    if (fit == FIT_NO) session_error(s, "OOM command not allowed when used memory > 'maxmemory'.");
+    if (fit != FIT_YES) return fit == FIT_NO;
+    restore_finish(r, s);
+    return true;
+}
+
+static void restore_later(struct call *c, const struct wish *o, struct slice payload) {
+    size_t key = c->key[0].n;
+    struct restore *r = work_new(c, sizeof *r + key + payload.n, restore_on, restore_drop);
+    r->wish = *o;
+    r->key = key;
+    r->payload = payload.n;
+    memcpy(r->bytes, c->key[0].p, key);
+    memcpy(r->bytes + key, payload.p, payload.n);
+    work_start(c, &r->work);
+}
+
+static void run_restore(struct call *c) {
+    struct wish o;
+    if (!read_words(c, &o)) return;
+    if (!o.replace && call_write(c, 0)) {
+        reply_error(c, BUSY_KEY);
+        return;
+    }
+    if (!call_i64(c, 2, &o.ttl)) return;
+    if (o.ttl < 0) {
+        reply_error(c, "ERR Invalid TTL value, must be >= 0");
+        return;
+    }
+    if (!footer_right(c, c->argv[3])) {
+        reply_error(c, "ERR DUMP payload version or checksum are wrong");
+        return;
+    }
+    if (c->argv[3].n > AT_ONCE) restore_later(c, &o, c->argv[3]);
+    else restore_now(c, &o, c->argv[3]);
+}
+
+/* -- rows ------------------------------------------------------------------------------------------------------------------ */
+
+#define KEY(f) {{KEYS_RANGE, 1, 0, 1, (f)}}
+#define COST "O(1) to make or find the key and O(N*M) for its value, of N members of average size M; O(N*M*log(N)) to restore a " \
+    "sorted set. Large values are done in slices, others are served meanwhile."
+
+static const char *const restore_history[] = {"3.0.0", "The REPLACE option.", "5.0.0", "The ABSTTL option.",
+    "5.0.0", "The IDLETIME and FREQ options.", NULL};
+
+#define RESTORE(NAME, FLAGS, GROUP, SINCE, SUMMARY)                                                                      \
+    {.name = NAME,                                                                                                       \
+        .arity = -4,                                                                                                     \
+        .flags = C_WRITE | C_DENYOOM | (FLAGS),                                                                          \
+        .group = GROUP,                                                                                                  \
+        .categories = A_KEYSPACE | A_DANGEROUS,                                                                          \
+        .keys = KEY(K_OW | K_UPDATE),                                                                                    \
+        .run = run_restore,                                                                                              \
+        .since = SINCE,                                                                                                  \
+        .complexity = COST,                                                                                              \
+        .history = restore_history,                                                                                      \
+        .summary = SUMMARY,                                                                                              \
+        .syntax = "key ttl serialized-value [REPLACE{since 3.0.0}] [ABSTTL{since 5.0.0}] [IDLETIME seconds{since 5.0.0}] "    \
+                  "[FREQ frequency{since 5.0.0}]"}
+
+static const struct command rows[] = {
+    {.name = "DUMP",
+        .arity = 2,
+        .flags = C_READONLY,
+        .group = "generic",
+        .categories = A_KEYSPACE,
+        .keys = KEY(K_RO | K_ACCESS),
+        .run = run_dump,
+        .since = "2.6.0",
+        .complexity = COST,
+        .tips = "nondeterministic_output",
+        .summary = "Returns the value of a key, serialized.",
+        .syntax = "key"},
+    RESTORE("RESTORE", 0, "generic", "2.6.0", "Makes a key of a value that DUMP serialized."),
+    RESTORE("RESTORE-ASKING", C_ASKING | C_SYSCMD, "server", "3.0.0", "RESTORE for keys that move between the nodes of a cluster."),
+    {.name = NULL},
+};
+
+const struct command *command_rows_dump(void) { return rows; }

@@ -1,0 +1,237 @@
+/* Values, read from what Redis wrote.
+ *
+ * A value is a walk over items: of one or of several words (a field, its value, its deadline), which stand one behind the other
+ * (plain), in a blob, or in several blobs (a quicklist's nodes). Each item is added to the home as it is read, so a step may end
+ * behind any of them. */
+#include "snapshot/rdb_pack.h"
+#include "type/hash.h"
+#include "type/list.h"
+#include "type/set.h"
+#include "type/zset.h"
+
+#include <math.h>
+
+enum layout { WHOLE, PLAIN, BLOB, NODES, NODES_2 };
+
+enum { NODE_PLAIN = 1, NODE_PACKED = 2 }; /* of NODES_2 */
+
+static const struct form {
+    bool known;
+    enum value_type type;
+    enum layout layout;
+    enum rdb_pack_kind pack;
+    bool deadlines, relative; /* of a hash's fields; relative to the earliest */
+    bool old_double;
+} forms[] = {
+    [RDB_STRING] = {true, .type = VALUE_STRING, .layout = WHOLE},
+    [RDB_LIST] = {true, .type = VALUE_LIST, .layout = PLAIN},
+    [RDB_SET] = {true, .type = VALUE_SET, .layout = PLAIN},
+    [RDB_ZSET] = {true, .type = VALUE_ZSET, .layout = PLAIN, .old_double = true},
+    [RDB_HASH] = {true, .type = VALUE_HASH, .layout = PLAIN},
+    [RDB_ZSET_2] = {true, .type = VALUE_ZSET, .layout = PLAIN},
+    [RDB_HASH_ZIPMAP] = {true, .type = VALUE_HASH, .layout = BLOB, .pack = RDB_PACK_ZIPMAP},
+    [RDB_LIST_ZIPLIST] = {true, .type = VALUE_LIST, .layout = BLOB, .pack = RDB_PACK_ZIPLIST},
+    [RDB_SET_INTSET] = {true, .type = VALUE_SET, .layout = BLOB, .pack = RDB_PACK_INTSET},
+    [RDB_ZSET_ZIPLIST] = {true, .type = VALUE_ZSET, .layout = BLOB, .pack = RDB_PACK_ZIPLIST},
+    [RDB_HASH_ZIPLIST] = {true, .type = VALUE_HASH, .layout = BLOB, .pack = RDB_PACK_ZIPLIST},
+    [RDB_LIST_QUICKLIST] = {true, .type = VALUE_LIST, .layout = NODES, .pack = RDB_PACK_ZIPLIST},
+    [RDB_HASH_LISTPACK] = {true, .type = VALUE_HASH, .layout = BLOB, .pack = RDB_PACK_LISTPACK},
+    [RDB_ZSET_LISTPACK] = {true, .type = VALUE_ZSET, .layout = BLOB, .pack = RDB_PACK_LISTPACK},
+    [RDB_LIST_QUICKLIST_2] = {true, .type = VALUE_LIST, .layout = NODES_2, .pack = RDB_PACK_LISTPACK},
+    [RDB_SET_LISTPACK] = {true, .type = VALUE_SET, .layout = BLOB, .pack = RDB_PACK_LISTPACK},
+    [RDB_HASH_FIELDS_OLD] = {true, .type = VALUE_HASH, .layout = PLAIN, .deadlines = true},
+    [RDB_HASH_LISTPACK_FIELDS_OLD] = {true, .type = VALUE_HASH, .layout = BLOB, .pack = RDB_PACK_LISTPACK, .deadlines = true},
+    [RDB_HASH_FIELDS] = {true, .type = VALUE_HASH, .layout = PLAIN, .deadlines = true, .relative = true},
+    [RDB_HASH_LISTPACK_FIELDS] = {true, .type = VALUE_HASH, .layout = BLOB, .pack = RDB_PACK_LISTPACK, .deadlines = true,
+        .relative = true},
+};
+
+struct rdb_load {
+    struct rdb_reader *in;
+    const struct form *form;
+    struct home home;
+    struct slice string;
+    bool begun, taken;
+    bool packed;         /* `pack` is being walked */
+    uint64_t left;       /* plain items, or nodes */
+    uint64_t items, past;
+    int64_t base, now;   /* of relative deadlines */
+    size_t done;         /* bytes in this step */
+    struct rdb_pack pack;
+    struct rdb_space name, value, blob;
+    struct rdb_item item[3];
+};
+
+struct found {
+    struct slice name, value;
+    double score;
+    int64_t due;
+};
+
+static bool refused(uint8_t type) {
+    return type == RDB_MODULE || type == RDB_MODULE_2 || type == RDB_STREAM || type == RDB_STREAM_2 || type == RDB_STREAM_3;
+}
+
+enum rdb_status rdb_load_new(struct rdb_load **out, struct rdb_reader *in, uint8_t type, const struct type_limits *limits,
+    uint64_t seed, int64_t now) {
+    *out = NULL;
+    if (refused(type)) return RDB_UNSUPPORTED;
+    if (type >= sizeof forms / sizeof *forms || !forms[type].known) return RDB_BAD;
+    struct rdb_load *l = mem_zalloc(MEM_CLIENT, sizeof *l);
+    l->in = in;
+    l->form = &forms[type];
+    l->now = now;
+    home_init_own(&l->home, limits, seed);
+    buf_init(&l->name.bytes, MEM_CLIENT);
+    buf_init(&l->value.bytes, MEM_CLIENT);
+    buf_init(&l->blob.bytes, MEM_CLIENT);
+    *out = l;
+    return RDB_OK;
+}
+
+void rdb_load_free(struct rdb_load *l) {
+    if (!l) return;
+    if (l->home.object && !l->taken) value_free(l->form->type, l->home.object);
+    home_free_bytes(&l->home);
+    rdb_space_free(&l->name);
+    rdb_space_free(&l->value);
+    rdb_space_free(&l->blob);
+    mem_free(MEM_CLIENT, l);
+}
+
+/* -- adding ---------------------------------------------------------------------------------------------------------------- */
+
+static enum rdb_status add(struct rdb_load *l, const struct found *m) {
+    bool fresh = true;
+    l->items++;
+    l->done += m->name.n + m->value.n + 32;
+    switch (l->form->type) {
+    case VALUE_LIST:
+        list_growing(&l->home, m->name.n, 1);
+        list_push(&l->home, LIST_TAIL, m->name);
+        break;
+    case VALUE_SET: fresh = set_add(&l->home, m->name); break;
+    case VALUE_ZSET:
+        if (isnan(m->score)) return RDB_BAD;
+        fresh = zset_put(&l->home, m->name, m->score);
+        break;
+    default:
+        if (m->due && m->due <= l->now) {
+            l->past++;
+            break;
+        }
+        fresh = hash_put(&l->home, &(struct member){m->name, m->value, m->due}, 0);
+    }
+    return fresh ? RDB_OK : RDB_BAD; /* a member twice */
+}
+
+/* Deadlines up to 48 bits, as Redis has them. */
+static enum rdb_status deadline(const struct rdb_load *l, uint64_t v, int64_t *due) {
+    const uint64_t most = (uint64_t)1 << 48;
+    if (v >= most) return RDB_BAD;
+    *due = !v ? 0 : l->form->relative ? (int64_t)v + l->base - 1 : (int64_t)v;
+    return *due < 0 || *due >= (int64_t)most ? RDB_BAD : RDB_OK;
+}
+
+/* -- plain ----------------------------------------------------------------------------------------------------------------- */
+
+static enum rdb_status plain_item(struct rdb_load *l) {
+    struct found m = {.due = 0};
+    enum rdb_status st = RDB_OK;
+    if (l->form->deadlines) {
+        uint64_t due = 0;
+        st = rdb_reader_length(l->in, &due);
+        if (!st) st = deadline(l, due, &m.due);
+    }
+    if (!st) st = rdb_reader_string(l->in, &l->name, &m.name);
+    if (!st && l->form->type == VALUE_ZSET)
+        st = l->form->old_double ? rdb_reader_old_double(l->in, &m.score) : rdb_reader_double(l->in, &m.score);
+    if (!st && l->form->type == VALUE_HASH) st = rdb_reader_string(l->in, &l->value, &m.value);
+    return st ? st : add(l, &m);
+}
+
+/* -- packed ---------------------------------------------------------------------------------------------------------------- */
+
+static unsigned words(const struct form *f) {
+    return f->type == VALUE_LIST || f->type == VALUE_SET ? 1 : f->deadlines ? 3 : 2;
+}
+
+static enum rdb_status packed_item(struct rdb_load *l) {
+    struct found m = {.due = 0};
+    unsigned n = words(l->form);
+    for (unsigned i = 0; i < n; i++) {
+        enum rdb_status st = rdb_pack_next(&l->pack, &l->item[i]);
+        if (st) return st == RDB_END && i ? RDB_BAD : st;
+    }
+    m.name = l->item[0].s;
+    if (l->form->type == VALUE_ZSET && !num_double(l->item[1].s, &m.score)) return RDB_BAD;
+    if (l->form->type == VALUE_HASH) m.value = l->item[1].s;
+    if (n == 3 && (!num_i64(l->item[2].s, &m.due) || m.due < 0 || m.due >= (int64_t)1 << 48)) return RDB_BAD;
+    return add(l, &m);
+}
+
+static enum rdb_status open_pack(struct rdb_load *l) {
+    struct slice blob;
+    enum rdb_status st = rdb_reader_string(l->in, &l->blob, &blob);
+    if (!st) st = rdb_pack_open(&l->pack, l->form->pack, blob);
+    l->done += st ? 0 : blob.n / 8; /* it may have been unpacked */
+    l->packed = !st;
+    return st;
+}
+
+/* The next node of a quicklist. */
+static enum rdb_status open_node(struct rdb_load *l) {
+    uint64_t kind = NODE_PACKED;
+    enum rdb_status st = RDB_OK;
+    struct found m = {.due = 0};
+    l->left--;
+    l->done += 16;
+    if (l->form->layout == NODES_2) st = rdb_reader_length(l->in, &kind);
+    if (st) return st;
+    if (kind == NODE_PACKED) return open_pack(l);
+    if (kind != NODE_PLAIN) return RDB_BAD;
+    st = rdb_reader_string(l->in, &l->name, &m.name);
+    return st ? st : add(l, &m);
+}
+
+/* -- all of it ------------------------------------------------------------------------------------------------------------- */
+
+static enum rdb_status begin(struct rdb_load *l) {
+    uint64_t base = 0;
+    enum rdb_status st = RDB_OK;
+    l->begun = true;
+    if (l->form->relative) st = rdb_reader_u64(l->in, &base);
+    if (st) return st;
+    if (base >= (uint64_t)1 << 48) return RDB_BAD;
+    l->base = (int64_t)base;
+    if (l->form->layout == BLOB) return open_pack(l);
+    return rdb_reader_length(l->in, &l->left);
+}
+
+static enum rdb_status finish(const struct rdb_load *l) {
+    return l->items > l->past ? RDB_OK : l->past ? RDB_PAST : RDB_EMPTY;
+}
+
+static enum rdb_status next(struct rdb_load *l) {
+    if (l->packed) {
+        enum rdb_status st = packed_item(l);
+        if (st != RDB_END) return st;
+        l->packed = false;
+    }
+    if (!l->left) return RDB_END;
+    if (l->form->layout != PLAIN) return open_node(l);
+    l->left--;
+    return plain_item(l);
+}
+
+enum rdb_status rdb_load_step(struct rdb_load *l, size_t most) {
+    if (l->form->layout == WHOLE) return rdb_reader_string(l->in, &l->name, &l->string);
+    enum rdb_status st = l->begun ? RDB_OK : begin(l);
+    for (l->done = 0; !st && l->done < most;) st = next(l);
+    return st == RDB_END ? finish(l) : st ? st : RDB_MORE;
+}
+
+enum value_type rdb_load_type(const struct rdb_load *l) { return l->form->type; }
+struct slice rdb_load_string(const struct rdb_load *l) { return l->string; }
+const struct home *rdb_load_home(const struct rdb_load *l) { return &l->home; }
+void rdb_load_taken(struct rdb_load *l) { l->taken = true; }
