@@ -26,7 +26,7 @@ static bool find_range(const struct key_spec *k, int argc, struct found *f) {
 static bool find_counted(const struct key_spec *k, const struct slice *argv, int argc, struct found *f) {
     int64_t n;
     int step = k->step > 0 ? k->step : 1;
-    if (k->first >= argc || !num_i64(argv[k->first], &n) || n < 0) return false;
+    if (k->first >= argc || !num_i64(argv[k->first], &n) || n < 1) return false; /* none is a mistake, too */
     if (n > (argc - k->first - 1) / step) return false;
     for (int i = 0; i < (int)n; i++) found_add(f, k->first + 1 + i * step, k->flags);
     return true;

@@ -13,7 +13,8 @@ class Generator:
     def __init__(self, family, seed):
         self.random = random.Random(f'{family}:{seed}')
         self.make = {'strings': self.strings, 'numbers': self.numbers, 'keys': self.keys, 'expiry': self.expiry,
-                     'databases': self.databases, 'errors': self.errors, 'bitmaps': self.bitmaps, 'hll': self.hll}[family]
+                     'databases': self.databases, 'errors': self.errors, 'bitmaps': self.bitmaps, 'hll': self.hll,
+                     'lists': self.lists}[family]
 
     def step(self):
         words = [w if isinstance(w, bytes) else str(w).encode() for w in self.make()]
@@ -219,6 +220,54 @@ class Generator:
             ['SET', k(), self.one(b'\xff' * self.random.randint(0, 40), b'\0' * self.random.randint(0, 40), self.value(), self.number())],
             ['SET', k(), self.value(), 'EX', '1000'], ['TTL', k()],
             ['SETRANGE', k(), self.random.randint(0, 100), self.one(b'\xff' * 30, b'\0\x01')])
+
+    def element(self):
+        r = self.random.random()
+        if r < 0.5:
+            return self.one('a', 'b', 'c', 1, 2, -3, 200, 70000, '')
+        if r < 0.9:
+            return self.value()
+        return self.one('long', 'other') * self.random.randint(1, 400)
+
+    def elements(self):
+        """Mostly few; now and then enough to fill chunks, to be searched in slices, or one that fills a chunk alone."""
+        r = self.random.random()
+        if r < 0.7:
+            return [self.element() for _ in range(self.random.randint(1, 4))]
+        if r < 0.9:
+            return [self.element() for _ in range(self.random.randint(1, 300))]
+        if r < 0.97:
+            return [f'{self.one("job", "user", "x")}:{self.random.randint(0, 9):0>{self.random.randint(1, 1500)}}' for _ in range(100)]
+        return [self.one('y', 'z') * self.random.randint(5000, 40000)]
+
+    def end(self):
+        return self.one('LEFT', 'RIGHT') if self.chance(0.97) else self.one('UP', 'left', '')
+
+    def rank(self):
+        r = self.random.random()
+        return self.random.randint(-8, 8) if r < 0.7 else self.random.randint(-700, 700) if r < 0.9 else self.offset() if r < 0.97 else self.odd_number()
+
+    def lpos(self):
+        words = ['LPOS', self.key(), self.element()]
+        for option in (['RANK', self.one(1, 2, -1, -2, 5, 0, 'x')], ['COUNT', self.one(0, 1, 2, 100, -1)], ['MAXLEN', self.one(0, 1, 3, 200, -1)]):
+            if self.chance(0.4):
+                words += option
+        return words + (['FOO'] if self.chance(0.02) else [])
+
+    def lists(self):
+        k = self.key
+        count = lambda: self.one(0, 1, 2, 5, 100, 1000) if self.chance(0.95) else self.one(-1, 'x', '9223372036854775808')
+        return self.one(
+            ['LPUSH', k(), *self.elements()], ['RPUSH', k(), *self.elements()], ['RPUSH', k(), *self.elements()],
+            [self.one('LPUSHX', 'RPUSHX'), k(), *self.elements()], [self.one('LPOP', 'RPOP'), k()], [self.one('LPOP', 'RPOP'), k(), count()],
+            ['LLEN', k()], ['LINDEX', k(), self.rank()], ['LSET', k(), self.rank(), self.element()], ['LSET', k(), self.rank(), self.elements()[0]],
+            ['LRANGE', k(), self.rank(), self.rank()], ['LRANGE', k(), 0, -1], ['LRANGE', k(), 0, -1],
+            ['LTRIM', k(), self.one(0, 1, self.rank()), self.one(-1, -2, self.rank())], ['LREM', k(), self.one(0, 1, -1, 3, -3, self.rank()), self.element()],
+            ['LREM', k(), self.one(0, 1, -1), self.element()], ['LINSERT', k(), self.one('BEFORE', 'AFTER', 'before', 'UP'), self.element(), self.elements()[0]],
+            ['LINSERT', k(), self.one('BEFORE', 'AFTER'), self.element(), self.element()], self.lpos(), self.lpos(),
+            ['LMOVE', k(), k(), self.end(), self.end()], ['RPOPLPUSH', k(), k()],
+            ['LMPOP', self.one(1, 2, 2, 3), k(), k(), self.end(), *self.one([], ['COUNT', count()])], ['LMPOP', 1, k(), self.end(), *self.one([], ['COUNT', count()])],
+            ['OBJECT', 'ENCODING', k()], ['TYPE', k()], ['DEL'] + self.keys_list(2), ['SET', k(), self.value()], ['COPY', k(), k()], ['RENAME', k(), k()])
 
     def members(self, most, of):
         return [f'm{self.random.randint(1, of)}' for _ in range(self.random.randint(0, most))]
