@@ -99,6 +99,7 @@ const struct command *command_rows_hash(void);
 const struct command *command_rows_keyspace(void);
 const struct command *command_rows_connection(void);
 const struct command *command_rows_client(void);
+const struct command *command_rows_set(void);
 const struct command *command_rows_slowlog(void);
 const struct command *command_rows_latency(void);
 const struct command *command_rows_server(void);

@@ -50,6 +50,10 @@ libcommand_a_SOURCES = \
   %D%/scan.c \
   %D%/server.c \
   %D%/session.c %D%/session.h \
+  %D%/set.c \
+  %D%/set_algebra.c \
+  %D%/set_random.c \
+  %D%/sets.h \
   %D%/slowlog.c %D%/slowlog.h \
   %D%/string.c \
   %D%/string_number.c \
