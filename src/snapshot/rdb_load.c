@@ -191,6 +191,7 @@ static enum rdb_status open_node(struct rdb_load *l) {
     if (kind == NODE_PACKED) return open_pack(l);
     if (kind != NODE_PLAIN) return RDB_BAD;
     st = rdb_reader_string(l->in, &l->name, &m.name);
+    if (!st && !m.name.n) st = RDB_BAD; /* only what is long stands alone */
     return st ? st : add(l, &m);
 }
 
