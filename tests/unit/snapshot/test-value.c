@@ -295,12 +295,12 @@ static void there_and_back(enum value_type t, size_t n, int kind, bool deadlines
         struct buf small = save(t, &h, compress, 1, &version), whole = save(t, &h, compress, SIZE_MAX, &version);
         cr_assert(slice_equal(buf_slice(&small), buf_slice(&whole)));
         cr_assert_eq(version, strchr(want, '@') ? RDB_VERSION_FIELDS : RDB_VERSION);
-        for (size_t step = 1; step < 200000; step *= 400) {
+        for (size_t step = 1; step < 20000; step *= 400) {
             char *got = load_text(whole.p, whole.n, step);
             cr_assert_str_eq(got, want, "type %d, %zu of kind %d: %.200s", t, n, kind, got);
             free(got);
         }
-        if (n <= 600) damage(&whole);
+        if (n <= 30 || (n <= 600 && kind == 2)) damage(&whole);
         buf_free(&small);
         buf_free(&whole);
     }
@@ -312,7 +312,7 @@ static void there_and_back(enum value_type t, size_t n, int kind, bool deadlines
 #define SIZES(type, deadlines) \
     for (int kind = 0; kind < 4; kind++) \
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) there_and_back(type, sizes[i], kind, deadlines)
-static const size_t sizes[] = {1, 2, 30, 600, 3000};
+static const size_t sizes[] = {1, 2, 30, 600, 2000};
 
 Test(value, lists_there_and_back) { SIZES(VALUE_LIST, false); }
 Test(value, sets_there_and_back) { SIZES(VALUE_SET, false); }
