@@ -178,7 +178,7 @@ static const struct group_name group_names[] = {
 /* Tokens whose argument is not called as they are. */
 static const struct {
     const char *token, *name;
-} token_names[] = {{"CH", "change"}};
+} token_names[] = {{"CH", "change"}, {"INCR", "increment"}};
 
 static bool same(struct slice a, const char *b) { return a.n == strlen(b) && !memcmp(a.p, b, a.n); }
 

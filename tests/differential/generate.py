@@ -13,7 +13,7 @@ class Generator:
     def __init__(self, family, seed):
         self.random = random.Random(f'{family}:{seed}')
         self.make = {'strings': self.strings, 'numbers': self.numbers, 'keys': self.keys, 'expiry': self.expiry,
-                     'databases': self.databases, 'errors': self.errors, 'bitmaps': self.bitmaps, 'hll': self.hll,
+                     'databases': self.databases, 'errors': self.errors, 'bitmaps': self.bitmaps, 'zsets': self.zsets, 'hll': self.hll,
                      'lists': self.lists}[family]
 
     def step(self):
@@ -324,3 +324,66 @@ class Generator:
         if str(words[0]).upper() in ('CONFIG', 'CLIENT', 'DEBUG'):
             words = [words[0], 'NOSUCH', *words[2:]]
         return words
+
+    # -- sorted sets ----------------------------------------------------------------------------------------------------
+    def zset(self):
+        return self.one('z1', 'z2', 'z3', 'z4')
+
+    def member(self):
+        return self.one('a', 'b', 'c', '', 'x' * 70, 'y' * 200, f'm{self.random.randint(0, 40)}', f'm{self.random.randint(0, 200)}')
+
+    def score(self):
+        if self.chance(0.02):
+            return self.float()
+        return self.one(0, '-0', 1, 1, 2, 3, 'inf', '-inf', '0.1', '1e20', '5e-324', '1.5', '-2.25', self.random.randint(-10, 300),
+                        self.random.randint(-10**12, 10**12), 2**31, f'{self.random.uniform(-100, 100)!r}')
+
+    def score_bound(self):
+        return ('(' if self.chance(0.3) else '') + str(self.score())
+
+    def lex_bound(self):
+        return self.one('-', '+', '[' + self.member(), '(' + self.member(), '[', '(', self.member())
+
+    def limit(self):
+        return self.one([], ['LIMIT', self.one(0, 1, 2, 10, -1), self.one(0, 1, 3, 100, -1)])
+
+    def zrange(self, key):
+        kind = self.one('rank', 'rank', 'score', 'score', 'lex')
+        options = self.limit() + self.one([], ['WITHSCORES']) + self.one([], ['REV'])
+        if kind == 'rank':
+            return [self.offset(), self.offset()] + options
+        if kind == 'score':
+            return [self.score_bound(), self.score_bound(), 'BYSCORE'] + options
+        return [self.lex_bound(), self.lex_bound(), 'BYLEX'] + options if key[0] == 'l' else ['(1', '+inf', 'BYSCORE'] + options
+
+    def zsets(self):
+        k, m, s = self.zset, self.member, self.score
+        lex = self.one('l1', 'l2')
+        options = [o for o in ('NX', 'XX', 'GT', 'LT', 'CH', 'INCR') if self.chance(0.12)]
+        choice = self.random.randrange(27)
+        if choice < 7:
+            return ['ZADD', k()] + options + [x for _ in range(self.one(1, 1, 1, 2, 5, 40)) for x in (s(), m())]
+        if choice < 9:
+            return ['ZADD', lex] + [x for _ in range(self.one(1, 1, 5)) for x in (0, m())]
+        key = self.one(k(), k(), lex)
+        return [
+            lambda: ['ZINCRBY', k(), s(), m()],
+            lambda: [self.one('ZSCORE', 'ZRANK', 'ZREVRANK', 'ZREM'), key, m()],
+            lambda: [self.one('ZMSCORE', 'ZREM'), key, m(), m(), m()],
+            lambda: ['ZCARD', key],
+            lambda: ['ZCOUNT', k(), self.score_bound(), self.score_bound()],
+            lambda: ['ZLEXCOUNT', lex, self.lex_bound(), self.lex_bound()],
+            lambda: ['ZRANGE', key] + self.zrange(key),
+            lambda: ['ZRANGESTORE', self.zset() if key[0] == 'z' else lex, key] + self.zrange(key),
+            lambda: ['ZREVRANGE', key, self.offset(), self.offset()] + self.one([], ['WITHSCORES']),
+            lambda: [self.one('ZRANGEBYSCORE', 'ZREVRANGEBYSCORE'), k(), self.score_bound(), self.score_bound()] + self.limit(),
+            lambda: [self.one('ZRANGEBYLEX', 'ZREVRANGEBYLEX'), lex, self.lex_bound(), self.lex_bound()] + self.limit(),
+            lambda: ['ZREMRANGEBYRANK', key, self.one(0, 1, 5, -3, -1), self.one(0, 2, 5, -3)],
+            lambda: ['ZREMRANGEBYSCORE', k(), self.score_bound(), self.one(s(), 0)],
+            lambda: ['ZREMRANGEBYLEX', lex, self.lex_bound(), '(m5'],
+            lambda: [self.one('ZPOPMIN', 'ZPOPMAX'), key] + self.one([], [self.one(0, 1, 2, 10, -1)]),
+            lambda: ['ZMPOP', 2, key, k(), self.one('MIN', 'MAX')] + self.one([], ['COUNT', self.one(1, 3, 20)]),
+            lambda: self.one(['DEL', key], ['SET', k(), 'text'], ['OBJECT', 'ENCODING', key], ['COPY', k(), k(), 'REPLACE'],
+                             ['ZRANDMEMBER', key, 0], ['RENAME', lex, 'l1'], ['ZRANGE', key, 0, -1, 'WITHSCORES']),
+            lambda: ['CONFIG', 'SET', *self.one(('zset-max-listpack-entries', self.one(0, 4, 20, 128)), ('zset-max-listpack-value', self.one(8, 64, 100)))],
+        ][choice - 9]()
