@@ -14,7 +14,7 @@ class Generator:
         self.random = random.Random(f'{family}:{seed}')
         self.make = {'strings': self.strings, 'numbers': self.numbers, 'keys': self.keys, 'expiry': self.expiry,
                      'databases': self.databases, 'errors': self.errors, 'bitmaps': self.bitmaps, 'zsets': self.zsets, 'hll': self.hll,
-                     'lists': self.lists}[family]
+                     'lists': self.lists, 'sets': self.sets}[family]
 
     def step(self):
         words = [w if isinstance(w, bytes) else str(w).encode() for w in self.make()]
@@ -272,6 +272,32 @@ class Generator:
     def members(self, most, of):
         return [f'm{self.random.randint(1, of)}' for _ in range(self.random.randint(0, most))]
 
+    def element_of_set(self):
+        r = self.random.random()
+        return (self.random.randint(-20, 20) if r < 0.5 else self.one('a', 'b', 'c', 'd', 'e', '', b'\x00\xff', '01', '-0', '7 ') if r < 0.8
+                else self.number() if r < 0.9 else self.one('x' * 64, 'y' * 65, 'z' * 300) if r < 0.93 else self.value())
+
+    def set_members(self):
+        r = self.random.random()
+        if r < 0.8:
+            return [self.element_of_set() for _ in range(self.random.randint(1, 5))]
+        if r < 0.9:
+            return [self.random.randint(-10**9, 10**9) for _ in range(self.one(100, 200, 600))]
+        start = self.random.randint(1, 1000)
+        return [f'member:{start + i}' for i in range(self.one(30, 127, 128, 129, 400))]
+
+    def sets(self):
+        k = self.key
+        return self.one(
+            ['SADD', k(), *self.set_members()], ['SADD', k(), *self.set_members()], ['SADD', k(), *self.set_members()], ['SADD', k(), self.element_of_set()],
+            ['SREM', k(), *self.set_members()], ['SREM', k(), self.element_of_set(), self.element_of_set()], ['SISMEMBER', k(), self.element_of_set()],
+            ['SMISMEMBER', k(), *[self.element_of_set() for _ in range(self.random.randint(1, 5))]], ['SCARD', k()], ['SMEMBERS', k()], ['SMEMBERS', k()],
+            ['SPOP', k(), self.one(0, 100000, 100000, -1, 'x')], ['SRANDMEMBER', k(), self.one(0, 1000, -10, -1, self.odd_number())],
+            ['SMOVE', k(), k(), self.element_of_set()], ['SMOVE', k(), k(), self.element_of_set()], [self.one('SINTER', 'SUNION', 'SDIFF'), *self.keys_list()],
+            [self.one('SINTERSTORE', 'SUNIONSTORE', 'SDIFFSTORE'), k(), *self.keys_list(3)],
+            ['SINTERCARD', self.one(1, 2, 2, 3), k(), k(), *self.one([], ['LIMIT', self.one(0, 1, 3, 1000, -1, 'x')], [k()])],
+            ['TYPE', k()], ['DEL'] + self.keys_list(2), ['SET', k(), 'x'], ['COPY', k(), k()], ['RENAME', k(), k()])
+
     def sparse_hll(self):
         """Sparse bytes as Redis's own might be, or with a run too much, or cut off."""
         runs, left = bytearray(), 16384
@@ -306,7 +332,7 @@ class Generator:
     def errors(self):
         """Right commands with words taken away, added, or spoilt; no word that would let a key expire while we look."""
         words = [str(w) if not isinstance(w, bytes) else w for w in self.one(
-            self.strings, self.numbers, self.keys, self.expiry, self.bitmaps)()]
+            self.strings, self.numbers, self.keys, self.expiry, self.bitmaps, self.sets)()]
         for _ in range(self.random.randint(1, 2)):
             how = self.random.randrange(5)
             if how == 0 and len(words) > 1:

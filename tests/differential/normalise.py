@@ -50,6 +50,11 @@ def scan_page(reply):
     return shape(Reply(reply.kind, [reply.value[0], Reply('*', [])])) if isinstance(reply.value, list) else reply
 
 
+def members_page(reply):
+    """One page of SSCAN: for sets of a few members, which come at once. Their order says nothing."""
+    return Reply(reply.kind, [reply.value[0], unordered(reply.value[1])]) if isinstance(reply.value, list) else reply
+
+
 def info_fields(reply):
     """INFO: sections and fields, not values. Fields that redis-server has and larderd must have."""
     if not isinstance(reply.value, bytes):
@@ -159,7 +164,12 @@ def numbers_as_such(reply):
     return reply
 
 
+# Sets have no order, but for integers alone: those are in keys that begin with 'int:' and are compared as they come.
+SETS = {**dict.fromkeys(('smembers', 'sinter', 'sunion', 'sdiff', 'spop'), unordered), 'srandmember': shape, 'sscan': members_page}
+
+
 RULES = {
+    **SETS,
     **dict.fromkeys(('zadd', 'zincrby', 'zscore', 'zmscore', 'zrank', 'zrevrank', 'zrange', 'zrevrange', 'zrangebyscore',
                      'zrevrangebyscore', 'zpopmin', 'zpopmax', 'zmpop', 'zrandmember', 'zscan'), numbers_as_such),
     'time': shape,
@@ -207,6 +217,8 @@ RULES = {
 def normalise(words, reply):
     name = words[0].decode('latin-1').lower()
     pair = name + ' ' + words[1].decode('latin-1').lower() if len(words) > 1 else name
+    if name in SETS and len(words) > 1 and words[1].startswith(b'int:'):
+        return reply
     rule = help_frame if pair.endswith(' help') else RULES.get(pair) or RULES.get(name)
     if reply.kind == '-':  # redis-server cuts what it quotes at a zero byte
         return Reply('-', reply.value.split(b'\0')[0].rstrip(b" '"))
