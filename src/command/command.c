@@ -157,6 +157,7 @@ void command_start(void) {
     if (table.rows) return;
     const struct command *family[] = {
         command_rows_bitmap(),
+        command_rows_blocking(),
         command_rows_cache(),
         command_rows_client(),
         command_rows_config(),

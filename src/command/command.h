@@ -113,5 +113,6 @@ const struct command *command_rows_cache(void);
 const struct command *command_rows_hll(void);
 const struct command *command_rows_list(void);
 const struct command *command_rows_dump(void);
+const struct command *command_rows_blocking(void);
 
 #endif

@@ -91,8 +91,7 @@ void lists_pop_many(struct resp_writer *w, struct home *h, enum list_end end, si
     list_shrunk(h);
 }
 
-/* Pops n (as many as there are, at most) of a list, closes it, and replies them as an array; nothing is done with c afterwards. */
-static void pop_many(struct call *c, struct holder *h, enum list_end end, uint64_t n) {
+void lists_pop_closing(struct call *c, struct holder *h, enum list_end end, uint64_t n) {
     uint64_t count = list_count(&h->home);
     if (n > count) n = count;
     if (!is_much(&h->home, n) || n <= LIST_CUT_MUCH) {
@@ -129,7 +128,7 @@ static void pop(struct call *c, enum list_end end) {
     } else if (!n) {
         resp_array(c->w, 0);
     } else {
-        pop_many(c, &h, end, (uint64_t)n);
+        lists_pop_closing(c, &h, end, (uint64_t)n);
     }
 }
 static void run_lpop(struct call *c) { pop(c, LIST_HEAD); }
@@ -176,7 +175,7 @@ static void run_lmpop(struct call *c) {
         if (!h.entry) continue;
         resp_array(c->w, 2);
         resp_bulk(c->w, c->key[i].p, c->key[i].n);
-        pop_many(c, &h, m.end, (uint64_t)m.count);
+        lists_pop_closing(c, &h, m.end, (uint64_t)m.count);
         return;
     }
     resp_null_array(c->w);

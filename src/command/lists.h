@@ -16,6 +16,9 @@ bool lists_end(struct call *c, int arg, enum list_end *end);
 void lists_pop(struct resp_writer *w, struct home *h, enum list_end end);
 /* Takes `n` (at most as many as there are) off and writes them as an array. */
 void lists_pop_many(struct resp_writer *w, struct home *h, enum list_end end, size_t n);
+/* Takes n (at most as many as there are; large numbers too) off, closes the list, and replies them as an array. Nothing may be done
+ * with c afterwards. */
+void lists_pop_closing(struct call *c, struct holder *h, enum list_end end, uint64_t n);
 /* Moves an element and writes it as a bulk. `from` is not empty. The same list at both: from == to. */
 void lists_move(struct resp_writer *w, struct home *from, enum list_end from_end, struct home *to, enum list_end to_end);
 /* Bytes of the element at an end: what lists_move needs room for. */

@@ -4,6 +4,7 @@ libcommand_a_SOURCES = \
   %D%/batch.c %D%/batch.h \
   %D%/bitfield.c \
   %D%/bitmap.c %D%/bitmap.h \
+  %D%/blocking.c \
   %D%/cache.c %D%/cache.h \
   %D%/call.c %D%/call.h \
   %D%/client.c \

@@ -10,15 +10,28 @@
 #include <signal.h>
 #include <stdio.h>
 
-/* One slice a turn: a task's, or background work's. */
-static bool worker_idle(void *owner) {
-    struct worker *w = owner;
-    struct conn *c = TAILQ_FIRST(&w->run);
-    if (c && (!w->background || !w->task_last)) {
+#define BRIEF_US 50 /* tasks that take no longer than this in all share a turn */
+
+/* Steps the tasks that stand in the list, each once, until they have taken some time: of those that wait for a key, or have just
+ * been given one, there may be many, and each is over in no time. */
+static void step_some(struct worker *w) {
+    uint64_t end = clock_ticks() + (uint64_t)(BRIEF_US * clock_ticks_per_us());
+    struct conn *c, *last = TAILQ_LAST(&w->run, conn_list);
+    bool more = true;
+    while (more && (c = TAILQ_FIRST(&w->run))) {
+        more = c != last && clock_ticks() < end;
         TAILQ_REMOVE(&w->run, c, queue);
         c->running = false;
-        w->task_last = true;
         conn_step(c);
+    }
+}
+
+/* One slice a turn: tasks', or background work's. */
+static bool worker_idle(void *owner) {
+    struct worker *w = owner;
+    if (!TAILQ_EMPTY(&w->run) && (!w->background || !w->task_last)) {
+        w->task_last = true;
+        step_some(w);
     } else if (w->background) {
         w->task_last = false;
         cron_step(w);

@@ -8,7 +8,13 @@ test_command_SOURCES = \
   %D%/test-env.c \
   %D%/test-keys.c \
   %D%/test-lookup.c \
+  %D%/test-wait.c \
   %D%/test-walk.c
 test_command_CFLAGS = $(UNIT_CFLAGS)
 test_command_LDADD = libcommand.a libsnapshot.a libstore.a libtype.a libresp.a libbase.a $(UNIT_LIBS)
 endif
+
+check_PROGRAMS += stress-wait
+TESTS += stress-wait
+stress_wait_SOURCES = %D%/stress-wait.c
+stress_wait_LDADD = libcommand.a libsnapshot.a libstore.a libtype.a libresp.a libbase.a $(UNIT_LIBS)
