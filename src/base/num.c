@@ -72,8 +72,29 @@ static bool number_text(struct slice s, char *text) {
     return true;
 }
 
+/* Up to fifteen digits, maybe with a sign and a fraction: both halves of the quotient are exact doubles, so that the rounding of
+ * their division is the only one. Most numbers that anybody sends are of that kind, and strtod takes ten times as long. */
+static bool short_double(struct slice s, double *out) {
+    static const double power[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    size_t i = s.n && s.p[0] == '-', from = i, fraction = 0;
+    uint64_t v = 0;
+    if (s.n - i > 16 || s.n == i) return false;
+    for (; i < s.n && digit(s.p[i]) <= 9; i++) v = v * 10 + digit(s.p[i]);
+    if (i == from) return false;
+    if (i < s.n) {
+        if (s.p[i++] != '.') return false;
+        for (; i < s.n && digit(s.p[i]) <= 9; i++, fraction++) v = v * 10 + digit(s.p[i]);
+        if (i < s.n || !fraction) return false;
+    }
+    if (s.n - from - (fraction != 0) > 15) return false;
+    *out = (double)v / power[fraction];
+    if (from) *out = -*out;
+    return true;
+}
+
 bool num_double(struct slice s, double *out) {
     char text[NUM_LONG_DOUBLE_MAX], *end;
+    if (short_double(s, out)) return true;
     if (!number_text(s, text)) return false;
     double v = strtod_l(text, &end, plain_locale());
     if (end != text + s.n || isnan(v)) return false;

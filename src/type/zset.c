@@ -100,18 +100,18 @@ static enum zset_did decide(unsigned when, double was, double *score) {
 static enum zset_did add_large(struct home *h, struct slice member, double *score, unsigned when) {
     struct zset_tree *t = h->object;
     uint32_t hash = zset_tree_hash(t, member);
-    const uint8_t *record;
-    if (!zset_tree_find(t, member, hash, &record)) {
+    struct zset_found found;
+    if (!zset_tree_find(t, member, hash, &found)) {
         if (when & ZSET_XX) return ZSET_KEPT;
         if (!t->tall) t->tall = beyond(h, (size_t)t->count, member);
         zset_tree_insert(t, t->tall ? *score : plain(*score), member, hash);
         return ZSET_ADDED;
     }
-    double was = zset_record_score(record);
+    double was = zset_record_score(found.record);
     enum zset_did did = decide(when, was, score);
     if (did != ZSET_CHANGED) return did;
     struct zset_path path;
-    zset_tree_place(t, was, member, &path);
+    zset_tree_reach(t, member, &found, &path);
     zset_tree_rescore(t, &path, hash, t->tall ? *score : plain(*score));
     return did;
 }
@@ -155,7 +155,9 @@ bool zset_score(const struct home *h, struct slice member, double *score) {
     uint32_t index;
     if (h->object) {
         const struct zset_tree *t = h->object;
-        if (!zset_tree_find(t, member, zset_tree_hash(t, member), &record)) return false;
+        struct zset_found found;
+        if (!zset_tree_find(t, member, zset_tree_hash(t, member), &found)) return false;
+        record = found.record;
     } else {
         record = zset_record_find(zset_packed_begin(h), zset_packed_end(h), member, &index);
         if (!record) return false;
@@ -166,9 +168,9 @@ bool zset_score(const struct home *h, struct slice member, double *score) {
 
 /* Where a member of a large zset is. */
 static bool path_of(const struct zset_tree *t, struct slice member, struct zset_path *path) {
-    const uint8_t *record;
-    if (!zset_tree_find(t, member, zset_tree_hash(t, member), &record)) return false;
-    zset_tree_place(t, zset_record_score(record), member, path);
+    struct zset_found found;
+    if (!zset_tree_find(t, member, zset_tree_hash(t, member), &found)) return false;
+    zset_tree_reach(t, member, &found, path);
     return true;
 }
 

@@ -1,5 +1,6 @@
 #include "type/zset_record.h"
 
+#include <endian.h>
 #include <float.h>
 #include <math.h>
 
@@ -43,24 +44,24 @@ uint8_t *zset_record_put_score(uint8_t *p, double v) {
     return p + sizeof v;
 }
 
-static int64_t get_int(const uint8_t *p, size_t bytes) {
+/* Little endian: `low` bytes, then a signed part of `high` ones. */
+static inline uint64_t get_word(const uint8_t *p, size_t n) {
     uint64_t v = 0;
-    for (size_t i = 0; i < bytes; i++) v |= (uint64_t)p[i] << 8 * i;
-    uint64_t sign = 1ull << (8 * bytes - 1);
-    return (int64_t)((v ^ sign) - sign);
+    memcpy(&v, p, n);
+    return le64toh(v);
 }
 
 double zset_record_wide_score(const uint8_t *p) {
     float f;
     switch (*p++) {
     case ZSET_INT16:
-        return (double)get_int(p, 2);
+        return (double)(int16_t)get_word(p, 2);
     case ZSET_INT24:
-        return (double)get_int(p, 3);
+        return (double)((int64_t)get_word(p, 2) | (int64_t)(int8_t)p[2] * 65536);
     case ZSET_INT32:
-        return (double)get_int(p, 4);
+        return (double)(int32_t)get_word(p, 4);
     case ZSET_INT48:
-        return (double)get_int(p, 6);
+        return (double)((int64_t)get_word(p, 4) | (int64_t)(int16_t)get_word(p + 4, 2) * 4294967296);
     default:
         memcpy(&f, p, sizeof f);
         return (double)f;

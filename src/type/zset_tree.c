@@ -12,16 +12,16 @@ uint32_t zset_tree_hash(const struct zset_tree *t, struct slice member) {
 
 /* -- looking ------------------------------------------------------------------------------------------------------------- */
 
-const struct zset_leaf *zset_tree_find(const struct zset_tree *t, struct slice member, uint32_t hash, const uint8_t **record) {
-    uint32_t n, index;
+bool zset_tree_find(const struct zset_tree *t, struct slice member, uint32_t hash, struct zset_found *f) {
+    uint32_t n;
     const uint64_t *word = zset_index_find(&t->index, hash, &n);
     for (uint32_t i = 0; i < n; i++) {
         if ((uint32_t)word[i] != hash) continue;
-        const struct zset_leaf *leaf = zset_grow_leaf(t, zset_index_leaf(word[i]));
-        *record = zset_record_find(leaf->records, leaf->records + leaf->used, member, &index);
-        if (*record) return leaf;
+        f->leaf = zset_grow_leaf(t, zset_index_leaf(word[i]));
+        f->record = zset_record_find(f->leaf->records, f->leaf->records + f->leaf->used, member, &f->index);
+        if (f->record) return true;
     }
-    return NULL;
+    return false;
 }
 
 /* The first record below a child that has `height` levels of nodes from it on. */
@@ -58,7 +58,8 @@ static uint32_t slot_by_bytes(
     return low;
 }
 
-void zset_tree_place(const struct zset_tree *t, double score, struct slice member, struct zset_path *path) {
+/* The leaf where (score, member) is or would be. */
+static struct zset_leaf *descend(const struct zset_tree *t, double score, struct slice member, struct zset_path *path) {
     void *child = t->root;
     for (uint32_t level = 0; level < t->height; level++) {
         struct zset_node *node = child;
@@ -69,9 +70,20 @@ void zset_tree_place(const struct zset_tree *t, double score, struct slice membe
         path->step[level].i = i;
         child = node->slot[i].child;
     }
-    struct zset_leaf *leaf = path->leaf = child;
+    return path->leaf = child;
+}
+
+void zset_tree_place(const struct zset_tree *t, double score, struct slice member, struct zset_path *path) {
+    struct zset_leaf *leaf = descend(t, score, member, path);
     const uint8_t *at = zset_record_place(leaf->records, leaf->records + leaf->used, score, member, &path->index);
     path->offset = (uint32_t)(at - leaf->records);
+}
+
+void zset_tree_reach(const struct zset_tree *t, struct slice member, const struct zset_found *f, struct zset_path *path) {
+    struct zset_leaf *leaf = descend(t, zset_record_score(f->record), member, path);
+    assert(leaf == f->leaf);
+    path->offset = (uint32_t)(f->record - leaf->records);
+    path->index = f->index;
 }
 
 void zset_tree_at_rank(const struct zset_tree *t, uint64_t rank, struct zset_path *path) {

@@ -13,7 +13,7 @@
 #include "type/zset_index.h"
 #include "type/zset_record.h"
 
-#define ZSET_LEAF 1024
+#define ZSET_LEAF 512
 #define ZSET_FANOUT 63 /* a node of so many slots fills a class of the allocator */
 #define ZSET_HEIGHT 12 /* nodes above a leaf, at most */
 
@@ -60,8 +60,15 @@ struct zset_path {
 
 struct zset_tree *zset_tree_new(uint64_t seed);
 uint32_t zset_tree_hash(const struct zset_tree *t, struct slice member);
-/* The leaf that has the member, and its record there; NULL: it is not there. */
-const struct zset_leaf *zset_tree_find(const struct zset_tree *t, struct slice member, uint32_t hash, const uint8_t **record);
+/* Where a member's record lies; false: it is not there. */
+struct zset_found {
+    struct zset_leaf *leaf;
+    const uint8_t *record;
+    uint32_t index; /* records before it in the leaf */
+};
+bool zset_tree_find(const struct zset_tree *t, struct slice member, uint32_t hash, struct zset_found *f);
+/* The way down to what was found. */
+void zset_tree_reach(const struct zset_tree *t, struct slice member, const struct zset_found *f, struct zset_path *path);
 /* The first record that is not before (score, member); it may be at the end of the leaf where it would be put. */
 void zset_tree_place(const struct zset_tree *t, double score, struct slice member, struct zset_path *path);
 void zset_tree_at_rank(const struct zset_tree *t, uint64_t rank, struct zset_path *path); /* rank < count */

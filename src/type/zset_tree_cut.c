@@ -170,7 +170,8 @@ static bool before_next(const struct zset_tree *t, const struct zset_path *path,
 
 static bool behind_previous(const struct zset_path *path, double score, struct slice member) {
     const uint8_t *p = path->leaf->records, *next;
-    if (!path->index) return false; /* what is at the end of the leaf before is not looked up */
+    /* What is at the end of the leaf before is not looked up. */
+    if (!path->index || score < zset_record_score(p)) return false;
     p = zset_record_skip(p, path->index - 1);
     double s = zset_record_score(p);
     return score > s || (score == s && zset_record_compare(member, zset_record_member(p, &next)) > 0);

@@ -101,6 +101,31 @@ Test(num, doubles_read) {
     cr_assert(num_double((struct slice){longest, NUM_LONG_DOUBLE_MAX - 1}, &v) && v == 0);
 }
 
+/* Short numbers do not go through strtod, and must come out as if they did. */
+Test(num, short_decimals_are_what_strtod_makes_of_them) {
+    uint64_t x = 11;
+    for (int i = 0; i < 200000; i++) {
+        char text[40];
+        x = x * 6364136223846793005ull + 1442695040888963407ull;
+        unsigned digits = 1 + (unsigned)(x >> 60), point = (unsigned)(x >> 50) % (digits + 1);
+        unsigned long long v = (x >> 3) % 1000000000000000ull;
+        for (unsigned k = digits; k < 15; k++) v /= 10;
+        int n = snprintf(text, sizeof text, "%s%0*llu", i % 3 ? "" : "-", (int)digits, v);
+        if (point && i % 4) {
+            size_t at = (size_t)n - point;
+            memmove(text + at + 1, text + at, point + 1);
+            text[at] = '.';
+            n++;
+        }
+        double ours, theirs = strtod(text, NULL);
+        cr_assert(num_double((struct slice){text, (size_t)n}, &ours), "%s", text);
+        cr_assert(!memcmp(&ours, &theirs, sizeof ours), "%s is %.17g, not %.17g", text, theirs, ours);
+    }
+    double v;
+    cr_assert(!num_double(slice_of("-"), &v) && !num_double(slice_of("."), &v) && !num_double(slice_of("1.2.3"), &v));
+    cr_assert(!num_double(slice_of("--1"), &v) && !num_double(slice_of("1-"), &v) && !num_double(slice_of("-.-1"), &v));
+}
+
 Test(num, doubles_written_as_redis_lays_them_out) {
     static const struct {
         double v;
