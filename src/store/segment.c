@@ -103,7 +103,7 @@ struct segment *segment_merged(const struct segment *a, const struct segment *b)
     return NULL;
 }
 
-size_t segment_sift(struct segment *s, bool (*drop)(void *arg, struct entry *e), void *arg) {
+size_t segment_sift(struct segment *s, segment_keep *keep, void *arg) {
     uint32_t at = 0;
     size_t gone = 0;
     for (uint32_t i = 0; i < s->slots; i++) {
@@ -111,13 +111,14 @@ size_t segment_sift(struct segment *s, bool (*drop)(void *arg, struct entry *e),
         uint64_t slot = s->slot[i];
         if (!slot) continue;
         s->slot[i] = 0;
-        if (drop(arg, segment_entry(slot))) {
+        struct entry *kept = keep(arg, segment_entry(slot));
+        if (!kept) {
             gone++;
             continue;
         }
         uint32_t to = segment_home(s, segment_tag(slot));
         if (to < at) to = at;
-        s->slot[to] = slot; /* never behind i: nothing moves away from its home */
+        s->slot[to] = segment_slot(segment_tag(slot), kept); /* never behind i: nothing moves away from its home */
         at = to + 1;
     }
     s->used -= (uint32_t)gone;

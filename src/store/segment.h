@@ -53,8 +53,10 @@ void segment_remove(struct segment *s, uint32_t i);
 struct segment *segment_resized(const struct segment *s, int step);
 /* Both halves' entries in one segment; NULL where they do not fit. They were swept alike. */
 struct segment *segment_merged(const struct segment *a, const struct segment *b);
-/* Drops the entries for which drop says so (it frees them); the rest close up. Returns how many went. */
-size_t segment_sift(struct segment *s, bool (*drop)(void *arg, struct entry *e), void *arg);
+/* Asks of each entry what is to stand in its place: itself, another block with the same key, or nothing (then it was freed); those
+ * that stay close up. Returns how many went. */
+typedef struct entry *segment_keep(void *arg, struct entry *e);
+size_t segment_sift(struct segment *s, segment_keep *keep, void *arg);
 /* Appends in ascending order of tags; for splitting. false: no room. */
 bool segment_append(struct segment *s, uint32_t *at, uint64_t slot);
 const char *segment_check(const struct segment *s);          /* what is wrong with it, or NULL */

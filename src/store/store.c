@@ -198,9 +198,9 @@ void store_drop(struct store *s, struct entry *e, bool lazily) {
     }
 }
 
-static bool drop_all(void *arg, struct entry *e) {
+static struct entry *drop_all(void *arg, struct entry *e) {
     store_drop(arg, e, false);
-    return true;
+    return NULL;
 }
 
 /* Frees one segment, or the entry, or a part of an object; true when the item is used up. */

@@ -173,20 +173,20 @@ size_t table_room(const struct table *t, uint64_t hash) {
 
 struct sifting {
     struct table *t;
-    bool (*drop)(void *arg, struct entry *e);
+    segment_keep *keep;
     void *arg;
 };
 
-static bool sift_one(void *arg, struct entry *e) {
+static struct entry *sift_one(void *arg, struct entry *e) {
     struct sifting *s = arg;
     bool deadline = entry_deadline(e) != 0;
-    if (!s->drop(s->arg, e)) return false;
-    if (deadline) counter_sub(&s->t->volatiles, 1);
-    return true;
+    struct entry *kept = s->keep(s->arg, e);
+    if (!kept && deadline) counter_sub(&s->t->volatiles, 1);
+    return kept;
 }
 
-size_t table_sift(struct table *t, uint64_t place, bool (*drop)(void *arg, struct entry *e), void *arg, const int64_t *earliest) {
-    struct sifting s = {t, drop, arg};
+size_t table_sift(struct table *t, uint64_t place, segment_keep *keep, void *arg, const int64_t *earliest) {
+    struct sifting s = {t, keep, arg};
     size_t gone = segment_sift(t->dir[place], sift_one, &s);
     if (earliest) t->dir[place]->earliest = *earliest;
     counter_sub(&t->keys, gone);

@@ -52,9 +52,9 @@ void table_replace(struct table *t, struct spot at, struct entry *e);  /* same k
 void table_changed(struct table *t, struct spot at, int64_t before);   /* the entry's deadline was `before`; or its members' changed */
 void table_remove(struct table *t, uint64_t hash, struct spot at);     /* the entry is the caller's now */
 size_t table_room(const struct table *t, uint64_t hash);               /* bytes that an insert may take for a moment */
-/* Removes what `drop` chooses (and frees) from the segment at `place`, then shrinks. Returns how many went. `earliest`, if not
- * NULL, is read after the last drop: the earliest deadline of those that stay. */
-size_t table_sift(struct table *t, uint64_t place, bool (*drop)(void *arg, struct entry *e), void *arg, const int64_t *earliest);
+/* segment_sift on the segment at `place`, which then shrinks; what is put in an entry's place has its deadline. Returns how many
+ * went. `earliest`, if not NULL, is read after the last entry: the earliest deadline of those that stay. */
+size_t table_sift(struct table *t, uint64_t place, segment_keep *keep, void *arg, const int64_t *earliest);
 void table_clear(struct table *t);                                     /* frees all segments, no entries */
 size_t table_bytes(const struct table *t);
 const char *table_check(const struct table *t, unsigned shard, uint64_t seed);

@@ -57,9 +57,9 @@ struct members {
     struct part *part;
     size_t parts_room, first_room;
     int64_t earliest;
-    struct { /* a sweep for what is due */
-        bool running;
-        size_t at;            /* the bucket that is next */
+    struct { /* a sweep for what is due, from the last bucket to the first: those that are merged meanwhile are done already */
+        bool running, begun;  /* begun: a part, and not to its end */
+        size_t at;            /* the bucket before this is next */
         int64_t part, beyond; /* the earliest that stays: in this part so far, in all before and meanwhile */
     } sweep;
 };
@@ -106,7 +106,13 @@ static void note_due(struct members *m, size_t i, int64_t due) {
     lower(&m->earliest, due);
     if (!m->sweep.running) return;
     lower(&m->sweep.beyond, due);
-    if (i >> PART_BITS == m->sweep.at >> PART_BITS) lower(&m->sweep.part, due);
+    if (i >> PART_BITS == (m->sweep.at - 1) >> PART_BITS) lower(&m->sweep.part, due);
+}
+
+/* No deadline in bucket i is before this. */
+static int64_t bound_of(const struct members *m, size_t i) {
+    bool swept = m->sweep.begun && i >= m->sweep.at && i >> PART_BITS == (m->sweep.at - 1) >> PART_BITS;
+    return swept ? m->sweep.part : part_of(m, i)->earliest;
 }
 
 /* -- records ------------------------------------------------------------------------------------------------------------- */
@@ -359,7 +365,7 @@ static void split(struct members *m) {
     add_place(m);
     struct bucket *b = *slot_of(m, from);
     if (!b) return;
-    if (part_of(m, from)->earliest != NEVER) note_due(m, to, part_of(m, from)->earliest);
+    if (bound_of(m, from) != NEVER) note_due(m, to, bound_of(m, from));
     uint8_t side[WIDEST];
     size_t used[2] = {0, 0}, n[2] = {0, 0};
     const uint8_t *p = b->records;
@@ -389,7 +395,7 @@ static void split(struct members *m) {
 static void merge(struct members *m) {
     size_t from = m->buckets - 1, to = place_of_number(from);
     struct bucket *b = *slot_of(m, from), **slot = slot_of(m, to);
-    if (part_of(m, from)->earliest != NEVER) note_due(m, to, part_of(m, from)->earliest);
+    if (bound_of(m, from) != NEVER) note_due(m, to, bound_of(m, from));
     if (!*slot) {
         *slot = b;
     } else if (b) {
@@ -399,6 +405,12 @@ static void merge(struct members *m) {
         bucket_drop(m, b);
     }
     take_place(m);
+    if (!m->sweep.running || m->sweep.at <= m->buckets) return;
+    if (!(m->buckets & (PART - 1))) { /* the part is gone */
+        lower(&m->sweep.beyond, m->sweep.part);
+        m->sweep.begun = false;
+    }
+    m->sweep.at = m->buckets;
 }
 
 static void shrink(struct members *m) {
@@ -622,37 +634,44 @@ static size_t expire_bucket(struct members *m, size_t i, int64_t now, size_t *go
     return looked;
 }
 
+/* Goes by the next part if nothing in it is due. */
+static bool sweep_skips(struct members *m, int64_t now) {
+    if (m->sweep.begun) return false;
+    m->sweep.part = NEVER;
+    int64_t earliest = part_of(m, m->sweep.at - 1)->earliest;
+    m->sweep.begun = earliest <= now;
+    if (m->sweep.begun) return false;
+    lower(&m->sweep.beyond, earliest);
+    m->sweep.at = (m->sweep.at - 1) & ~(PART - 1);
+    return true;
+}
+
 bool members_expire(struct members *m, int64_t now, size_t most, size_t *gone) {
     if (!m->sweep.running) {
         if (!m->deadlines || m->earliest > now) return false;
         m->sweep.running = true;
-        m->sweep.at = 0;
-        m->sweep.part = m->sweep.beyond = NEVER;
+        m->sweep.at = m->buckets;
+        m->sweep.beyond = NEVER;
     }
-    for (size_t looked = 0; m->sweep.at < m->buckets;) {
-        struct part *part = part_of(m, m->sweep.at);
-        bool begins = !(m->sweep.at & (PART - 1));
-        if (begins && part->earliest > now) {
-            lower(&m->sweep.beyond, part->earliest);
-            m->sweep.at += PART;
-            looked++;
-            continue;
-        }
+    for (size_t looked = 0; m->sweep.at;) {
         if (looked >= most) {
             shrink(m);
             return true;
         }
-        looked += expire_bucket(m, m->sweep.at++, now, gone);
-        if (m->sweep.at < m->buckets && m->sweep.at & (PART - 1)) continue;
-        part->earliest = m->sweep.part;
+        if (sweep_skips(m, now)) {
+            looked++;
+            continue;
+        }
+        looked += expire_bucket(m, --m->sweep.at, now, gone);
+        if (m->sweep.at & (PART - 1)) continue;
+        part_of(m, m->sweep.at)->earliest = m->sweep.part;
         lower(&m->sweep.beyond, m->sweep.part);
-        m->sweep.part = NEVER;
+        m->sweep.begun = false;
     }
     m->sweep.running = false;
-    lower(&m->sweep.beyond, m->sweep.part); /* of a group that ended early, because buckets were merged meanwhile */
     m->earliest = m->sweep.beyond;
     shrink(m);
-    return false;
+    return m->deadlines && m->earliest <= now; /* what came meanwhile */
 }
 
 /* -- as a whole ---------------------------------------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@ TESTS += test-store
 test_store_SOURCES = \
   %D%/fixture.h \
   %D%/test-density.c %D%/test-entry.c \
+  %D%/test-expire-inside.c \
   %D%/test-holder.c \
   %D%/test-memory.c \
   %D%/test-policy.c \
