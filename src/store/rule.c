@@ -65,13 +65,13 @@ struct sweeping {
     unsigned db;
 };
 
-static bool sweep_one(void *arg, struct entry *e) {
+static struct entry *sweep_one(void *arg, struct entry *e) {
     struct sweeping *w = arg;
     struct rule *r = rule_for(&w->store->rules, w->swept, w->last, w->db, entry_key(e));
-    if (!r) return false;
+    if (!r) return e;
     rule_count(&w->store->rules, r);
     store_drop(w->store, e, true);
-    return true;
+    return NULL;
 }
 
 void rules_sweep(struct store *s, struct table *t, uint64_t place, uint32_t last, unsigned db) {

@@ -31,8 +31,7 @@ struct store_config {
 
 /* One of these for each thread that executes commands; summed for INFO. */
 struct store_stats {
-    counter hits, misses, expired, evicted, evict_slices, evict_us_worst;
-    counter expired_inside;     /* fields of hashes */
+    counter hits, misses, expired, expired_inside, evicted, evict_slices, evict_us_worst; /* inside: fields of hashes */
     counter stale_share;        /* in STORE_SHARE-ths: of keys with a deadline, those past it and still there (expire.c) */
     counter moved;              /* entries moved out of sparse slabs */
     struct density_lane *density; /* what the thread has seen, for allkeys-lhd; the store's */
