@@ -49,3 +49,22 @@ else
 fuzz_conf_SOURCES += %D%/driver.c
 TESTS += fuzz-conf
 endif
+
+EXTRA_DIST += \
+  %D%/list/alike \
+  %D%/list/depth \
+  %D%/list/everything \
+  %D%/list/grows \
+  %D%/list/long \
+  %D%/list/packed \
+  %D%/list/sized
+
+check_PROGRAMS += fuzz-list
+fuzz_list_SOURCES = %D%/fuzz-list.c tests/unit/type/list-twin.c
+fuzz_list_LDADD = libtype.a libbase.a $(FUZZ_LIBS)
+if FUZZ
+fuzz_list_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+fuzz_list_SOURCES += %D%/driver.c
+TESTS += fuzz-list
+endif

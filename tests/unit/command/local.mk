@@ -7,6 +7,7 @@ test_command_SOURCES = \
   %D%/test-dispatch.c \
   %D%/test-env.c \
   %D%/test-keys.c \
+  %D%/test-list.c \
   %D%/test-lookup.c \
   %D%/test-wait.c \
   %D%/test-walk.c

@@ -8,7 +8,7 @@
 static uint64_t twin_choose(struct list_twin *t, uint64_t below) { return below ? t->choose(t->arg, below) : 0; }
 
 void twin_init(struct list_twin *t, const struct type_limits *limits, uint64_t (*choose)(void *, uint64_t), void *arg) {
-    *t = (struct list_twin){.choose = choose, .arg = arg, .most = 4000};
+    *t = (struct list_twin){.choose = choose, .arg = arg, .most = 4000, .burst = 300};
     home_init_own(&t->home, limits, 1);
 }
 
@@ -166,7 +166,7 @@ static void twin_push(struct list_twin *t, enum list_end end, struct slice text)
 const char *twin_step(struct list_twin *t) {
     static char space[40000];
     struct slice text = twin_text(t, space, sizeof space);
-    size_t at = twin_choose(t, t->n), n = 1 + twin_choose(t, 300);
+    size_t at = twin_choose(t, t->n), n = 1 + twin_choose(t, t->burst);
     enum list_end end = twin_choose(t, 2) ? LIST_TAIL : LIST_HEAD;
     const char *wrong;
     uint64_t what = twin_choose(t, 16);

@@ -8,7 +8,8 @@
 struct list_twin {
     struct home home;
     struct slice *texts;
-    size_t n, cap, most; /* most: how long it may become */
+    size_t n, cap;
+    size_t most, burst; /* how long it may become; how many are pushed or popped in one step, at most */
     bool long_ones, alike;
     uint64_t (*choose)(void *arg, uint64_t below);
     void *arg;
