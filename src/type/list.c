@@ -60,8 +60,7 @@ static void fold(struct home *h, struct list *l) {
     uint32_t count = (uint32_t)l->count;
     h->object = NULL;
     h->form = l->quick ? VALUE_PACKED_ALT : VALUE_PACKED;
-    h->p = NULL;
-    h->n = h->room = 0;
+    h->n = 0;
     home_grow(h, LIST_PACKED_HEAD + l->bytes);
     uint8_t *p = h->p + LIST_PACKED_HEAD;
     for (int end = 0; end < 2; end++) {

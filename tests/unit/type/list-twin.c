@@ -49,7 +49,7 @@ static void twin_put(struct list_twin *t, size_t at, struct slice s) {
 
 static void twin_take(struct list_twin *t, size_t at, size_t n) {
     for (size_t i = 0; i < n; i++) free((char *)(uintptr_t)t->texts[at + i].p);
-    memmove(t->texts + at, t->texts + at + n, (t->n - at - n) * sizeof *t->texts);
+    if (n) memmove(t->texts + at, t->texts + at + n, (t->n - at - n) * sizeof *t->texts);
     t->n -= n;
 }
 
@@ -200,7 +200,8 @@ const char *twin_step(struct list_twin *t) {
     case 12:
         return t->n ? twin_cut(t, at, n < t->n - at ? n : t->n - at) : NULL;
     case 13:
-        return twin_remove(t, t->n && twin_choose(t, 4) ? t->texts[at] : text);
+        if (t->n && twin_choose(t, 4)) text = (struct slice){memcpy(space, t->texts[at].p, t->texts[at].n), t->texts[at].n};
+        return twin_remove(t, text);
     case 14:
         return twin_find(t, t->n && twin_choose(t, 4) ? t->texts[at] : text);
     default: /* a few from anywhere */

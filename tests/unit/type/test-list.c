@@ -62,8 +62,7 @@ static void free_all(struct home *h) {
 }
 
 Test(list, a_clone_is_another_list) {
-    struct home h = many(5000, "job:%012u:user"), twin = h;
-    twin.object = list_ops()->clone(h.object);
+    struct home h = many(5000, "job:%012u:user"), twin = {.object = list_ops()->clone(h.object), .form = VALUE_OBJECT, .limits = &limits};
     cr_assert_null(list_check(&twin));
     list_set(&h, 2500, SLICE("other"));
     struct list_at at;
@@ -89,11 +88,14 @@ Test(list, is_freed_in_pieces) {
 }
 
 Test(list, says_what_it_takes) {
+    void *p = mem_alloc(MEM_MISC, 1000);
+    bool other = mem_usable(p) != mem_class(1000); /* a sanitizer's malloc in a build for jemalloc */
+    mem_free(MEM_MISC, p);
+    if (other) cr_skip_test();
     int64_t before = (int64_t)mem_used(MEM_DATA);
     struct home h = many(50000, "%032u");
     cr_assert_eq((int64_t)list_ops()->memory(h.object), (int64_t)mem_used(MEM_DATA) - before);
-    struct home clone = h;
-    clone.object = list_ops()->clone(h.object);
+    struct home clone = {.object = list_ops()->clone(h.object), .form = VALUE_OBJECT, .limits = &limits};
     before += (int64_t)list_ops()->memory(h.object);
     cr_assert_eq((int64_t)list_ops()->memory(clone.object), (int64_t)mem_used(MEM_DATA) - before);
     free_all(&clone);
