@@ -23,10 +23,10 @@ static bool find_range(const struct key_spec *k, int argc, struct found *f) {
     return true;
 }
 
-static bool find_counted(const struct key_spec *k, const struct slice *argv, int argc, struct found *f) {
+static bool find_counted(const struct key_spec *k, bool may_be_none, const struct slice *argv, int argc, struct found *f) {
     int64_t n;
     int step = k->step > 0 ? k->step : 1;
-    if (k->first >= argc || !num_i64(argv[k->first], &n) || n < 1) return false; /* none is a mistake, too */
+    if (k->first >= argc || !num_i64(argv[k->first], &n) || n < !may_be_none) return false;
     if (n > (argc - k->first - 1) / step) return false;
     for (int i = 0; i < (int)n; i++) found_add(f, k->first + 1 + i * step, k->flags);
     return true;
@@ -45,7 +45,7 @@ static bool find_by(const struct command *c, int spec, const struct slice *argv,
     case KEYS_RANGE:
         return find_range(k, argc, f);
     case KEYS_NUMKEYS:
-        return find_counted(k, argv, argc, f);
+        return find_counted(k, c->flags & C_NO_MANDATORY_KEYS, argv, argc, f);
     case KEYS_KEYWORD:
         return find_keyword(k, c->keywords[spec], argv, argc, f);
     case KEYS_NONE:

@@ -54,7 +54,7 @@ Test(keys, two_at_fixed_places) {
 }
 
 Test(keys, counted) {
-    struct command c = {.keys = {{KEYS_NUMKEYS, 2, 0, 1, K_RW}}};
+    struct command c = {.flags = C_NO_MANDATORY_KEYS, .keys = {{KEYS_NUMKEYS, 2, 0, 1, K_RW}}};
     cr_assert_eq(KEYS(&c, "eval", "text", "2", "a", "b", "c"), 2);
     cr_assert_eq(at[0], 3);
     cr_assert_eq(at[1], 4);
@@ -64,6 +64,8 @@ Test(keys, counted) {
     cr_assert_eq(KEYS(&c, "eval", "text", "x", "a"), -1);
     cr_assert_eq(KEYS(&c, "eval", "text", "9223372036854775807", "a"), -1);
     cr_assert_eq(KEYS(&c, "eval", "text"), -1);
+    c.flags = 0;
+    cr_assert_eq(KEYS(&c, "zdiff", "any", "0"), -1, "where there must be keys, none are a mistake");
 }
 
 Test(keys, not_a_key) {
