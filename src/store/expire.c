@@ -108,8 +108,12 @@ bool store_expire_step(struct store *s, unsigned part, unsigned parts, int64_t n
     for (struct stop at; walk_next(s, w, parts, &at); here = *w) {
         bool rested = p->expire_again || (uint16_t)(clock_rest(now) - at.segment->looked) >= REST_MS / REST_UNIT;
         bool due = at.segment->earliest <= now && rested;
+        uint32_t last = atomic_load_explicit(&s->rules.last, memory_order_acquire);
         p->expire_again = false;
-        if (due) {
+        if (due && at.segment->swept != last) { /* what is invalid already does not expire, it goes; the segment may be another then */
+            rules_sweep(s, at.table, at.place, last, at.db);
+            *w = here;
+        } else if (due) {
             struct expiring x = {s, at.db, now, SEGMENT_NEVER, stats, INSIDE_MOST, false};
             at.segment->looked = clock_rest(now);
             p->expire_found += table_sift(at.table, at.place, expire_one, &x, &x.next);

@@ -170,6 +170,30 @@ Test(rule, takes_no_more_than_it_can_hold_and_takes_all_or_none) {
     fixture_close(&f);
 }
 
+static void count_event(void *arg, enum store_event event, unsigned db, struct slice key) {
+    (void)event, (void)db, (void)key;
+    ++*(unsigned *)arg;
+}
+
+Test(rule, what_is_invalid_does_not_expire_any_more) {
+    struct fixture f;
+    struct slice pattern = SLICE("key:1*");
+    struct rule *r;
+    unsigned events = 0;
+    int64_t now = 1700000000000;
+    fixture_open(&f);
+    store_set_hook(f.store, count_event, &events);
+    for (unsigned i = 0; i < 20; i++) fixture_set(&f, i, "v", 1, now + 1000, now);
+    cr_assert(rule_add(f.store, 0, &pattern, 1, &r));
+    for (int64_t t = now + 1001; t < now + 4000; t += 500)
+        while (store_expire_step(f.store, 0, 1, t, &f.stats, 250)) {}
+    cr_assert_eq(store_count(f.store, 0), 0);
+    cr_assert_eq(events, 9, "2 to 9, and 0");
+    cr_assert_eq(rule_removed(r), 11);
+    rule_release(r);
+    fixture_close(&f);
+}
+
 Test(rule, does_not_touch_what_is_written_behind_it) {
     struct fixture f;
     struct slice pattern = SLICE("key:*");
