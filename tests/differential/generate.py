@@ -14,7 +14,7 @@ class Generator:
         self.random = random.Random(f'{family}:{seed}')
         self.make = {'strings': self.strings, 'numbers': self.numbers, 'keys': self.keys, 'expiry': self.expiry,
                      'databases': self.databases, 'errors': self.errors, 'bitmaps': self.bitmaps, 'zsets': self.zsets, 'hll': self.hll,
-                     'lists': self.lists, 'sets': self.sets}[family]
+                     'lists': self.lists, 'sets': self.sets, 'hashes': self.hashes}[family]
 
     def step(self):
         words = [w if isinstance(w, bytes) else str(w).encode() for w in self.make()]
@@ -178,6 +178,40 @@ class Generator:
             ['SET', k(), self.value(), 'EX', '500'], ['GET', k()], ['DBSIZE'], ['KEYS', '*'], ['EXISTS', k(), k()], ['DEL', k()],
             ['RENAME', k(), k()], ['TTL', k()], ['SET', k(), '1'],
             self.one(['FLUSHDB'], ['FLUSHDB', 'ASYNC'], ['FLUSHDB', 'SYNC'], ['FLUSHALL'], ['FLUSHDB', 'X'], ['DBSIZE'], ['DBSIZE']))
+
+    def field(self):
+        if self.chance(0.03):
+            return self.one(b'', b'\x00\xff', b'q' * 64, b'q' * 65, self.value())
+        return f'f{self.random.randint(0, self.one(3, 12, 12, 40, 700))}'
+
+    def pairs(self):
+        return [x for _ in range(self.one(1, 1, 1, 2, 3, 8, 8, 60)) for x in (self.field(), self.value())]
+
+    def hash_number(self):
+        return self.one(self.number(), self.number(), self.odd_number())
+
+    def hashes(self):
+        k, f = self.key, self.field
+        if self.chance(0.02):
+            return self.one(['HSET', k()], ['HSET', k(), f()], ['HSET', k(), f(), 'v', f()], ['HGET', k()], ['HDEL', k()],
+                            ['HMSET', k(), f()], ['HSCAN', k()], ['HSCAN', k(), self.one('x', '-1', '')], ['HGETALL', k(), 'x'],
+                            ['HSCAN', k(), '0', 'COUNT', self.one('0', '-1', 'x', '')], ['HSCAN', k(), '0', 'FOO'],
+                            ['HRANDFIELD', k(), self.one('x', '', '-9223372036854775808'), 'WITHVALUES'], ['HRANDFIELD', k(), '1', 'x'])
+        return self.one(
+            lambda: ['HSET', k()] + self.pairs(), lambda: ['HSET', k()] + self.pairs(), lambda: ['HSET', k(), f(), self.value()],
+            lambda: ['HMSET', k()] + self.pairs(), lambda: ['HSETNX', k(), f(), self.value()], lambda: ['HGET', k(), f()],
+            lambda: ['HGET', k(), f()], lambda: ['HMGET', k()] + [f() for _ in range(self.one(1, 3, 10))],
+            lambda: ['HDEL', k()] + [f() for _ in range(self.one(1, 2, 10, 60))], lambda: ['HLEN', k()], lambda: ['HEXISTS', k(), f()],
+            lambda: ['HSTRLEN', k(), f()], lambda: [self.one('HGETALL', 'HKEYS', 'HVALS'), k()],
+            lambda: ['HINCRBY', k(), f(), self.hash_number()], lambda: ['HINCRBYFLOAT', k(), f(), self.float()],
+            lambda: ['HSET', k(), f(), self.hash_number()], lambda: ['OBJECT', 'ENCODING', k()], lambda: ['TYPE', k()],
+            lambda: ['HRANDFIELD', k(), self.one('0', '100000', '9223372036854775807')],
+            lambda: ['HRANDFIELD', k(), '100000', 'WITHVALUES'],
+            lambda: ['HSCAN', k(), '0', 'COUNT', '1000000'] + self.one([], ['MATCH', self.one('f1*', '*', 'f?', '', '[a-f]2')]),
+            lambda: ['COPY', k(), k(), 'REPLACE'], lambda: ['RENAME', k(), k()], lambda: [self.one('DEL', 'UNLINK'), k()],
+            lambda: ['EXPIRE', k(), '1000'], lambda: ['PERSIST', k()], lambda: ['TTL', k()], lambda: ['GET', k()],
+            lambda: ['SET', k(), 'text'] if self.chance(0.3) else ['STRLEN', k()],
+            lambda: ['CONFIG', 'SET', self.one('hash-max-listpack-entries', 'hash-max-listpack-value'), self.one(64, 512, 5, 64)])()
 
     def bit_range(self):
         words = [self.offset()] if self.chance(0.7) else []

@@ -55,6 +55,13 @@ def members_page(reply):
     return Reply(reply.kind, [reply.value[0], unordered(reply.value[1])]) if isinstance(reply.value, list) else reply
 
 
+def hscan_page(reply):
+    """HSCAN: a page that is the whole of it has no order; of another nothing can be said."""
+    if not isinstance(reply.value, list) or reply.value[0].value != b'0':
+        return scan_page(reply)
+    return Reply(reply.kind, [reply.value[0], sorted_fields(reply.value[1])])
+
+
 def info_fields(reply):
     """INFO: sections and fields, not values. Fields that redis-server has and larderd must have."""
     if not isinstance(reply.value, bytes):
@@ -177,6 +184,7 @@ RULES = {
     'randomkey': kind_only,
     'scan': scan_page,
     'hgetall': sorted_fields,
+    'hscan': hscan_page,
     'hkeys': unordered,
     'hvals': unordered,
     'hrandfield': unordered,

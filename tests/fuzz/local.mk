@@ -68,3 +68,26 @@ else
 fuzz_list_SOURCES += %D%/driver.c
 TESTS += fuzz-list
 endif
+
+EXTRA_DIST += \
+  %D%/hash/empty-field \
+  %D%/hash/grow-and-shrink \
+  %D%/hash/limits \
+  %D%/hash/long-field \
+  %D%/hash/long-value \
+  %D%/hash/many \
+  %D%/hash/many-timed \
+  %D%/hash/mixed \
+  %D%/hash/one \
+  %D%/hash/timed \
+  %D%/hash/timed-late
+
+check_PROGRAMS += fuzz-hash
+fuzz_hash_SOURCES = %D%/fuzz-hash.c
+fuzz_hash_LDADD = libtype.a libbase.a $(FUZZ_LIBS)
+if FUZZ
+fuzz_hash_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+fuzz_hash_SOURCES += %D%/driver.c
+TESTS += fuzz-hash
+endif
