@@ -323,8 +323,10 @@ static uint64_t cut_block(struct list *l, struct list_place at, uint64_t most, s
     struct list_ref *r = list_spine_ref(&l->spine, at.block);
     uint64_t elements = r->elements;
     if (!to || at.slot || elements > most || to->end[LIST_TAIL]) return 0;
+    const uint64_t *slot = &r->block->slot[r->block->first];
+    for (uint32_t i = 0; i < r->block->n; i++) __builtin_prefetch(list_slot_chunk(slot[i]));
     for (uint32_t i = 0; i < r->block->n; i++) {
-        struct list_chunk *c = leaving(l, list_slot_chunk(r->block->slot[r->block->first + i]));
+        struct list_chunk *c = leaving(l, list_slot_chunk(slot[i]));
         coming(to, c);
         l->bytes -= list_chunk_bytes(c);
         to->bytes += list_chunk_bytes(c);

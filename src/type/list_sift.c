@@ -92,12 +92,23 @@ bool list_sift_on(struct list_sift *s) {
     return !s->over && s->found < s->most;
 }
 
+static const struct sifted *nth_from_tail(const struct list_sift *s, size_t i) {
+    return &s->sifted[s->end == LIST_TAIL ? i : s->n - 1 - i];
+}
+
+#define AHEAD 8 /* chunks whose heads are fetched while others are put in their places */
+
 void list_sift_put(struct list_sift *s, struct home *h) {
     struct list *l = h->object;
     assert(l == s->list);
     list_large_cool(l);
     for (size_t i = 0; i < s->n; i++) { /* from the tail on: a slot that goes moves only those behind it */
-        const struct sifted *one = &s->sifted[s->end == LIST_TAIL ? i : s->n - 1 - i];
+        if (i + AHEAD < s->n) {
+            const struct sifted *soon = nth_from_tail(s, i + AHEAD);
+            __builtin_prefetch(list_large_chunk(l, soon->spot));
+            __builtin_prefetch(soon->made);
+        }
+        const struct sifted *one = nth_from_tail(s, i);
         struct list_chunk *c = list_large_chunk(l, one->spot);
         list_large_replace(l, one->spot, one->made, -(int64_t)one->bytes);
         list_large_append(s->was, c, list_chunk_bytes(c));
