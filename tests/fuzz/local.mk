@@ -91,3 +91,22 @@ else
 fuzz_hash_SOURCES += %D%/driver.c
 TESTS += fuzz-hash
 endif
+
+EXTRA_DIST += \
+  %D%/set/a-word-comes \
+  %D%/set/expected \
+  %D%/set/integers \
+  %D%/set/long-ones \
+  %D%/set/many-wide \
+  %D%/set/to-a-hash \
+  %D%/set/words
+
+check_PROGRAMS += fuzz-set
+fuzz_set_SOURCES = %D%/fuzz-set.c
+fuzz_set_LDADD = libtype.a libbase.a $(FUZZ_LIBS)
+if FUZZ
+fuzz_set_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+fuzz_set_SOURCES += %D%/driver.c
+TESTS += fuzz-set
+endif

@@ -9,6 +9,7 @@ test_command_SOURCES = \
   %D%/test-keys.c \
   %D%/test-list.c \
   %D%/test-lookup.c \
+  %D%/test-set.c \
   %D%/test-wait.c \
   %D%/test-walk.c
 test_command_CFLAGS = $(UNIT_CFLAGS)
