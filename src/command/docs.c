@@ -159,8 +159,9 @@ static const struct word_type word_types[] = {
     {NULL, "port", "integer"}, {NULL, "protover", "integer"}, {NULL, "seconds", "integer"}, {NULL, "start", "integer"},
     {NULL, "timeout", "integer"}, {NULL, "unix-time-milliseconds", "unix-time"}, {NULL, "unix-time-seconds", "unix-time"},
     {NULL, "version", "integer"},
-    {NULL, "height", "double"}, {NULL, "latitude", "double"}, {NULL, "limit", "integer"}, {NULL, "longitude", "double"},
-    {NULL, "radius", "double"}, {NULL, "weight", "integer"}, {NULL, "width", "double"},
+    {NULL, "frequency", "integer"}, {NULL, "height", "double"}, {NULL, "latitude", "double"}, {NULL, "limit", "integer"},
+    {NULL, "longitude", "double"}, {NULL, "radius", "double"}, {NULL, "ttl", "integer"}, {NULL, "weight", "integer"},
+    {NULL, "width", "double"},
 };
 
 struct group_name {

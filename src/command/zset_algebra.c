@@ -42,6 +42,7 @@ struct algebra {
     } walk;
     unsigned steps;
     struct home made;
+    struct type_limits limits; /* its own, of a result that is only replied */
     struct zset_at shown;
     struct input input[];
 };
@@ -88,13 +89,20 @@ static double together(enum aggregate how, double a, double b) {
     return number_or_zero(a + b);
 }
 
+/* What is only replied is a skiplist in Redis, however small, and there 0 may have a sign. */
+static void put_made(struct algebra *a, struct slice member, double score) {
+    if (score == 0 && signbit(score)) a->limits.zset_entries = 0;
+    zset_put(&a->made, member, score);
+}
+
 static void unite(struct algebra *a, const struct input *in, struct slice member, double score) {
     double was, now = number_or_zero(score * in->weight);
     if (a->at && zset_score(&a->made, member, &was)) {
         now = together(a->how, was, now);
         if (now == was && signbit(now) == signbit(was)) return;
+        if (now == 0) zset_remove(&a->made, member); /* else it might keep its sign */
     }
-    zset_put(&a->made, member, now);
+    put_made(a, member, now);
 }
 
 /* What is in the first is compared with the others. */
@@ -105,14 +113,14 @@ static void intersect(struct algebra *a, const struct input *in, struct slice me
         sum = together(a->how, sum, other * a->input[i].weight);
     }
     a->found++;
-    if (a->op == INTERSECTION) zset_put(&a->made, member, sum);
+    if (a->op == INTERSECTION) put_made(a, member, sum);
 }
 
 static void subtract(struct algebra *a, struct slice member, double score) {
     double other;
     for (unsigned i = 1; i < a->inputs; i++)
         if (input_find(&a->input[i], member, &other)) return;
-    zset_put(&a->made, member, score);
+    put_made(a, member, score);
 }
 
 /* The next member of the input that is walked; false at its end. */
@@ -290,7 +298,7 @@ static bool keep_inputs(struct call *c, struct algebra *a) {
             return false;
         }
         holder_look(&h, c->v.store, e, t);
-        if (!i) home_init_own(&a->made, h.home.limits, h.home.seed);
+        if (!i) home_init_own(&a->made, a->store ? h.home.limits : &a->limits, h.home.seed);
         a->input[i] = (struct input){work_keep(&a->work, &h), t, e ? value_ops(t)->count(&h.home) : 0, 1, i};
     }
     return true;
@@ -305,6 +313,7 @@ static void algebra(struct call *c, enum operation op, bool store) {
     a->op = op;
     a->store = store;
     a->inputs = n;
+    a->limits.zset_entries = a->limits.zset_value = INT64_MAX;
     if (store) a->target = (struct slice){memcpy((char *)a + size, c->argv[1].p, target), target};
     if (!keep_inputs(c, a) || !read_words(c, numkeys + 1 + (int)n, a)) a->part = NOTHING; /* an error was replied */
     else if (op != DIFFERENCE) qsort(a->input, n, sizeof *a->input, smaller_first);

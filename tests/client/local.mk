@@ -1,3 +1,3 @@
 TESTS += %D%/run
-EXTRA_DIST += %D%/run %D%/redis-py.py %D%/cases.js %D%/ioredis.js %D%/node-redis.js %D%/tools.py %D%/package.json \
-  %D%/package-lock.json %D%/.npmrc
+EXTRA_DIST += %D%/run %D%/applications.js %D%/applications.py %D%/redis-py.py %D%/cases.js %D%/ioredis.js %D%/node-redis.js \
+  %D%/tools.py %D%/package.json %D%/package-lock.json %D%/.npmrc

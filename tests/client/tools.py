@@ -137,6 +137,23 @@ def benchmark_string_tests():
 
 
 @case
+def benchmark_whole_list():
+    """Everything that it measures when nobody says what: each test is there, and the server has refused nothing."""
+    before = re.findall(r'errorstat_\w+:count=\d+', cli('INFO', 'errorstats'))
+    text = run('redis-benchmark', '-p', port, '-q', '-n', '400', '-c', '8', '-e')
+    for name in ('PING_INLINE', 'PING_MBULK', 'SET', 'GET', 'INCR', 'LPUSH', 'RPUSH', 'LPOP', 'RPOP', 'SADD', 'HSET', 'SPOP', 'ZADD',
+                 'ZPOPMIN', 'LPUSH (needed to benchmark LRANGE)', 'LRANGE_100 (first 100 elements)',
+                 'LRANGE_300 (first 300 elements)', 'LRANGE_500 (first 500 elements)', 'LRANGE_600 (first 600 elements)',
+                 'MSET (10 keys)'):
+        assert re.search(r'(?m)(^|\r)' + re.escape(name) + r': [\d.]+ requests per second', text), f'{name} is not in {text}'
+    assert 'rror' not in text and 'WARN' not in text, text
+    assert re.findall(r'errorstat_\w+:count=\d+', cli('INFO', 'errorstats')) == before, cli('INFO', 'errorstats')
+    calls = {name: int(n) for name, n in re.findall(r'cmdstat_(\w+):calls=(\d+)', cli('INFO', 'commandstats'))}
+    assert all(calls[name] >= 400 for name in ('lpush', 'rpop', 'sadd', 'hset', 'spop', 'zadd', 'zpopmin', 'mset')), calls
+    assert calls['lrange'] >= 1600 and int(cli('LLEN', 'mylist')) >= 400, calls
+
+
+@case
 def benchmark_with_pipelines():
     text = run('redis-benchmark', '-p', port, '-t', 'set,get', '-q', '-n', '20000', '-c', '20', '-P', '16', '-r', '1000', '-d', '100',
                '--threads', '2')

@@ -178,7 +178,7 @@ SETS = {**dict.fromkeys(('smembers', 'sinter', 'sunion', 'sdiff', 'spop'), unord
 RULES = {
     **SETS,
     **dict.fromkeys(('zadd', 'zincrby', 'zscore', 'zmscore', 'zrank', 'zrevrank', 'zrange', 'zrevrange', 'zrangebyscore',
-                     'zrevrangebyscore', 'zpopmin', 'zpopmax', 'zmpop', 'zrandmember', 'zscan'), numbers_as_such),
+                     'zrevrangebyscore', 'zpopmin', 'zpopmax', 'zmpop', 'zrandmember', 'zscan', 'zunion', 'zinter', 'zdiff'), numbers_as_such),
     'time': shape,
     'keys': unordered,
     'randomkey': kind_only,
