@@ -39,7 +39,7 @@ class TypesGenerator(Generator):
     def gkey(self):
         return self.of('g1', 'g2')
 
-    def member(self):
+    def name(self):
         r = self.random.random()
         if r < 0.8:
             return f'm{self.random.randrange(12)}'
@@ -47,24 +47,27 @@ class TypesGenerator(Generator):
             return f'm{self.random.randrange(400)}'
         return self.one('', 'M\x00\xff'.encode('latin-1'), 'm' * 64, 'm' * 65, 'a', 'zz', b'\r\n')
 
-    def members(self, most=5):
+    def names(self, most=5):
         if self.chance(0.03):
             return [f'm{self.random.randrange(1000)}' for _ in range(self.one(100, 130, 300))]
-        return [self.member() for _ in range(self.random.randint(1, most))]
+        return [self.name() for _ in range(self.random.randint(1, most))]
 
     def integer_member(self):
-        return self.one(str(self.random.randrange(20)), str(self.random.randint(-70000, 70000)), '-1', '32767', '32768', '-2147483649',
+        return self.one(str(self.random.randrange(20)), str(self.random.randint(-70000, 70000)), '-1', '32767', '32768',
+            '-2147483649',
                         '9223372036854775807', '-9223372036854775808', '9223372036854775808', '007', '+1', '-0')
 
-    def element(self):
-        return self.one(self.member(), self.member(), self.integer_member(), self.value() if self.chance(0.2) else 'x')
+    def item(self):
+        return self.one(self.name(), self.name(), self.integer_member(), self.value() if self.chance(0.2) else 'x')
 
-    def score(self):
-        return self.one('0', '1', '2', '3', '-1', '2.5', '-7.25', '10', '100', '1e3', 'inf', '-inf', '+inf', '0.125', 'nan', 'x', '1e300',
+    def points(self):
+        return self.one('0', '1', '2', '3', '-1', '2.5', '-7.25', '10', '100', '1e3', 'inf', '-inf', '+inf', '0.125', 'nan', 'x',
+            '1e300',
                         self.random.randint(-20, 20), self.random.randint(-20, 20), self.random.randint(-80, 80) / 4)
 
     def index(self):
-        return self.one(0, 1, 2, 3, 5, 10, -1, -2, -3, -5, -1, 0, 100, -100, self.random.randint(-30, 30), 'x', 9223372036854775807,
+        return self.one(0, 1, 2, 3, 5, 10, -1, -2, -3, -5, -1, 0, 100, -100,
+            self.random.randint(-30, 30), 'x', 9223372036854775807,
                         -9223372036854775808)
 
     def count(self):
@@ -78,7 +81,8 @@ class TypesGenerator(Generator):
 
     def about_a_key(self, key):
         other = self.of(key[:-1] + '1', key[:-1] + '2') if isinstance(key, str) else key
-        return self.one(['DEL', key], ['TYPE', key], ['OBJECT', 'ENCODING', key], ['EXISTS', key], ['COPY', key, other, 'REPLACE'],
+        return self.one(['DEL', key], ['TYPE', key], ['OBJECT', 'ENCODING', key], ['EXISTS', key],
+            ['COPY', key, other, 'REPLACE'],
                         ['RENAME', key, other], ['PERSIST', key], ['EXPIRE', key, 1000], ['TTL', key], ['UNLINK', key])
 
     def numkeys(self, key, most=3):
@@ -87,42 +91,43 @@ class TypesGenerator(Generator):
 
     # -- families -------------------------------------------------------------------------------------------------------
     def hashes(self):
-        k, m = self.hkey(), self.member
-        pairs = [x for name in self.members() for x in (name, self.element())]
+        k, m = self.hkey(), self.name
+        pairs = [x for name in self.names() for x in (name, self.item())]
         return self.wrong(self.one(
-            ['HSET', k, *pairs], ['HSET', k, *pairs], ['HMSET', k, *pairs], ['HSET', k, m(), self.number()], ['HSETNX', k, m(), self.element()],
-            ['HGET', k, m()], ['HMGET', k, *self.members()], ['HGETALL', k], ['HKEYS', k], ['HVALS', k], ['HLEN', k], ['HEXISTS', k, m()],
-            ['HDEL', k, *self.members()], ['HDEL', k, m()], ['HSTRLEN', k, m()], ['HINCRBY', k, m(), self.one(1, 5, -3, self.number(), 'x')],
+            ['HSET', k, *pairs], ['HSET', k, *pairs], ['HMSET', k, *pairs], ['HSET', k, m(), self.number()],
+            ['HSETNX', k, m(), self.item()],
+            ['HGET', k, m()], ['HMGET', k, *self.names()], ['HGETALL', k], ['HKEYS', k], ['HVALS', k], ['HLEN', k],
+            ['HEXISTS', k, m()],
+            ['HDEL', k, *self.names()], ['HDEL', k, m()], ['HSTRLEN', k, m()],
+            ['HINCRBY', k, m(), self.one(1, 5, -3, self.number(), 'x')],
             ['HINCRBYFLOAT', k, m(), self.float()], ['HRANDFIELD', k, self.one(0, 2000, 'x')],
             ['HRANDFIELD', k, self.one(0, 2000, 'x'), 'WITHVALUES'], self.about_a_key(k)))
 
     def queues(self):
-        k, e, i = self.lkey(), self.element, self.index
+        k, e, i = self.lkey(), self.item, self.index
         end = lambda: self.one('LEFT', 'RIGHT', 'left', 'UP') if self.chance(0.1) else self.one('LEFT', 'RIGHT')  # noqa: E731
         many = [e() for _ in range(self.one(1, 1, 2, 3, 5, 40))]
         pos = ['LPOS', k, e()]
         for option in (['RANK', self.one(1, 2, -1, -2, 0, 'x')], ['COUNT', self.count()], ['MAXLEN', self.one(0, 1, 5, -1)]):
             if self.chance(0.4):
                 pos += option
-        sort = ['SORT', self.one(k, self.lkey())]
-        for option in (['LIMIT', i(), i()], ['DESC'], ['ALPHA'], ['ALPHA'], ['GET', '#'], ['STORE', self.lkey()], ['BY', 'w_*']):
-            if self.chance(0.25):
-                sort += option
         return self.wrong(self.one(
-            ['LPUSH', k, *many], ['RPUSH', k, *many], ['RPUSH', k, *many], ['LPUSHX', k, e()], ['RPUSHX', k, e(), e()], ['LPOP', k], ['RPOP', k],
+            ['LPUSH', k, *many], ['RPUSH', k, *many], ['RPUSH', k, *many], ['LPUSHX', k, e()], ['RPUSHX', k, e(), e()],
+            ['LPOP', k], ['RPOP', k],
             ['LPOP', k, self.count()], ['RPOP', k, self.count()], ['LLEN', k], ['LRANGE', k, i(), i()], ['LRANGE', k, 0, -1],
             ['LINDEX', k, i()], ['LSET', k, i(), e()], ['LINSERT', k, self.one('BEFORE', 'AFTER', 'before', 'x'), e(), e()],
             ['LREM', k, self.one(0, 1, -1, 2, 'x'), e()], ['LTRIM', k, self.one(0, 0, 1, i()), self.one(-1, -2, i())], pos, pos,
-            ['LMOVE', k, self.lkey(), end(), end()], ['RPOPLPUSH', k, self.lkey()], sort,
+            ['LMOVE', k, self.lkey(), end(), end()], ['RPOPLPUSH', k, self.lkey()],
             ['LMPOP', *self.numkeys(self.lkey), end(), *self.one([], ['COUNT', self.count()])], self.about_a_key(k)))
 
     def groups(self):
-        k, m = self.skey(), lambda: self.integer_member() if self.chance(0.5) else self.member()
+        k, m = self.skey(), lambda: self.integer_member() if self.chance(0.5) else self.name()
         some = [m() for _ in range(self.random.randint(1, 4))]
-        numbers = [self.random.randint(-500, 500) for _ in range(self.one(1, 3, 10, 140, 600))]
+        numbers = self.random.sample(range(-500, 500), self.one(1, 3, 10, 140, 600))  # 7.2 goes by how many are named, too
         keys = [self.skey() for _ in range(self.random.randint(1, 3))]
         return self.wrong(self.one(
-            ['SADD', k, *some], ['SADD', k, *some], ['SADD', k, *self.members()], ['SADD', k, *numbers], ['SREM', k, *some], ['SREM', k, *numbers],
+            ['SADD', k, *some], ['SADD', k, *some], ['SADD', k, *self.names()], ['SADD', k, *numbers], ['SREM', k, *some],
+            ['SREM', k, *numbers],
             ['SCARD', k], ['SISMEMBER', k, m()], ['SMISMEMBER', k, *some], ['SMEMBERS', k], ['SINTER', *keys], ['SUNION', *keys],
             ['SDIFF', *keys], ['SINTERSTORE', k, *keys], ['SUNIONSTORE', k, *keys], ['SDIFFSTORE', k, *keys],
             ['SINTERCARD', *self.numkeys(self.skey), *self.one([], ['LIMIT', self.count()])], ['SMOVE', k, self.skey(), m()],
@@ -131,9 +136,9 @@ class TypesGenerator(Generator):
 
     def zadd(self, k):
         options = self.random.sample(['NX', 'XX', 'GT', 'LT', 'CH', 'INCR'], self.one(0, 0, 0, 1, 1, 2, 3))
-        return ['ZADD', k, *options, *(x for name in self.members(3) for x in (self.score(), name))]
+        return ['ZADD', k, *options, *(x for name in self.names(3) for x in (self.points(), name))]
 
-    def zrange(self, name, k):
+    def order_range(self, name, k):
         i = self.index
         limit = self.one([], [], ['LIMIT', i(), i()])
         how = self.one([], ['BYSCORE'], ['BYSCORE'], ['REV'], ['BYSCORE', 'REV'])
@@ -145,17 +150,20 @@ class TypesGenerator(Generator):
         k, low, high = self.one('x1', 'x2'), self.one(*LEX), self.one(*LEX)
         limit = self.one([], ['LIMIT', self.index(), self.index()])
         return self.one(
-            ['ZADD', k, *(x for name in self.members() for x in ('0', name))], ['ZADD', k, '0', self.member()], ['ZREM', k, *self.members()],
+            ['ZADD', k, *(x for name in self.names() for x in ('0', name))], ['ZADD', k, '0', self.name()],
+            ['ZREM', k, *self.names()],
             ['ZRANGEBYLEX', k, low, high, *limit], ['ZREVRANGEBYLEX', k, low, high, *limit], ['ZLEXCOUNT', k, low, high],
             ['ZRANGE', k, low, high, 'BYLEX', *self.one([], ['REV']), *limit], ['ZREMRANGEBYLEX', k, low, high],
-            ['ZRANGESTORE', 'x3', k, low, high, 'BYLEX', *limit], ['ZRANK', k, self.member()])
+            ['ZRANGESTORE', 'x3', k, low, high, 'BYLEX', *limit], ['ZRANK', k, self.name()])
 
     def algebra(self):
         name = self.one('ZUNION', 'ZINTER', 'ZDIFF', 'ZUNIONSTORE', 'ZINTERSTORE', 'ZDIFFSTORE', 'ZINTERCARD')
-        words = [name, *([self.zkey()] if name.endswith('STORE') else []), *self.numkeys(self.one(self.zkey, self.zkey, self.skey))]
+        keys_of = self.one(self.zkey, self.zkey, self.skey)
+        words = [name, *([self.zkey()] if name.endswith('STORE') else []), *self.numkeys(keys_of)]
         keys = len(words) - (3 if name.endswith('STORE') else 2)
-        for option in (['WEIGHTS', *(self.one('1', '2', '-1', '0', '0.5', 'inf', 'x') if self.chance(0.2) else '2' for _ in range(keys))],
-                       ['AGGREGATE', self.one('SUM', 'MIN', 'MAX', 'sum', 'AVG')], ['WITHSCORES'], ['LIMIT', self.count()]):
+        weight = lambda: self.one('1', '2', '-1', '0', '0.5', 'inf', 'x') if self.chance(0.2) else '2'  # noqa: E731
+        for option in (['WEIGHTS', *(weight() for _ in range(keys))], ['AGGREGATE', self.one('SUM', 'MIN', 'MAX', 'sum', 'AVG')],
+                       ['WITHSCORES'], ['LIMIT', self.count()]):
             if self.chance(0.3):
                 words += option
         return words
@@ -166,13 +174,16 @@ class TypesGenerator(Generator):
             return self.wrong(self.lex())
         if r < 0.35:
             return self.wrong(self.algebra())
-        k, m, i = self.zkey(), self.member, self.index
+        k, m, i = self.zkey(), self.name, self.index
         low, high = self.one(*ENDS), self.one(*ENDS)
         more = self.one([], ['WITHSCORES'], ['LIMIT', i(), i()], ['LIMIT', 1, 3, 'WITHSCORES'])
         return self.wrong(self.one(
-            self.zadd(k), self.zadd(k), self.zadd(k), self.zadd(k), ['ZINCRBY', k, self.score(), m()], ['ZREM', k, *self.members()],
-            ['ZREM', k, m()], ['ZCARD', k], ['ZSCORE', k, m()], ['ZMSCORE', k, *self.members()], ['ZRANK', k, m()], ['ZREVRANK', k, m()],
-            self.zrange('ZRANGE', k), self.zrange('ZRANGE', k), ['ZRANGESTORE', self.zkey(), *self.zrange('', k)[1:]],
+            self.zadd(k), self.zadd(k), self.zadd(k), self.zadd(k), ['ZINCRBY', k, self.points(), m()],
+            ['ZREM', k, *self.names()],
+            ['ZREM', k, m()], ['ZCARD', k], ['ZSCORE', k, m()], ['ZMSCORE', k, *self.names()], ['ZRANK', k, m()],
+            ['ZREVRANK', k, m()],
+            self.order_range('ZRANGE', k), self.order_range('ZRANGE', k),
+            ['ZRANGESTORE', self.zkey(), *self.order_range('', k)[1:]],
             ['ZREVRANGE', k, i(), i(), *self.one([], ['WITHSCORES'])], ['ZRANGEBYSCORE', k, low, high, *more],
             ['ZREVRANGEBYSCORE', k, high, low, *more], ['ZCOUNT', k, low, high], ['ZREMRANGEBYRANK', k, i(), i()],
             ['ZREMRANGEBYSCORE', k, low, high], [self.one('ZPOPMIN', 'ZPOPMAX'), k, *self.one([], [self.count()])],
@@ -191,7 +202,7 @@ class TypesGenerator(Generator):
         return self.one(['BYRADIUS', size(), unit], ['BYBOX', size(), size(), unit])
 
     def places(self):
-        k, m = self.gkey(), self.member
+        k, m = self.gkey(), self.name
         words = self.one(['FROMMEMBER', m()], ['FROMLONLAT', *self.degrees()], ['FROMLONLAT', *self.degrees()]) + self.area()
         for option in (['ASC'], ['DESC'], ['COUNT', self.one(1, 2, 5, 100, 0)], ['ANY']):
             if self.chance(0.25):
@@ -201,8 +212,9 @@ class TypesGenerator(Generator):
         store = self.one([], [], ['STORE', self.gkey()], ['STOREDIST', 'z1'])
         return self.wrong(self.one(
             ['GEOADD', k, *self.one([], [], ['NX'], ['XX'], ['CH'], ['NX', 'XX']), *self.degrees(), m()],
-            ['GEOADD', k, *(x for name in self.members() for x in (self.random.uniform(5, 15), self.random.uniform(45, 55), name))],
-            ['GEODIST', k, m(), m(), *self.one([], ['km'], ['FT'], ['x'])], ['GEOHASH', k, *self.members()], ['GEOPOS', k, *self.members()],
+            ['GEOADD', k, *(x for name in self.names() for x in (self.random.uniform(5, 15), self.random.uniform(45, 55), name))],
+            ['GEODIST', k, m(), m(), *self.one([], ['km'], ['FT'], ['x'])], ['GEOHASH', k, *self.names()],
+            ['GEOPOS', k, *self.names()],
             ['GEOSEARCH', k, *words, *shown], ['GEOSEARCH', k, *words, *shown], ['GEOSEARCHSTORE', self.gkey(), k, *words],
             ['GEOSEARCHSTORE', 'z1', k, *words, 'STOREDIST'], ['ZREM', k, m()], ['ZSCORE', k, m()],
             [self.one('GEORADIUS', 'GEORADIUS_RO'), k, *self.degrees(), *radius, *shown, *self.one([], ['ASC'], ['COUNT', 3])],
@@ -211,7 +223,9 @@ class TypesGenerator(Generator):
 
     def collections(self):
         """All of them in turn: types meet."""
-        return self.one(self.hashes, self.hashes, self.queues, self.queues, self.groups, self.groups, self.sortedsets, self.sortedsets, self.places,
-                        self.strings, self.bitmaps, self.hll, lambda: ['SET', self.one('str', 'h1', 'l1', 's1', 'z1'), self.value()],
-                        lambda: ['DEL', self.one('h1', 'l1', 's1', 'z1', 'g1', 'b1', 'str')],
-                        lambda: ['RENAME', self.one('h1', 'l1', 's1', 'z1', 'str'), self.one('h2', 'l2', 's2', 'z2')])()
+        return self.one(
+            self.hashes, self.hashes, self.queues, self.queues, self.groups, self.groups, self.sortedsets, self.sortedsets,
+            self.places, self.strings, self.bitmaps, self.hll,
+            lambda: ['SET', self.one('str', 'h1', 'l1', 's1', 'z1'), self.value()],
+            lambda: ['DEL', self.one('h1', 'l1', 's1', 'z1', 'g1', 'b1', 'str')],
+            lambda: ['RENAME', self.one('h1', 'l1', 's1', 'z1', 'str'), self.one('h2', 'l2', 's2', 'z2')])()
