@@ -426,7 +426,7 @@ struct members *members_new(uint64_t seed, bool values) {
     value_object_init(m);
     m->part = mem_alloc(MEM_DATA, sizeof *m->part);
     m->part[0] = (struct part){NULL, NEVER};
-    m->bytes = mem_class(sizeof *m) + sizeof *m->part;
+    m->bytes = mem_usable(m) + sizeof *m->part;
     first_resize(m, FIRST);
     *slot_of(m, 0) = NULL;
     return m;
@@ -777,7 +777,7 @@ const char *members_check(const struct members *m) {
     if (m->longs != s.longs) return "the count of long records is wrong";
     if (m->deadlines != s.deadlines) return "the count of deadlines is wrong";
     if (s.earliest < m->earliest) return "a deadline is before the earliest";
-    s.bytes += mem_class(sizeof *m) + m->parts_room * sizeof *m->part + m->first_room * sizeof(struct bucket *);
+    s.bytes += mem_usable(m) + m->parts_room * sizeof *m->part + m->first_room * sizeof(struct bucket *);
     if (m->buckets > PART) s.bytes += ((m->buckets - 1) >> PART_BITS) * PART * sizeof(struct bucket *);
     return m->bytes == s.bytes ? NULL : "the count of bytes is wrong";
 }

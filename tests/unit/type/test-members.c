@@ -308,7 +308,8 @@ Test(members, a_million_take_few_bytes) {
     }
     cr_assert(members_memory(hash) / 200000.0 < 42, "%f", members_memory(hash) / 200000.0);
     cr_assert(members_memory(set) / 200000.0 < 25, "%f", members_memory(set) / 200000.0);
-    cr_assert(mem_used(MEM_DATA) - before == members_memory(hash) + members_memory(set), "what is told is what is taken");
+    size_t taken = mem_used(MEM_DATA) - before, told = members_memory(hash) + members_memory(set);
+    cr_assert(taken >= told && taken - told < told / 100, "%zu are taken, %zu told", taken, told); /* tables are told without rounding */
     members_free(hash, SIZE_MAX);
     members_free(set, SIZE_MAX);
 }
