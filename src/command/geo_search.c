@@ -61,7 +61,7 @@ struct search {
 static struct spot *spot_at(struct search *s, size_t i) { return &s->block[i / BLOCK_SPOTS][i % BLOCK_SPOTS]; }
 
 static const char *keep_bytes(struct search *s, struct slice member) {
-    if (member.n > s->room) {
+    if (!s->bytes || member.n > s->room) {
         size_t room = member.n > BLOCK_BYTES / 4 ? member.n : BLOCK_BYTES - sizeof(struct bytes);
         struct bytes *b = mem_alloc(MEM_CLIENT, sizeof *b + room);
         b->next = s->bytes;
