@@ -6,6 +6,7 @@
 #include "command/lists.h"
 #include "command/wait.h"
 
+#include "base/clock.h"
 #include "type/zset.h"
 
 /* What the command asks for. */
@@ -19,10 +20,11 @@ struct wish {
 };
 
 /* What was taken, and from which key: the key's bytes, then each element as its length and its bytes, with its score behind them
- * if there are scores. */
+ * if there are scores. Of many elements of a list, which are cut off as they are, the bytes are the key's only. */
 struct taken {
     struct buf bytes;
     size_t key, n;
+    struct home cut;       /* what was cut off; its object is NULL if nothing was */
     bool wrong_type;       /* nothing was moved: the destination is no list */
 };
 
@@ -30,6 +32,8 @@ struct pop {
     struct waiter waiter;
     struct wish wish;
     struct taken taken;
+    struct list_at at;     /* in what was cut off, while that is replied: */
+    size_t left;           /* elements not yet replied; 0: not begun, or over */
 };
 
 /* -- taking ------------------------------------------------------------------------------------------------------------------- */
@@ -48,7 +52,15 @@ static void taken_add(struct taken *t, struct slice element) {
 
 static void take_from_list(struct home *h, enum list_end end, size_t most, struct taken *t) {
     char digits[NUM_I64_MAX];
-    for (; most && list_count(h); most--) {
+    size_t count = list_count(h);
+    if (most > count) most = count;
+    if (h->object && most > LIST_CUT_MUCH) {
+        t->n = most;
+        t->cut = (struct home){.form = VALUE_OBJECT, .limits = h->limits, .seed = h->seed};
+        t->cut.object = list_cut(h, end == LIST_HEAD ? 0 : count - most, most);
+        return;
+    }
+    for (; most; most--) {
         taken_add(t, list_peek(h, end, digits));
         list_drop(h, end);
     }
@@ -113,12 +125,15 @@ static void reply_members(const struct wish *wish, const struct taken *t, struct
     }
 }
 
+static void taken_reply_head(const struct wish *wish, const struct taken *t, struct resp_writer *w) {
+    if (wish->moves) return;
+    resp_array(w, wish->type == VALUE_ZSET && !wish->many ? 3 : 2);
+    resp_bulk(w, t->bytes.p, t->key);
+    if (wish->many) resp_array(w, t->n);
+}
+
 static void taken_reply(const struct wish *wish, const struct taken *t, struct resp_writer *w) {
-    if (!wish->moves) {
-        resp_array(w, wish->type == VALUE_ZSET && !wish->many ? 3 : 2);
-        resp_bulk(w, t->bytes.p, t->key);
-        if (wish->many) resp_array(w, t->n);
-    }
+    taken_reply_head(wish, t, w);
     reply_members(wish, t, w);
 }
 
@@ -161,10 +176,34 @@ static enum wait_served serve_move(struct waiter *w, struct view *v, const struc
     return WAIT_GIVEN;
 }
 
-static void pop_reply(struct waiter *w, struct session *s) {
-    const struct pop *p = pop_of(w);
+/* What was cut off, in slices, from the end that it was cut off from. */
+static bool reply_cut(struct pop *p, struct session *s, int64_t slice_us) {
+    struct resp_writer *w = &s->writer;
+    uint64_t until = clock_ticks() + (uint64_t)((double)slice_us * clock_ticks_per_us());
+    bool backwards = p->wish.far_end;
+    if (!p->left) {
+        p->left = p->taken.n;
+        taken_reply_head(&p->wish, &p->taken, w);
+        list_seek(&p->taken.cut, &p->at, backwards ? -1 : 0);
+    }
+    for (;;) {
+        resp_bulk(w, p->at.text.p, p->at.text.n);
+        bool look = p->left % 64 == 0 || p->at.text.n > 4096;
+        if (!--p->left) break;
+        if (backwards) list_prev(&p->taken.cut, &p->at);
+        else list_next(&p->taken.cut, &p->at);
+        if (look && clock_ticks() >= until) return false;
+    }
+    list_leave(&p->at);
+    return true;
+}
+
+static bool pop_reply(struct waiter *w, struct session *s, int64_t slice_us) {
+    struct pop *p = pop_of(w);
     if (p->taken.wrong_type) session_error(s, "WRONGTYPE Operation against a key holding the wrong kind of value");
+    else if (p->taken.cut.object) return reply_cut(p, s, slice_us);
     else taken_reply(&p->wish, &p->taken, &s->writer);
+    return true;
 }
 
 static void pop_nothing(struct waiter *w, struct session *s) {
@@ -172,7 +211,12 @@ static void pop_nothing(struct waiter *w, struct session *s) {
     resp_null_array(&s->writer);
 }
 
-static void pop_drop(struct waiter *w) { buf_free(&pop_of(w)->taken.bytes); }
+static void pop_drop(struct waiter *w) {
+    struct pop *p = pop_of(w);
+    if (p->left) list_leave(&p->at);
+    if (p->taken.cut.object) holder_release(w->lane->env->store, VALUE_LIST, p->taken.cut.object);
+    buf_free(&p->taken.bytes);
+}
 
 static const struct wait_kind list_pop = {VALUE_LIST, serve_pop, pop_reply, pop_nothing, pop_drop};
 static const struct wait_kind list_move = {VALUE_LIST, serve_move, pop_reply, pop_nothing, pop_drop};

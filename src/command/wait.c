@@ -143,7 +143,6 @@ bool wait_claim(struct waiter *w) { return fate_change(w, WAIT_CLAIMED); }
 /* Nobody's serving is waited for here: who has claimed it is about to be done, and tells. */
 static enum task_state waiter_step(struct task *t, struct session *s, int64_t slice_us) {
     struct waiter *w = (struct waiter *)(void *)t;
-    (void)slice_us;
     if (t->wake_us && clock_mono_us() >= t->wake_us) {
         t->wake_us = 0;
         fate_change(w, WAIT_LEFT);
@@ -153,8 +152,7 @@ static enum task_state waiter_step(struct task *t, struct session *s, int64_t sl
     case WAIT_CLAIMED:
         return TASK_WAIT;
     case WAIT_SERVED:
-        w->kind->reply(w, s);
-        break;
+        return w->kind->reply(w, s, slice_us) ? TASK_DONE : TASK_AGAIN;
     case WAIT_LEFT:
         if (w->with_error) session_error(s, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
         else w->kind->nothing(w, s);

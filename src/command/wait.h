@@ -41,7 +41,7 @@ struct wait_kind {
     /* Under the locks of the key's shard and the target's: e, at `key` in v, is of that type. Calls wait_claim first, and changes
      * nothing if that says no. What it leaves in w is its own. */
     enum wait_served (*serve)(struct waiter *w, struct view *v, const struct key *key, struct entry *e);
-    void (*reply)(struct waiter *w, struct session *s);   /* it was served */
+    bool (*reply)(struct waiter *w, struct session *s, int64_t slice_us); /* it was served; false: there is more to reply */
     void (*nothing)(struct waiter *w, struct session *s); /* its time is over */
     void (*drop)(struct waiter *w);                       /* frees what it has besides; any thread; may be NULL */
 };

@@ -207,6 +207,42 @@ Test(wait, a_large_element) {
     loopback_free(p->net);
 }
 
+/* Many elements for one: cut off their list, and replied in slices, from either end; the rest stays. */
+Test(wait, many_elements_for_one) {
+    struct peer *waiter, *p = open_two(&waiter);
+    for (int tail = 0; tail < 2; tail++) {
+        struct buf want = {0};
+        push_many(p, "other", 20000);
+        waiter->output.n = 0;
+        fixture_say(waiter, tail ? "BLMPOP 0 2 b a RIGHT COUNT 19990\r\n" : "BLMPOP 0 1 a LEFT COUNT 19990\r\n");
+        fixture_say(p, "RENAME other a\r\n");
+        buf_puts(&want, "*2\r\n$1\r\na\r\n*19990\r\n");
+        for (int i = 0; i < 19990; i++) buf_printf(&want, "$8\r\n%08d\r\n", tail ? 19999 - i : i);
+        cr_assert_eq(waiter->output.n, want.n);
+        cr_assert_str_eq(buf_cstr(&waiter->output), buf_cstr(&want));
+        cr_assert_str_eq(fixture_say(p, "LLEN a\r\nLINDEX a 0\r\nDEL a\r\n"),
+            tail ? ":10\r\n$8\r\n00000000\r\n:1\r\n" : ":10\r\n$8\r\n00019990\r\n:1\r\n");
+        buf_free(&want);
+    }
+    loopback_free(p->net);
+}
+
+/* The client leaves in the middle of the reply, or before it. */
+Test(wait, many_elements_for_one_who_leaves) {
+    for (int begun = 0; begun < 2; begun++) {
+        struct peer *waiter, *p = open_two(&waiter);
+        push_many(p, "other", 20000);
+        fixture_say(waiter, "BLMPOP 0 1 a LEFT COUNT 19990\r\n");
+        loopback_manual(p->net, true);
+        fixture_say(p, "RENAME other a\r\n");
+        if (begun) cr_assert_eq(session_step(&waiter->session, 20), TASK_AGAIN);
+        hang_up(waiter);
+        cr_assert(loopback_deliver(p->net));
+        cr_assert_str_eq(fixture_say(p, "LLEN a\r\n"), ":10\r\n");
+        loopback_free(p->net);
+    }
+}
+
 #define MANY 1500
 
 /* More waiters than are served without a moment for others: all are served, in order. */
