@@ -110,3 +110,38 @@ else
 fuzz_set_SOURCES += %D%/driver.c
 TESTS += fuzz-set
 endif
+
+EXTRA_DIST += \
+  %D%/restore/hash \
+  %D%/restore/hash-fields \
+  %D%/restore/hash-fields-old \
+  %D%/restore/hash-fields-packed \
+  %D%/restore/hash-packed \
+  %D%/restore/hash-ziplist \
+  %D%/restore/list \
+  %D%/restore/list-nodes \
+  %D%/restore/list-plain \
+  %D%/restore/list-ziplist \
+  %D%/restore/quicklist \
+  %D%/restore/quicklist-2 \
+  %D%/restore/set \
+  %D%/restore/set-integers \
+  %D%/restore/set-listpack \
+  %D%/restore/string \
+  %D%/restore/string-integer \
+  %D%/restore/string-packed \
+  %D%/restore/zipmap \
+  %D%/restore/zset \
+  %D%/restore/zset-packed \
+  %D%/restore/zset-text \
+  %D%/restore/zset-ziplist
+
+check_PROGRAMS += fuzz-restore
+fuzz_restore_SOURCES = %D%/fuzz-restore.c
+fuzz_restore_LDADD = libsnapshot.a libstore.a libtype.a libbase.a $(FUZZ_LIBS)
+if FUZZ
+fuzz_restore_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+fuzz_restore_SOURCES += %D%/driver.c
+TESTS += fuzz-restore
+endif
