@@ -22,7 +22,7 @@ static void run_sadd(struct call *c) {
     if (!collection_room(c, &h, c->key->n + bytes, n)) return;
     if (n > 1 || !h.entry) set_expect(&h.home, c->argv[2], n);
     for (size_t i = 0; i < n; i++) added += set_add(&h.home, c->argv[2 + i]);
-    collection_close(c, &h);
+    if (added || h.home.object != h.was_object) collection_close(c, &h);
     resp_int(c->w, (int64_t)added);
 }
 
