@@ -145,3 +145,22 @@ else
 fuzz_restore_SOURCES += %D%/driver.c
 TESTS += fuzz-restore
 endif
+
+EXTRA_DIST += \
+  %D%/zset/conditions \
+  %D%/zset/equal-scores \
+  %D%/zset/grows-up \
+  %D%/zset/large \
+  %D%/zset/long-members \
+  %D%/zset/packed \
+  %D%/zset/queue
+
+check_PROGRAMS += fuzz-zset
+fuzz_zset_SOURCES = %D%/fuzz-zset.c
+fuzz_zset_LDADD = libtype.a libbase.a $(FUZZ_LIBS)
+if FUZZ
+fuzz_zset_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+fuzz_zset_SOURCES += %D%/driver.c
+TESTS += fuzz-zset
+endif
