@@ -17,9 +17,9 @@ enum zset_tag {
 };
 #define ZSET_PAIR_END (ZSET_PAIR + 32 * 256)
 #define ZSET_SCORE_MAX 9
-#define ZSET_INLINE 128
+#define ZSET_INLINE 96 /* a leaf that is cut in two has room for one more on either side */
 #define ZSET_APART 0xc1 /* in place of a length: no varint begins so */
-#define ZSET_RECORD_MAX (ZSET_SCORE_MAX + 2 + ZSET_INLINE) /* in a leaf */
+#define ZSET_RECORD_MAX (ZSET_SCORE_MAX + 1 + ZSET_INLINE) /* in a leaf */
 
 struct zset_long { /* a member apart */
     size_t n;

@@ -43,7 +43,7 @@ static uint8_t byte(struct input *in) {
 static struct slice member(struct run *r) {
     size_t n = byte(&r->in);
     if (n >= 248) {
-        n = 120 + (n - 248) * 4;
+        n = 88 + (n - 248) * 4;
         memset(r->space, byte(&r->in), n);
     } else {
         n = n < 64 ? n % 4 : n % 24;

@@ -29,7 +29,7 @@ static uint64_t next(uint64_t below) {
 /* Members of many lengths: the empty one, those that lie apart in leaves, and those just at the border. */
 static struct slice write_member(char *to, unsigned id) {
     size_t n = id ? (size_t)snprintf(to, sizeof bytes_space, "%s%u", id % 3 ? "member:" : "", id) : 0;
-    size_t want = id % 97 == 5 ? 125 + id % 8 : id % 211 == 9 ? 130 + id % 300 : id % 19 == 3 ? 40 : n;
+    size_t want = id % 97 == 5 ? 93 + id % 8 : id % 211 == 9 ? 130 + id % 300 : id % 19 == 3 ? 40 : n;
     while (n < want) to[n++] = '.';
     return (struct slice){to, n};
 }
