@@ -173,6 +173,7 @@ void command_start(void) {
         command_rows_server(),
         command_rows_set(),
         command_rows_slowlog(),
+        command_rows_sort(),
         command_rows_string(),
         command_rows_zset(),
         command_rows_zset_algebra(),

@@ -38,6 +38,7 @@ enum key_search {
     KEYS_RANGE,   /* begin at `first`; last relative as below */
     KEYS_NUMKEYS, /* count at `first`, keys behind */
     KEYS_KEYWORD, /* one behind each of the spec's keywords from `first` on */
+    KEYS_UNKNOWN, /* not by a rule: find_keys has them, or they follow from values; behind which words, `keywords` says */
 };
 
 struct key_spec {
@@ -67,6 +68,8 @@ struct command {
     int (*find_keys)(const struct slice *argv, int argc, int *at, int max);
     /* The enum key_flag bits of the key at argument `at`, where they go by the other words; NULL: as the specs say. */
     unsigned (*key_flags)(const struct slice *argv, int argc, int at);
+    /* Does this call need every shard? For rows with C_ALL_LOCKS; NULL: each does. */
+    bool (*needs_all)(const struct slice *argv, int argc);
     /* Set by command_start in the joined rows; families leave them out. */
     unsigned number;
     int only_key;               /* index of the one key that a command always has at the same place; 0: ask command_keys */
@@ -110,6 +113,7 @@ const struct command *command_rows_zset(void);
 const struct command *command_rows_zset_algebra(void);
 const struct command *command_rows_bitmap(void);
 const struct command *command_rows_cache(void);
+const struct command *command_rows_sort(void);
 const struct command *command_rows_hll(void);
 const struct command *command_rows_list(void);
 const struct command *command_rows_dump(void);

@@ -217,14 +217,15 @@ static inline void run_one(struct call *c) {
 }
 
 static inline void run_locked(struct call *c) {
-    if (__builtin_expect(c->cmd->flags & C_ALL_LOCKS, 0)) {
+    const struct command *cmd = c->cmd;
+    if (__builtin_expect(cmd->flags & C_ALL_LOCKS, 0) && (!cmd->needs_all || cmd->needs_all(c->argv, c->argc))) {
         run_with_all(c);
     } else if (__builtin_expect(c->keys == 1, 1)) {
         run_one(c);
     } else if (c->keys) {
         run_many(c);
     } else {
-        c->cmd->run(c);
+        cmd->run(c);
     }
 }
 

@@ -150,6 +150,7 @@ static const struct word_type word_types[] = {
     {"BLMOVE", "timeout", "double"}, {"BLMPOP", "timeout", "double"}, {"BLPOP", "timeout", "double"}, {"BRPOP", "timeout", "double"},
     {"BRPOPLPUSH", "timeout", "double"}, {"BZMPOP", "timeout", "double"}, {"BZPOPMAX", "timeout", "double"},
     {"BZPOPMIN", "timeout", "double"},
+    {NULL, "by-pattern", "pattern"}, {NULL, "get-pattern", "pattern"}, {"SORT", "destination", "key"},
     {NULL, "client-id", "integer"}, {NULL, "clientid", "integer"}, {NULL, "count", "integer"}, {NULL, "cursor", "integer"},
     {NULL, "db", "integer"}, {NULL, "decrement", "integer"}, {NULL, "destination-db", "integer"}, {NULL, "end", "integer"},
     {NULL, "increment", "integer"}, {NULL, "index", "integer"}, {NULL, "index1", "integer"}, {NULL, "index2", "integer"},
@@ -182,7 +183,7 @@ static const struct group_name group_names[] = {
 /* Tokens whose argument is not called as they are. */
 static const struct {
     const char *token, *name;
-} token_names[] = {{"CH", "change"}, {"INCR", "increment"}};
+} token_names[] = {{"ALPHA", "sorting"}, {"CH", "change"}, {"INCR", "increment"}};
 
 static bool same(struct slice a, const char *b) { return a.n == strlen(b) && !memcmp(a.p, b, a.n); }
 
@@ -227,7 +228,7 @@ static int spec_at(const struct command *cmd, int position) {
             if (position > k->first) return i;
             continue;
         }
-        if (k->how == KEYS_KEYWORD) continue;
+        if (k->how == KEYS_KEYWORD || k->how == KEYS_UNKNOWN) continue;
         int step = k->step ? k->step : 1;
         if (position < k->first || (position - k->first) % step) continue;
         if (k->last < 0 || position <= k->first + k->last) return i;
@@ -317,10 +318,18 @@ static struct slice token_name(struct scratch *s, struct slice token) {
     return lowered(s, token);
 }
 
+static bool has_word(const char *words, struct slice word) {
+    for (size_t n; *words; words += n + (words[n] == ' ')) {
+        n = strcspn(words, " ");
+        if (n == word.n && !memcmp(words, word.p, n)) return true;
+    }
+    return false;
+}
+
 /* The spec whose keys are behind this token; -1: there is none. */
 static int spec_behind(const struct command *cmd, struct slice token) {
     for (int i = 0; i < COMMAND_SPECS; i++)
-        if (cmd->keys[i].how == KEYS_KEYWORD && same(token, cmd->keywords[i])) return i;
+        if (cmd->keywords[i] && has_word(cmd->keywords[i], token)) return i;
     return -1;
 }
 

@@ -165,7 +165,7 @@ static bool merge_on(struct work *w, struct session *s) {
     }
     if (!error) error = m->error;
     if (!error && m->store) error = merge_store(m, s);
-    if (error) session_error(s, error);
+    if (error) work_error(w, s, error);
     else if (m->store) resp_ok(&s->writer);
     else resp_int(&s->writer, (int64_t)hll_count_registers(m->reg));
     return true;

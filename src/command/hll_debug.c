@@ -157,7 +157,7 @@ static bool selftest_on(struct work *w, struct session *s) {
     do {
         wrong = t->round < ROUNDS ? test_registers(t) : test_members(t);
     } while (!wrong && t->members < MEMBERS && !work_over(w));
-    if (wrong) session_error(s, wrong);
+    if (wrong) work_error(w, s, wrong);
     else if (t->members < MEMBERS) return false;
     else resp_ok(&s->writer);
     return true;

@@ -102,11 +102,25 @@ static struct legacy_range legacy_range(const struct command *cmd) {
     return out;
 }
 
+static void put_unknown(struct resp_writer *w, const char *what) {
+    resp_text(w, what);
+    resp_map(w, 2);
+    resp_text(w, "type");
+    resp_text(w, "unknown");
+    resp_text(w, "spec");
+    resp_map(w, 0);
+}
+
 static void put_spec(struct resp_writer *w, const struct command *cmd, unsigned spec) {
     const struct key_spec *k = &cmd->keys[spec];
     resp_map(w, 3);
     resp_text(w, "flags");
     put_words(w, k->flags, WORDS(key_words));
+    if (k->how == KEYS_UNKNOWN) {
+        put_unknown(w, "begin_search");
+        put_unknown(w, "find_keys");
+        return;
+    }
     resp_text(w, "begin_search");
     resp_map(w, 2);
     resp_text(w, "type");

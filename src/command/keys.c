@@ -48,6 +48,8 @@ static bool find_by(const struct command *c, int spec, const struct slice *argv,
         return find_counted(k, c->flags & C_NO_MANDATORY_KEYS, argv, argc, f);
     case KEYS_KEYWORD:
         return find_keyword(k, c->keywords[spec], argv, argc, f);
+    case KEYS_UNKNOWN:
+        return true;
     case KEYS_NONE:
         break;
     }

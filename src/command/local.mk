@@ -56,6 +56,8 @@ libcommand_a_SOURCES = \
   %D%/set_random.c \
   %D%/sets.h \
   %D%/slowlog.c %D%/slowlog.h \
+  %D%/sort.c %D%/sort.h \
+  %D%/sort_run.c \
   %D%/string.c \
   %D%/string_number.c \
   %D%/strings.h \

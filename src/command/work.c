@@ -36,6 +36,7 @@ static bool work_settled(struct work *w, struct session *s, int64_t slice_us) {
 static enum task_state work_step(struct task *t, struct session *s, int64_t slice_us) {
     struct work *w = (struct work *)t;
     w->view = NULL;
+    w->call = NULL;
     work_until(w, slice_us);
     if (w->on && w->on(w, s)) w->on = NULL;
     return !w->on && work_settled(w, s, slice_us) ? TASK_DONE : TASK_AGAIN;
@@ -49,6 +50,7 @@ void *work_new(struct call *c, size_t size, work_on *on, void (*drop)(struct wor
     w->on = on;
     w->drop = drop;
     w->view = &c->v;
+    w->call = c;
     chain_init(&w->body, &c->s->lane->pool);
     w->w = (struct resp_writer){&w->body, c->w->proto};
     return w;
@@ -73,6 +75,11 @@ void work_start(struct call *c, struct work *w) {
     work_until(w, STORE_SLICE_US);
     if (w->on(w, c->s)) work_drop(&w->task); /* dispatch looks at maxmemory */
     else session_park(c->s, &w->task);
+}
+
+void work_error(struct work *w, struct session *s, const char *text) {
+    if (w->call) reply_error(w->call, text);
+    else session_error(s, text);
 }
 
 bool work_over(const struct work *w) { return clock_ticks() >= w->until; }

@@ -30,6 +30,7 @@ struct work {
     void (*drop)(struct work *w);    /* frees what it has besides; may be NULL */
     uint64_t until;                  /* ticks */
     struct view *view;               /* the call's, while it runs inside the call; NULL later */
+    struct call *call;               /* the same */
     bool wrote;                      /* work_put did: maxmemory is looked at once more */
     struct work_kept *kept;
     struct chain body;               /* a reply whose head comes last gathers here: */
@@ -39,6 +40,8 @@ struct work {
 void *work_new(struct call *c, size_t size, work_on *on, void (*drop)(struct work *w)); /* zeroed behind struct work */
 const struct home *work_keep(struct work *w, const struct holder *h);
 void work_start(struct call *c, struct work *w);
+/* An error instead of a reply: in the call it is the call's, later the session's. */
+void work_error(struct work *w, struct session *s, const char *text);
 bool work_over(const struct work *w); /* is the slice over? ask every ten microseconds or so */
 /* Puts a result (made in a home of home_init_own, or empty: then the key is deleted) at `key`, whatever was there; the object is
  * the key's from now on, the bytes stay the caller's. Takes the lock if there is none. Returns how many members it has. */
