@@ -12,9 +12,7 @@ FAR_S = 4102444800  # in 2100
 class Generator:
     def __init__(self, family, seed):
         self.random = random.Random(f'{family}:{seed}')
-        self.make = {'strings': self.strings, 'numbers': self.numbers, 'keys': self.keys, 'expiry': self.expiry,
-                     'databases': self.databases, 'errors': self.errors, 'bitmaps': self.bitmaps, 'zsets': self.zsets, 'hll': self.hll,
-                     'lists': self.lists, 'sets': self.sets, 'hashes': self.hashes}[family]
+        self.make = getattr(self, family)
 
     def step(self):
         words = [w if isinstance(w, bytes) else str(w).encode() for w in self.make()]
@@ -302,6 +300,42 @@ class Generator:
             ['LMOVE', k(), k(), self.end(), self.end()], ['RPOPLPUSH', k(), k()],
             ['LMPOP', self.one(1, 2, 2, 3), k(), k(), self.end(), *self.one([], ['COUNT', count()])], ['LMPOP', 1, k(), self.end(), *self.one([], ['COUNT', count()])],
             ['OBJECT', 'ENCODING', k()], ['TYPE', k()], ['DEL'] + self.keys_list(2), ['SET', k(), self.value()], ['COPY', k(), k()], ['RENAME', k(), k()])
+
+    def sort_words(self, key, full):
+        """Equal texts as weights may come in any order, where redis-server sorts only a part or a hash table: not here."""
+        words, by = [], self.one(None, None, 'w_*', 'w_*', 'h_*->w', 'h_*->x', 'nosort' if full else 'w_*', '#' if full else 'none_*')
+        limit = self.chance(0.4)
+        if by:
+            words.append(['BY', by])
+        if self.chance(0.4) and not (by and '*' in by and (limit or not full)):
+            words.append(['ALPHA'])
+        if limit:
+            words.append(['LIMIT', self.one(0, 0, 1, 3, -1, 50), self.one(0, 1, 2, 10, -1, 100)])
+        if self.chance(0.5):
+            words.append([self.one('ASC', 'DESC', 'desc')])
+        for _ in range(self.one(0, 0, 0, 1, 2, 3)):
+            words.append(['GET', self.one('#', 'w_*', 's_*', 'h_*->w', 'h_*->x', 'nostar', '*', 'w_*->w')])
+        self.random.shuffle(words)
+        words = [x for group in words for x in group]
+        if self.chance(0.3):
+            return [self.one('SORT', 'SORT', 'SORT', 'SORT_RO'), key, *words, 'STORE', self.one('l1', 'd', 'd')]
+        return [self.one('SORT', 'SORT_RO'), key, *words]
+
+    def sort(self):
+        number = lambda: self.one(self.random.randint(-20, 20), self.random.randint(-20, 20), f'{self.random.randint(0, 9)}.5', '1e1')  # noqa: E731
+        element = lambda: number() if self.chance(0.97) else self.one('a', 'bb', '', '1x')  # noqa: E731
+        some = lambda most: [element() for _ in range(self.random.randint(1, most))]  # noqa: E731
+        return self.one(
+            ['RPUSH', self.one('l1', 'l2', 'l3')] + some(6), ['RPUSH', self.one('l1', 'l2')] + [number() for _ in range(30)],
+            ['DEL', self.one('l1', 'l2', 'l3', 's1', 'z1', 'd')], ['DEL', self.one('l1', 'l2', 'l3', 's1', 'z1', 'd')],
+            ['SADD', 's1'] + some(6), ['ZADD', 'z1', self.random.randint(0, 5), element(), self.random.randint(0, 5), number()],
+            ['SET', f'w_{number()}', self.random.randint(0, 9)], ['SET', f'w_{number()}', self.one(number(), number(), 'x')],
+            ['SET', f's_{number()}', self.value()], ['HSET', f'h_{number()}', 'w', number(), 'x', number()],
+            ['DEL', f'w_{number()}', f'h_{number()}'], ['SET', number(), 'itself'],
+            self.sort_words(self.one('l1', 'l2', 'l3', 'd'), True), self.sort_words(self.one('l1', 'l2'), True), self.sort_words('z1', True),
+            self.sort_words('s1', False), self.sort_words(self.one('s1', 'missing', 'w_1', 'h_1', 'd'), False),
+            ['SORT', 's1', 'BY', 'nosort', *self.one([], ['LIMIT', 1, 3]), *self.one([], ['DESC']), 'STORE', 'd'],
+            ['LRANGE', 'd', 0, -1], ['OBJECT', 'ENCODING', 'l1'], ['TYPE', 'd'])
 
     def members(self, most, of):
         return [f'm{self.random.randint(1, of)}' for _ in range(self.random.randint(0, most))]
