@@ -97,26 +97,10 @@ int command_keys(const struct command *c, const struct slice *argv, int argc, in
 int command_keys_flags(const struct command *c, const struct slice *argv, int argc, int *at, unsigned *flags, int max);
 
 /* One per family; the array ends with a row whose name is NULL. */
-const struct command *command_rows_string(void);
-const struct command *command_rows_hash(void);
-const struct command *command_rows_keyspace(void);
-const struct command *command_rows_connection(void);
-const struct command *command_rows_client(void);
-const struct command *command_rows_set(void);
-const struct command *command_rows_slowlog(void);
-const struct command *command_rows_latency(void);
-const struct command *command_rows_server(void);
-const struct command *command_rows_introspect(void); /* COMMAND, INFO, MEMORY, DEBUG */
-const struct command *command_rows_config(void);
-const struct command *command_rows_geo(void);
-const struct command *command_rows_zset(void);
-const struct command *command_rows_zset_algebra(void);
-const struct command *command_rows_bitmap(void);
-const struct command *command_rows_cache(void);
-const struct command *command_rows_sort(void);
-const struct command *command_rows_hll(void);
-const struct command *command_rows_list(void);
-const struct command *command_rows_dump(void);
-const struct command *command_rows_blocking(void);
+typedef const struct command *command_rows(void);
+command_rows command_rows_bitmap, command_rows_blocking, command_rows_cache, command_rows_client, command_rows_config,
+    command_rows_connection, command_rows_dump, command_rows_geo, command_rows_hash, command_rows_hll, command_rows_introspect,
+    command_rows_keyspace, command_rows_latency, command_rows_list, command_rows_server, command_rows_set,
+    command_rows_slowlog, command_rows_sort, command_rows_string, command_rows_zset, command_rows_zset_algebra;
 
 #endif
