@@ -75,10 +75,15 @@ static void holder_object(struct holder *h) {
     holder_place(h, e);
 }
 
+/* Counting packed members may mean to walk over all: what has more than its head has some. */
+static bool holder_empty(const struct holder *h) {
+    return (h->home.object || h->home.n <= HOME_HEAD_MAX) && !value_ops(h->type)->count(&h->home);
+}
+
 bool holder_close(struct holder *h) {
     const struct value_ops *ops = value_ops(h->type);
     struct home *home = &h->home;
-    if (!ops->count(home)) {
+    if (holder_empty(h)) {
         if (home->object && home->object != h->was_object) value_free(h->type, home->object);
         if (h->entry) view_unlink(h->view, h->key);
         h->entry = NULL;

@@ -16,6 +16,7 @@
 #include "base/option.h"
 #include "base/varint.h"
 
+#define HOME_HEAD_MAX 16 /* bytes that a packed collection without members may have, at most */
 #define HOME_MAX 3584 /* bytes of a packed collection: with header and key it stays in the slabs */
 
 enum value_form { VALUE_OBJECT = 4, VALUE_PACKED = 5, VALUE_PACKED_ALT = 6 }; /* what the two packed ones mean is the type's matter */
