@@ -29,4 +29,25 @@ static inline struct command_stats *fixture_stats(const struct peer *p, const ch
     return &fixture_env(p)->lane[0]->commands[command_number(command_find(slice_of(command)))];
 }
 
+/* Requests of inline form, without running what they, or others, have parked, as fixture_say would. */
+static inline void fixture_start(struct peer *p, const char *line) {
+    size_t need;
+    p->output.n = 0;
+    chain_free(&p->session.out);
+    cr_assert_eq(dispatch_input(&p->session, line, strlen(line), &need), strlen(line));
+}
+
+static inline const char *fixture_collect(struct peer *p) {
+    size_t n = chain_size(&p->session.out);
+    chain_copy(&p->session.out, buf_room(&p->output, n));
+    p->output.n += n;
+    chain_free(&p->session.out);
+    return buf_cstr(&p->output);
+}
+
+static inline const char *fixture_ask(struct peer *p, const char *line) {
+    fixture_start(p, line);
+    return fixture_collect(p);
+}
+
 #endif

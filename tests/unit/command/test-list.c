@@ -7,28 +7,6 @@ TestSuite(list, .timeout = 60);
 
 #define LENGTH 40000 /* elements e00000 e00001 ..., every tenth "tenth" */
 
-/* Requests of inline form, without running what they park. */
-static void start(struct peer *p, const char *line) {
-    size_t need;
-    p->output.n = 0;
-    chain_free(&p->session.out);
-    cr_assert_eq(dispatch_input(&p->session, line, strlen(line), &need), strlen(line));
-}
-
-static const char *collect(struct peer *p) {
-    size_t n = chain_size(&p->session.out);
-    chain_copy(&p->session.out, buf_room(&p->output, n));
-    p->output.n += n;
-    chain_free(&p->session.out);
-    return buf_cstr(&p->output);
-}
-
-/* Asks without running what others have parked, as fixture_say would. */
-static const char *ask(struct peer *p, const char *line) {
-    start(p, line);
-    return collect(p);
-}
-
 static unsigned finish(struct peer *p) {
     unsigned steps = 1;
     while (session_step(&p->session, 20) != TASK_DONE) steps++;
@@ -65,145 +43,145 @@ static void require_elements(const char *reply, unsigned n, int first, int step)
 
 Test(list, a_range_is_of_one_moment) {
     struct peer *p = filled(), *reader = loopback_open(p->net, 0), *writer = loopback_open(p->net, 0);
-    start(p, "LRANGE list 0 -1\r\n");
+    fixture_start(p, "LRANGE list 0 -1\r\n");
     cr_assert(session_parked(&p->session));
-    cr_assert_str_eq(ask(reader, "LINDEX list 39998\r\n"), "$6\r\ne39998\r\n");
-    start(writer, "RPUSH list more\r\n");
+    cr_assert_str_eq(fixture_ask(reader, "LINDEX list 39998\r\n"), "$6\r\ne39998\r\n");
+    fixture_start(writer, "RPUSH list more\r\n");
     cr_assert_eq(chain_size(&writer->session.out), 0, "the list was changed while it is read");
-    cr_assert_str_eq(ask(reader, "LLEN list\r\n"), ":40000\r\n");
+    cr_assert_str_eq(fixture_ask(reader, "LLEN list\r\n"), ":40000\r\n");
     cr_assert_gt(finish(p), 5);
-    require_elements(collect(p), LENGTH, 0, 1);
+    require_elements(fixture_collect(p), LENGTH, 0, 1);
     finish(writer);
-    cr_assert_str_eq(collect(writer), ":40001\r\n");
+    cr_assert_str_eq(fixture_collect(writer), ":40001\r\n");
     loopback_free(p->net);
 }
 
 Test(list, a_list_that_is_read_can_be_deleted) {
     struct peer *p = filled(), *other = loopback_open(p->net, 0);
-    start(p, "LRANGE list 100 39999\r\n");
-    cr_assert_str_eq(ask(other, "DEL list\r\n"), ":1\r\n");
-    cr_assert_str_eq(ask(other, "RPUSH list new\r\n"), ":1\r\n");
+    fixture_start(p, "LRANGE list 100 39999\r\n");
+    cr_assert_str_eq(fixture_ask(other, "DEL list\r\n"), ":1\r\n");
+    cr_assert_str_eq(fixture_ask(other, "RPUSH list new\r\n"), ":1\r\n");
     finish(p);
-    require_elements(collect(p), LENGTH - 100, 100, 1);
+    require_elements(fixture_collect(p), LENGTH - 100, 100, 1);
     loopback_free(p->net);
 }
 
 Test(list, many_are_popped_at_once_and_told_in_slices) {
     struct peer *p = filled(), *other = loopback_open(p->net, 0);
-    start(p, "RPOP list 30000\r\n");
+    fixture_start(p, "RPOP list 30000\r\n");
     cr_assert(session_parked(&p->session));
-    cr_assert_str_eq(ask(other, "RPUSH list more\r\n"), ":10001\r\n");
+    cr_assert_str_eq(fixture_ask(other, "RPUSH list more\r\n"), ":10001\r\n");
     cr_assert_gt(finish(p), 5);
-    require_elements(collect(p), 30000, LENGTH - 1, -1);
-    start(p, "LPOP list 10000\r\n");
+    require_elements(fixture_collect(p), 30000, LENGTH - 1, -1);
+    fixture_start(p, "LPOP list 10000\r\n");
     finish(p);
-    require_elements(collect(p), 10000, 0, 1);
-    start(p, "LMPOP 1 list LEFT COUNT 10\r\n");
-    cr_assert_str_eq(collect(p), "*2\r\n$4\r\nlist\r\n*1\r\n$4\r\nmore\r\n");
+    require_elements(fixture_collect(p), 10000, 0, 1);
+    fixture_start(p, "LMPOP 1 list LEFT COUNT 10\r\n");
+    cr_assert_str_eq(fixture_collect(p), "*2\r\n$4\r\nlist\r\n*1\r\n$4\r\nmore\r\n");
     loopback_free(p->net);
 }
 
 Test(list, positions_are_found_in_slices) {
     struct peer *p = filled(), *other = loopback_open(p->net, 0);
-    start(p, "LPOS list tenth RANK -4000\r\n");
+    fixture_start(p, "LPOS list tenth RANK -4000\r\n");
     cr_assert(session_parked(&p->session));
-    cr_assert_str_eq(ask(other, "LLEN list\r\n"), ":40000\r\n");
+    cr_assert_str_eq(fixture_ask(other, "LLEN list\r\n"), ":40000\r\n");
     cr_assert_gt(finish(p), 5);
-    cr_assert_str_eq(collect(p), ":9\r\n");
-    start(p, "LPOS list tenth COUNT 0\r\n");
+    cr_assert_str_eq(fixture_collect(p), ":9\r\n");
+    fixture_start(p, "LPOS list tenth COUNT 0\r\n");
     finish(p);
-    const char *reply = collect(p);
+    const char *reply = fixture_collect(p);
     cr_assert(!strncmp(reply, "*4000\r\n:9\r\n:19\r\n", 16));
-    start(p, "LPOS list e39991\r\n");
+    fixture_start(p, "LPOS list e39991\r\n");
     finish(p);
-    cr_assert_str_eq(collect(p), ":39991\r\n");
-    start(p, "LPOS list nowhere\r\n");
+    cr_assert_str_eq(fixture_collect(p), ":39991\r\n");
+    fixture_start(p, "LPOS list nowhere\r\n");
     finish(p);
-    cr_assert_str_eq(collect(p), "$-1\r\n");
+    cr_assert_str_eq(fixture_collect(p), "$-1\r\n");
     loopback_free(p->net);
 }
 
 Test(list, all_that_equals_goes_at_once) {
     struct peer *p = filled(), *other = loopback_open(p->net, 0), *writer = loopback_open(p->net, 0);
-    start(p, "LREM list 0 tenth\r\n");
+    fixture_start(p, "LREM list 0 tenth\r\n");
     cr_assert(session_parked(&p->session));
-    start(writer, "LPUSH list tenth\r\n");
-    do cr_assert_str_eq(ask(other, "LLEN list\r\n"), ":40000\r\n");
+    fixture_start(writer, "LPUSH list tenth\r\n");
+    do cr_assert_str_eq(fixture_ask(other, "LLEN list\r\n"), ":40000\r\n");
     while (session_step(&p->session, 20) != TASK_DONE);
-    cr_assert_str_eq(collect(p), ":4000\r\n");
-    cr_assert_str_eq(ask(other, "LLEN list\r\n"), ":36000\r\n");
+    cr_assert_str_eq(fixture_collect(p), ":4000\r\n");
+    cr_assert_str_eq(fixture_ask(other, "LLEN list\r\n"), ":36000\r\n");
     finish(writer);
-    cr_assert_str_eq(collect(writer), ":36001\r\n");
-    start(p, "LREM list -1 e00000\r\n");
+    cr_assert_str_eq(fixture_collect(writer), ":36001\r\n");
+    fixture_start(p, "LREM list -1 e00000\r\n");
     finish(p);
-    cr_assert_str_eq(collect(p), ":1\r\n");
-    cr_assert_str_eq(ask(p, "LRANGE list 0 1\r\n"), "*2\r\n$5\r\ntenth\r\n$6\r\ne00001\r\n");
-    cr_assert_str_eq(ask(p, "LRANGE list -2 -1\r\n"), "*2\r\n$6\r\ne39997\r\n$6\r\ne39998\r\n");
+    cr_assert_str_eq(fixture_collect(p), ":1\r\n");
+    cr_assert_str_eq(fixture_ask(p, "LRANGE list 0 1\r\n"), "*2\r\n$5\r\ntenth\r\n$6\r\ne00001\r\n");
+    cr_assert_str_eq(fixture_ask(p, "LRANGE list -2 -1\r\n"), "*2\r\n$6\r\ne39997\r\n$6\r\ne39998\r\n");
     loopback_free(p->net);
 }
 
 Test(list, an_element_is_put_in_far_from_the_head) {
     struct peer *p = filled();
-    start(p, "LINSERT list AFTER e39997 new\r\n");
+    fixture_start(p, "LINSERT list AFTER e39997 new\r\n");
     cr_assert(session_parked(&p->session));
     finish(p);
-    cr_assert_str_eq(collect(p), ":40001\r\n");
-    cr_assert_str_eq(ask(p, "LRANGE list -4 -2\r\n"), "*3\r\n$6\r\ne39997\r\n$3\r\nnew\r\n$6\r\ne39998\r\n");
-    start(p, "LINSERT list BEFORE nowhere new\r\n");
+    cr_assert_str_eq(fixture_collect(p), ":40001\r\n");
+    cr_assert_str_eq(fixture_ask(p, "LRANGE list -4 -2\r\n"), "*3\r\n$6\r\ne39997\r\n$3\r\nnew\r\n$6\r\ne39998\r\n");
+    fixture_start(p, "LINSERT list BEFORE nowhere new\r\n");
     finish(p);
-    cr_assert_str_eq(collect(p), ":-1\r\n");
+    cr_assert_str_eq(fixture_collect(p), ":-1\r\n");
     loopback_free(p->net);
 }
 
 Test(list, a_change_waits_for_who_reads) {
     struct peer *p = filled(), *reader = loopback_open(p->net, 0);
-    start(p, "LREM list 0 tenth\r\n");
-    start(reader, "LRANGE list 0 -1\r\n");
+    fixture_start(p, "LREM list 0 tenth\r\n");
+    fixture_start(reader, "LRANGE list 0 -1\r\n");
     cr_assert(session_parked(&reader->session));
     for (unsigned i = 0; i < 2000; i++) cr_assert_neq(session_step(&p->session, 20), TASK_DONE, "changed while it is read");
     finish(reader);
-    require_elements(collect(reader), LENGTH, 0, 1);
+    require_elements(fixture_collect(reader), LENGTH, 0, 1);
     finish(p);
-    cr_assert_str_eq(collect(p), ":4000\r\n");
+    cr_assert_str_eq(fixture_collect(p), ":4000\r\n");
     loopback_free(p->net);
 }
 
 /* The key is another one's when the search is over: as if the command had come only then. */
 Test(list, a_change_begins_again_with_what_the_key_holds_now) {
     struct peer *p = filled(), *other = loopback_open(p->net, 0);
-    start(p, "LREM list 0 tenth\r\n");
-    cr_assert_str_eq(ask(other, "RENAME list elsewhere\r\n"), "+OK\r\n");
+    fixture_start(p, "LREM list 0 tenth\r\n");
+    cr_assert_str_eq(fixture_ask(other, "RENAME list elsewhere\r\n"), "+OK\r\n");
     finish(p);
-    cr_assert_str_eq(collect(p), ":0\r\n");
-    cr_assert_str_eq(ask(other, "LLEN elsewhere\r\n"), ":40000\r\n");
+    cr_assert_str_eq(fixture_collect(p), ":0\r\n");
+    cr_assert_str_eq(fixture_ask(other, "LLEN elsewhere\r\n"), ":40000\r\n");
 
-    start(p, "LREM elsewhere 0 tenth\r\n");
-    ask(other, "DEL elsewhere\r\n");
-    ask(other, "RPUSH elsewhere tenth a tenth\r\n");
+    fixture_start(p, "LREM elsewhere 0 tenth\r\n");
+    fixture_ask(other, "DEL elsewhere\r\n");
+    fixture_ask(other, "RPUSH elsewhere tenth a tenth\r\n");
     finish(p);
-    cr_assert_str_eq(collect(p), ":2\r\n");
-    cr_assert_str_eq(ask(other, "LRANGE elsewhere 0 -1\r\n"), "*1\r\n$1\r\na\r\n");
+    cr_assert_str_eq(fixture_collect(p), ":2\r\n");
+    cr_assert_str_eq(fixture_ask(other, "LRANGE elsewhere 0 -1\r\n"), "*1\r\n$1\r\na\r\n");
     loopback_free(p->net);
 }
 
 Test(list, a_change_begins_again_with_another_long_list) {
     struct peer *p = filled(), *other = loopback_open(p->net, 0);
-    ask(other, "COPY list other\r\n");
-    ask(other, "RPUSH other pivot\r\n");
-    start(p, "LINSERT list BEFORE pivot new\r\n");
-    ask(other, "RENAME other list\r\n");
+    fixture_ask(other, "COPY list other\r\n");
+    fixture_ask(other, "RPUSH other pivot\r\n");
+    fixture_start(p, "LINSERT list BEFORE pivot new\r\n");
+    fixture_ask(other, "RENAME other list\r\n");
     finish(p);
-    cr_assert_str_eq(collect(p), ":-1\r\n"); /* that was its answer before the renaming */
-    start(p, "LINSERT list BEFORE pivot new\r\n");
-    ask(other, "COPY list other\r\n");
-    ask(other, "RENAME other list\r\n");
+    cr_assert_str_eq(fixture_collect(p), ":-1\r\n"); /* that was its answer before the renaming */
+    fixture_start(p, "LINSERT list BEFORE pivot new\r\n");
+    fixture_ask(other, "COPY list other\r\n");
+    fixture_ask(other, "RENAME other list\r\n");
     finish(p);
-    cr_assert_str_eq(collect(p), ":40002\r\n");
-    cr_assert_str_eq(ask(p, "LRANGE list -2 -1\r\n"), "*2\r\n$3\r\nnew\r\n$5\r\npivot\r\n");
-    start(p, "LREM list 0 tenth\r\n");
-    ask(other, "SET list text\r\n");
+    cr_assert_str_eq(fixture_collect(p), ":40002\r\n");
+    cr_assert_str_eq(fixture_ask(p, "LRANGE list -2 -1\r\n"), "*2\r\n$3\r\nnew\r\n$5\r\npivot\r\n");
+    fixture_start(p, "LREM list 0 tenth\r\n");
+    fixture_ask(other, "SET list text\r\n");
     finish(p);
-    cr_assert(!strncmp(collect(p), "-WRONGTYPE ", 11));
+    cr_assert(!strncmp(fixture_collect(p), "-WRONGTYPE ", 11));
     loopback_free(p->net);
 }
 
@@ -212,13 +190,13 @@ Test(list, a_client_may_go_before_it_is_told) {
     const char *const lines[] = {"LRANGE list 0 -1\r\n", "LREM list 0 tenth\r\n", "LPOS list tenth COUNT 0\r\n", "LPOP list 20000\r\n"};
     for (unsigned i = 0; i < 4; i++) {
         struct peer *gone = loopback_open(p->net, 0);
-        start(gone, lines[i]);
+        fixture_start(gone, lines[i]);
         cr_assert(session_parked(&gone->session));
         session_end(&gone->session);
         gone->open = false;
         buf_free(&gone->input);
     }
-    cr_assert_str_eq(ask(other, "RPUSH list last\r\n"), ":20001\r\n");
-    cr_assert_str_eq(ask(other, "FLUSHALL\r\n"), "+OK\r\n");
+    cr_assert_str_eq(fixture_ask(other, "RPUSH list last\r\n"), ":20001\r\n");
+    cr_assert_str_eq(fixture_ask(other, "FLUSHALL\r\n"), "+OK\r\n");
     loopback_free(p->net);
 }

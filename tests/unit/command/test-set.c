@@ -7,27 +7,6 @@ TestSuite(set_commands, .timeout = 120);
 
 #define MANY 30000
 
-static void start(struct peer *p, const char *line) {
-    size_t need;
-    p->output.n = 0;
-    chain_free(&p->session.out);
-    cr_assert_eq(dispatch_input(&p->session, line, strlen(line), &need), strlen(line));
-}
-
-static const char *collect(struct peer *p) {
-    size_t n = chain_size(&p->session.out);
-    chain_copy(&p->session.out, buf_room(&p->output, n));
-    p->output.n += n;
-    chain_free(&p->session.out);
-    return buf_cstr(&p->output);
-}
-
-/* Asks without running what others have parked, as fixture_say would. */
-static const char *ask(struct peer *p, const char *line) {
-    start(p, line);
-    return collect(p);
-}
-
 /* Runs what is parked, in slices as short as they can be. Returns how many there were. */
 static unsigned finish(struct peer *p) {
     unsigned slices = 0;
@@ -35,7 +14,7 @@ static unsigned finish(struct peer *p) {
         session_step(&p->session, 20);
         slices++;
     }
-    collect(p);
+    fixture_collect(p);
     return slices;
 }
 
@@ -84,25 +63,25 @@ Test(set_commands, a_large_one_is_shown_as_it_was) {
     struct peer *p = fixture_open(NULL), *other = loopback_open(p->net, 0), *writer = loopback_open(p->net, 0);
     unsigned char *seen = calloc(MANY, 1);
     fill(p, "s", 0, MANY);
-    start(p, "SMEMBERS s\r\n");
+    fixture_start(p, "SMEMBERS s\r\n");
     cr_assert(session_parked(&p->session), "%u members in one slice", MANY);
-    cr_assert_str_eq(ask(other, "SISMEMBER s m5\r\nSCARD s\r\n"), ":1\r\n:30000\r\n");
-    start(writer, "SREM s m5\r\n");
+    cr_assert_str_eq(fixture_ask(other, "SISMEMBER s m5\r\nSCARD s\r\n"), ":1\r\n:30000\r\n");
+    fixture_start(writer, "SREM s m5\r\n");
     cr_assert(session_parked(&writer->session), "who changes it waits");
-    cr_assert_str_eq(ask(other, "SISMEMBER s m5\r\n"), ":1\r\n");
+    cr_assert_str_eq(fixture_ask(other, "SISMEMBER s m5\r\n"), ":1\r\n");
     cr_assert_gt(finish(p), 5);
     cr_assert_eq(said(p, '*'), MANY);
     cr_assert_eq(mark(p, seen), MANY);
     only(seen, 0, MANY, 1);
     finish(writer);
     cr_assert_str_eq(buf_cstr(&writer->output), ":1\r\n");
-    start(p, "SMEMBERS s\r\n");
-    cr_assert_str_eq(ask(other, "DEL s\r\nSADD s x\r\n"), ":1\r\n:1\r\n");
+    fixture_start(p, "SMEMBERS s\r\n");
+    cr_assert_str_eq(fixture_ask(other, "DEL s\r\nSADD s x\r\n"), ":1\r\n:1\r\n");
     finish(p);
     cr_assert_eq(said(p, '*'), MANY - 1);
     memset(seen, 0, MANY);
     cr_assert_eq(mark(p, seen), MANY - 1);
-    cr_assert_str_eq(ask(other, "SMEMBERS s\r\n"), "*1\r\n$1\r\nx\r\n");
+    cr_assert_str_eq(fixture_ask(other, "SMEMBERS s\r\n"), "*1\r\n$1\r\nx\r\n");
     free(seen);
     close_checked(p);
 }
@@ -114,9 +93,9 @@ Test(set_commands, what_is_not_finished_is_given_back) {
     p = fixture_open(NULL);
     struct peer *other = loopback_open(p->net, 0), *third = loopback_open(p->net, 0);
     fill(p, "s", 0, MANY);
-    start(p, "SPOP s 15000\r\n");
-    start(other, "SUNION s s\r\n");
-    start(third, "SRANDMEMBER s 9000\r\n");
+    fixture_start(p, "SPOP s 15000\r\n");
+    fixture_start(other, "SUNION s s\r\n");
+    fixture_start(third, "SRANDMEMBER s 9000\r\n");
     cr_assert(session_parked(&p->session) && session_parked(&other->session) && session_parked(&third->session));
     loopback_free(p->net);
     cr_assert_eq(mem_used(MEM_DATA), before);
@@ -130,13 +109,13 @@ static void pop(unsigned n, unsigned pick, unsigned deadline) {
     fill(p, "s", 0, n);
     if (deadline) fixture_say(p, "EXPIREAT s 4102444800\r\n");
     snprintf(line, sizeof line, "SPOP s %u\r\n", pick);
-    start(p, line);
+    fixture_start(p, line);
     finish(p);
     unsigned got = pick < n ? pick : n, many = 0;
     cr_assert_eq(said(p, '*'), got);
     cr_assert_eq(mark(p, all), got);
     for (unsigned i = 0; i < MANY; i++) cr_assert(all[i] <= 1, "m%u came twice", i);
-    start(p, "SMEMBERS s\r\n");
+    fixture_start(p, "SMEMBERS s\r\n");
     finish(p);
     cr_assert_eq(said(p, '*'), n - got);
     mark(p, seen);
@@ -173,24 +152,24 @@ Test(set_commands, pop_of_most_gives_up_the_hash) {
 Test(set_commands, pop_of_a_key_that_goes) {
     struct peer *p = fixture_open(NULL), *other = loopback_open(p->net, 0);
     fill(p, "s", 0, MANY);
-    start(p, "SPOP s 15000\r\n");
+    fixture_start(p, "SPOP s 15000\r\n");
     cr_assert(session_parked(&p->session));
-    cr_assert_str_eq(ask(other, "SCARD s\r\nSET s string\r\n"), ":30000\r\n+OK\r\n");
+    cr_assert_str_eq(fixture_ask(other, "SCARD s\r\nSET s string\r\n"), ":30000\r\n+OK\r\n");
     finish(p);
     cr_assert_eq(said(p, '*'), 15000);
-    cr_assert_str_eq(ask(other, "GET s\r\n"), "$6\r\nstring\r\n");
-    ask(other, "DEL s\r\n");
+    cr_assert_str_eq(fixture_ask(other, "GET s\r\n"), "$6\r\nstring\r\n");
+    fixture_ask(other, "DEL s\r\n");
     fill(other, "s", 0, MANY);
-    start(p, "SPOP s 15000\r\n");
-    ask(other, "EXPIREAT s 4102444800\r\n");
+    fixture_start(p, "SPOP s 15000\r\n");
+    fixture_ask(other, "EXPIREAT s 4102444800\r\n");
     finish(p);
-    cr_assert_str_eq(ask(other, "SCARD s\r\nEXPIRETIME s\r\n"), ":15000\r\n:4102444800\r\n");
+    cr_assert_str_eq(fixture_ask(other, "SCARD s\r\nEXPIRETIME s\r\n"), ":15000\r\n:4102444800\r\n");
     close_checked(p);
 }
 
 static void members_drawn(struct peer *p, const char *line, unsigned want, bool distinct) {
     unsigned char *seen = calloc(MANY, 1);
-    start(p, line);
+    fixture_start(p, line);
     finish(p);
     cr_assert_eq(said(p, '*'), want, "%s", line);
     cr_assert_eq(mark(p, seen), want);
@@ -258,7 +237,7 @@ static struct peer *three(void) {
 
 static void combined(struct peer *p, const char *line, unsigned from, unsigned to, unsigned step) {
     unsigned char *seen = calloc(MANY, 1);
-    start(p, line);
+    fixture_start(p, line);
     cr_assert(session_parked(&p->session), "%s", line);
     finish(p);
     cr_assert_eq(said(p, '*'), mark(p, seen));
@@ -272,24 +251,24 @@ Test(set_commands, large_ones_are_combined) {
     combined(p, "SUNION a b c\r\n", 0, MANY, 1);
     combined(p, "SDIFF a b\r\n", 0, 10000, 1);
     combined(p, "SINTER a b c\r\n", 10002, 20000, 3);
-    start(p, "SINTERCARD 3 a b c\r\n");
+    fixture_start(p, "SINTERCARD 3 a b c\r\n");
     finish(p);
     cr_assert_str_eq(buf_cstr(&p->output), ":3333\r\n");
-    start(p, "SINTERCARD 2 a b LIMIT 5000\r\n");
+    fixture_start(p, "SINTERCARD 2 a b LIMIT 5000\r\n");
     finish(p);
     cr_assert_str_eq(buf_cstr(&p->output), ":5000\r\n");
-    start(p, "SDIFFSTORE d a b\r\n");
-    cr_assert_str_eq(ask(other, "DEL a b\r\nSCARD c\r\nEXISTS d\r\n"), ":2\r\n:10000\r\n:0\r\n", "they are as they were");
+    fixture_start(p, "SDIFFSTORE d a b\r\n");
+    cr_assert_str_eq(fixture_ask(other, "DEL a b\r\nSCARD c\r\nEXISTS d\r\n"), ":2\r\n:10000\r\n:0\r\n", "they are as they were");
     finish(p);
     cr_assert_str_eq(buf_cstr(&p->output), ":10000\r\n");
     combined(p, "SUNION d d\r\n", 0, 10000, 1);
-    start(p, "SINTERSTORE d d c\r\n");
+    fixture_start(p, "SINTERSTORE d d c\r\n");
     finish(p);
     combined(p, "SUNION d\r\n", 0, 10000, 3);
-    start(p, "SDIFFSTORE c d d\r\n");
+    fixture_start(p, "SDIFFSTORE c d d\r\n");
     finish(p);
     cr_assert_str_eq(buf_cstr(&p->output), ":0\r\n");
-    cr_assert_str_eq(ask(other, "EXISTS c d\r\n"), ":1\r\n");
+    cr_assert_str_eq(fixture_ask(other, "EXISTS c d\r\n"), ":1\r\n");
     close_checked(p);
 }
 

@@ -11,28 +11,6 @@ TestSuite(walk, .timeout = 60);
 #define KEYS 60000
 #define STABLE 500
 
-/* Requests of inline form, without running what they park. */
-static void start(struct peer *p, const char *line) {
-    size_t need;
-    p->output.n = 0;
-    chain_free(&p->session.out);
-    cr_assert_eq(dispatch_input(&p->session, line, strlen(line), &need), strlen(line));
-}
-
-static const char *collect(struct peer *p) {
-    size_t n = chain_size(&p->session.out);
-    chain_copy(&p->session.out, buf_room(&p->output, n));
-    p->output.n += n;
-    chain_free(&p->session.out);
-    return buf_cstr(&p->output);
-}
-
-/* Asks without running what others have parked, as fixture_say would. */
-static const char *ask(struct peer *p, const char *line) {
-    start(p, line);
-    return collect(p);
-}
-
 static struct peer *filled(unsigned keys) {
     struct peer *p = fixture_open(NULL);
     struct buf b = {0};
@@ -65,17 +43,17 @@ Test(walk, others_are_answered_between_the_slices_of_keys) {
     unsigned char *seen = calloc(KEYS, 1);
     unsigned steps = 0;
     char line[64];
-    start(p, "KEYS *\r\n");
+    fixture_start(p, "KEYS *\r\n");
     cr_assert(session_parked(&p->session), "%u keys in one slice", KEYS);
     do {
-        cr_assert_str_eq(ask(other, "GET key:000007\r\n"), "$1\r\nv\r\n");
+        cr_assert_str_eq(fixture_ask(other, "GET key:000007\r\n"), "$1\r\nv\r\n");
         snprintf(line, sizeof line, "DEL key:%06u\r\nSET new:%u v\r\n", KEYS / 2 + steps, steps);
-        ask(other, line);
+        fixture_ask(other, line);
         cr_assert_eq(chain_size(&p->session.out), 0, "a part of the reply before all of it is known");
         steps++;
     } while (session_step(&p->session, 20) != TASK_DONE);
     cr_assert_gt(steps, 5);
-    collect(p);
+    fixture_collect(p);
     cr_assert_eq(p->output.p[0], '*');
     unsigned said = (unsigned)strtoul(p->output.p + 1, NULL, 10), news = 0;
     unsigned keys = mark(buf_slice(&p->output), seen, KEYS);
@@ -92,13 +70,13 @@ Test(walk, a_large_count_is_sliced_too) {
     struct peer *p = filled(KEYS);
     unsigned char *seen = calloc(KEYS, 1);
     unsigned steps = 0;
-    start(p, "SCAN 0 COUNT 1000000\r\n");
+    fixture_start(p, "SCAN 0 COUNT 1000000\r\n");
     while (session_parked(&p->session)) {
         session_step(&p->session, 20);
         steps++;
     }
     cr_assert_gt(steps, 5);
-    collect(p);
+    fixture_collect(p);
     cr_assert(!strncmp(p->output.p, "*2\r\n$1\r\n0\r\n*60000\r\n", 19), "%.40s", p->output.p);
     cr_assert_eq(mark(buf_slice(&p->output), seen, KEYS), KEYS);
     for (unsigned k = 0; k < KEYS; k++) cr_assert_eq(seen[k], 1);
@@ -110,7 +88,7 @@ Test(walk, a_session_that_ends_takes_its_walk_along) {
     struct peer *first = filled(KEYS);
     uint64_t before = mem_used(MEM_CLIENT);
     struct peer *p = loopback_open(first->net, 0);
-    start(p, "KEYS key:0*\r\n");
+    fixture_start(p, "KEYS key:0*\r\n");
     session_step(&p->session, 100);
     cr_assert(session_parked(&p->session));
     cr_assert_gt(mem_used(MEM_CLIENT), before + 16384);
@@ -142,8 +120,8 @@ Test(walk, scan_sees_what_stays) {
 
 Test(walk, flush_sync_replies_when_the_memory_is_back) {
     struct peer *p = filled(KEYS), *other = loopback_open(p->net, 0);
-    start(p, "FLUSHALL SYNC\r\n");
-    cr_assert_str_eq(ask(other, "DBSIZE\r\n"), ":0\r\n");
+    fixture_start(p, "FLUSHALL SYNC\r\n");
+    cr_assert_str_eq(fixture_ask(other, "DBSIZE\r\n"), ":0\r\n");
     unsigned steps = 0;
     while (session_parked(&p->session)) {
         cr_assert_eq(chain_size(&p->session.out), 0);
@@ -151,7 +129,7 @@ Test(walk, flush_sync_replies_when_the_memory_is_back) {
         steps++;
     }
     cr_assert_gt(steps, 1);
-    cr_assert_str_eq(collect(p), "+OK\r\n");
+    cr_assert_str_eq(fixture_collect(p), "+OK\r\n");
     cr_assert_eq(store_trash(fixture_env(p)->store), 0);
     loopback_free(p->net);
 }
@@ -224,11 +202,11 @@ Test(walk, a_long_lcs_is_a_task_with_strings_of_its_own) {
     lcs_case(p, 3000, 3500, 3);
     lcs_case(p, 4000, 40, 2);
     fixture_say(p, "SETRANGE a 9000 x\r\nSETRANGE b 9100 x\r\n");
-    start(p, "LCS a b LEN\r\n");
+    fixture_start(p, "LCS a b LEN\r\n");
     cr_assert(session_parked(&p->session));
-    cr_assert_str_eq(ask(other, "SETRANGE a 0 other\r\nSET b gone\r\n"), ":9001\r\n+OK\r\n");
+    cr_assert_str_eq(fixture_ask(other, "SETRANGE a 0 other\r\nSET b gone\r\n"), ":9001\r\n+OK\r\n");
     while (session_parked(&p->session)) session_step(&p->session, 20);
-    cr_assert_neq(collect(p)[1], '0');
+    cr_assert_neq(fixture_collect(p)[1], '0');
     unsigned long n = strtoul(p->output.p + 1, NULL, 10);
     cr_assert(n > 3000 && n <= 9001, "%lu", n);
     loopback_free(p->net);
