@@ -68,25 +68,48 @@ double zset_record_wide_score(const uint8_t *p) {
     }
 }
 
+/* -- scans: what every command on a member comes through, so with as few branches as it takes ------------------------------ */
+
+#define EIGHT(n) n, n, n, n, n, n, n, n
+#define SIXTY_FOUR(n) EIGHT(n), EIGHT(n), EIGHT(n), EIGHT(n), EIGHT(n), EIGHT(n), EIGHT(n), EIGHT(n)
+static const uint8_t score_size[256] = {
+    SIXTY_FOUR(1), SIXTY_FOUR(1), SIXTY_FOUR(1), EIGHT(2), EIGHT(2), EIGHT(2), EIGHT(2), 3, 4, 5, 7, 5, 9};
+
+/* What is behind the member whose length begins at p. */
+static inline const uint8_t *behind(const uint8_t *p) {
+    if (__builtin_expect(*p < 128, 1)) return p + 1 + *p;
+    zset_record_rest(p, &p);
+    return p;
+}
+
 /* Members tend to begin alike and to end differently: what they end with is compared first, as one word. */
-static inline uint64_t last_word(const char *p, size_t n) {
+static inline uint64_t last_word(const uint8_t *end) {
     uint64_t v;
-    memcpy(&v, p + n - sizeof v, sizeof v);
+    memcpy(&v, end - sizeof v, sizeof v);
     return v;
 }
 
-const uint8_t *zset_record_find(const uint8_t *p, const uint8_t *end, struct slice member, uint32_t *index) {
-    uint64_t last = member.n >= 8 ? last_word(member.p, member.n) : 0;
-    const uint8_t *next;
-    uint32_t i = 0;
-    for (; p < end; p = next, i++) {
-        struct slice m = zset_record_member(p, &next);
-        if (m.n != member.n) continue;
-        if (m.n >= 8 ? last_word(m.p, m.n) == last && (m.n == 8 || !memcmp(m.p, member.p, m.n - 8))
-                     : !m.n || !memcmp(m.p, member.p, m.n)) {
+/* A member of 8 to ZSET_INLINE bytes: it never lies apart, and its length is one byte. */
+static const uint8_t *find_usual(const uint8_t *p, const uint8_t *end, struct slice member, uint32_t *index) {
+    uint64_t last = last_word((const uint8_t *)member.p + member.n);
+    for (uint32_t i = 0; p < end; i++) {
+        const uint8_t *rest = p + score_size[*p], *next = behind(rest);
+        if (*rest == member.n && last_word(next) == last && !memcmp(rest + 1, member.p, member.n - sizeof last)) {
             *index = i;
             return p;
         }
+        p = next;
+    }
+    return NULL;
+}
+
+const uint8_t *zset_record_find(const uint8_t *p, const uint8_t *end, struct slice member, uint32_t *index) {
+    const uint8_t *next;
+    if (member.n >= 8 && member.n <= ZSET_INLINE) return find_usual(p, end, member, index);
+    for (uint32_t i = 0; p < end; p = next, i++) {
+        if (!slice_equal(zset_record_rest(p + score_size[*p], &next), member)) continue;
+        *index = i;
+        return p;
     }
     return NULL;
 }
@@ -94,19 +117,16 @@ const uint8_t *zset_record_find(const uint8_t *p, const uint8_t *end, struct sli
 const uint8_t *zset_record_place(const uint8_t *p, const uint8_t *end, double score, struct slice member, uint32_t *index) {
     const uint8_t *next;
     uint32_t i = 0;
-    for (; p < end; p = next, i++) {
-        double s = zset_record_score(p);
-        if (s > score) break;
-        struct slice m = zset_record_member(p, &next);
-        if (s == score && zset_record_compare(m, member) >= 0) break;
-    }
+    for (; p < end && zset_record_score(p) < score; i++) p = behind(p + score_size[*p]);
+    for (; p < end && zset_record_score(p) == score; p = next, i++)
+        if (zset_record_compare(zset_record_rest(p + score_size[*p], &next), member) >= 0) break;
     *index = i;
     return p;
 }
 
 uint32_t zset_record_below_score(const uint8_t *p, const uint8_t *end, double score, bool after) {
     uint32_t i = 0;
-    for (; p < end; p = zset_record_next(p), i++) {
+    for (; p < end; p = behind(p + score_size[*p]), i++) {
         double s = zset_record_score(p);
         if (s > score || (s == score && !after)) break;
     }

@@ -35,14 +35,15 @@ static struct slice first_member(const void *child, uint32_t height) {
 }
 
 /* The last slot whose first score is below the score (`after`: or the same), or the first slot. */
-static uint32_t slot_by_score(const struct zset_node *node, double score, bool after) {
-    const struct zset_slot *s = node->slot;
+static inline __attribute__((always_inline)) uint32_t slot_by_score(const struct zset_node *node, double score, bool after) {
+    uint32_t at = 0;
     for (uint32_t n = node->n; n > 1;) {
         uint32_t half = n / 2;
-        s = (after ? s[half].first <= score : s[half].first < score) ? s + half : s;
+        double first = node->slot[at + half].first;
+        at += (after ? first <= score : first < score) ? half : 0;
         n -= half;
     }
-    return (uint32_t)(s - node->slot);
+    return at;
 }
 
 /* Between slots low and high (which are not ruled out by score, low being right if no other is) the last whose first member is
