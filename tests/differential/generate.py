@@ -428,9 +428,10 @@ class Generator:
         return self.one('a', 'b', 'c', '', 'x' * 70, 'y' * 200, f'm{self.random.randint(0, 40)}', f'm{self.random.randint(0, 200)}')
 
     def score(self):
+        # No -0: whether a zset that is restored keeps it depends on when it became a skiplist; cases/zsets.txt has it otherwise.
         if self.chance(0.02):
             return self.float()
-        return self.one(0, '-0', 1, 1, 2, 3, 'inf', '-inf', '0.1', '1e20', '5e-324', '1.5', '-2.25', self.random.randint(-10, 300),
+        return self.one(0, 1, 1, 2, 3, 'inf', '-inf', '0.1', '1e20', '5e-324', '1.5', '-2.25', self.random.randint(-10, 300),
                         self.random.randint(-10**12, 10**12), 2**31, f'{self.random.uniform(-100, 100)!r}')
 
     def score_bound(self):
