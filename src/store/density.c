@@ -179,10 +179,21 @@ static void ghosts_fade(struct ghosts *g, uint32_t round) {
     }
 }
 
-static void ghosts_size(struct density *d, uint64_t limit) {
-    struct ghosts *g = atomic_load(&d->ghosts);
+static size_t ghosts_for(uint64_t limit) {
     size_t cells = GHOST_MIN;
     while (cells < limit / GHOST_BYTES) cells *= 2;
+    return cells;
+}
+
+size_t density_wants(const struct density *d, uint64_t limit) {
+    const struct ghosts *g = atomic_load_explicit(&d->ghosts, memory_order_acquire);
+    size_t cells = ghosts_for(limit);
+    return g && g->cells == cells ? 0 : sizeof *g + cells * sizeof *g->cell;
+}
+
+static void ghosts_size(struct density *d, uint64_t limit) {
+    struct ghosts *g = atomic_load(&d->ghosts);
+    size_t cells = ghosts_for(limit);
     if (g && g->cells == cells) return;
     mem_free(MEM_INDEX, d->old_ghosts);
     d->old_ghosts = g;

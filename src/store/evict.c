@@ -156,8 +156,9 @@ enum store_fit store_make_room(struct store *s, size_t n, int64_t now, struct st
     if (p.kind == POLICY_NOEVICTION || n > limit) return FIT_NO;
     uint64_t start = clock_ticks();
     enum store_fit fit = FIT_YES;
+    size_t wants = p.kind & POLICY_LHD ? density_wants(s->density, limit) : 0;
     counter_add(&stats->evict_slices, 1);
-    while (!store_fits(s, n)) {
+    while (!store_fits(s, n + wants)) {
         /* What was dropped already comes back before anything else is dropped: a large collection takes many slices. */
         bool waits = store_trash(s) != 0;
         if (waits) store_trash_step(s, STORE_TRASH_US);
@@ -165,12 +166,13 @@ enum store_fit store_make_room(struct store *s, size_t n, int64_t now, struct st
             fit = FIT_NO;
             break;
         }
-        if (p.kind & POLICY_LHD && density_due(s->density)) evict_learn(s, limit);
+        if (p.kind & POLICY_LHD && !wants && density_due(s->density)) evict_learn(s, limit);
         if (slice_over(start, slice_us - 5)) {
             fit = FIT_LATER;
             break;
         }
     }
+    if (wants && fit == FIT_YES) evict_learn(s, limit);
     uint64_t us = (uint64_t)clock_ticks_us(clock_ticks() - start);
     if (us > counter_get(&stats->evict_us_worst)) atomic_store_explicit(&stats->evict_us_worst, us, memory_order_relaxed);
     /* What was dropped may still wait in the trash, or for a reply: not lost, only late. */

@@ -236,7 +236,7 @@ Test(hash, number_of_fields_decides_too) {
     encodes("hashtable");
     drop();
     fresh();
-    for (unsigned i = 0; i < 2; i++) hash_put(&home, &(struct member){.name = {"ab" + i, 1}, .due = 50}, 0);
+    for (unsigned i = 0; i < 2; i++) hash_put(&home, &(struct member){.name = {&"ab"[i], 1}, .due = 50}, 0);
     encodes("listpackex");
     hash_put(&home, &(struct member){.name = SLICE("c"), .value = {value_space, 60}, .due = 50}, 0);
     encodes("hashtable");
