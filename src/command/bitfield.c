@@ -86,6 +86,9 @@ static int64_t number_of(const struct op *o, uint64_t raw) {
 static bool fit(const struct op *o, __int128 exact, int64_t *out) {
     __int128 most = ((__int128)1 << (o->bits - o->sign)) - 1, least = o->sign ? -most - 1 : 0;
     bool over = exact > most, under = exact < least;
+    /* Redis measures how far a number to be SET lies below the most in 64 bits: one so low that this overflows becomes the most,
+     * not the least. Whoever comes from there finds the same bytes here. (At i64 none is too low.) */
+    if (o->kind == SET && under && most - exact > INT64_MAX) over = true;
     if (!over && !under) {
         *out = (int64_t)exact;
         return true;
