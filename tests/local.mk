@@ -16,9 +16,10 @@
 # in the tarball that `make distcheck` builds from).
 AM_TESTS_ENVIRONMENT = \
   top_builddir='$(abs_top_builddir)'; top_srcdir='$(abs_top_srcdir)'; CRITERION_ENABLE_TAP=1; \
-  export top_builddir top_srcdir CRITERION_ENABLE_TAP;
+  LSAN_OPTIONS='suppressions=$(abs_top_srcdir)/tests/lsan.supp:print_suppressions=0'; \
+  export top_builddir top_srcdir CRITERION_ENABLE_TAP LSAN_OPTIONS;
 LOG_DRIVER = $(SHELL) $(top_srcdir)/utils/test-driver
-EXTRA_DIST += utils/test-driver
+EXTRA_DIST += utils/test-driver %D%/lsan.supp
 
 .PHONY: list-tests
 list-tests:
