@@ -42,6 +42,7 @@ struct algebra {
     } walk;
     unsigned steps;
     struct home made;
+    bool minus_zero;           /* a score in it is -0, or was */
     struct type_limits limits; /* its own, of a result that is only replied */
     struct zset_at shown;
     struct input input[];
@@ -89,10 +90,10 @@ static double together(enum aggregate how, double a, double b) {
     return number_or_zero(a + b);
 }
 
-/* What is only replied is a skiplist in Redis, however small, and there 0 may have a sign. */
+/* What is made is a skiplist in Redis, however small, and there 0 may have a sign; what is stored may lose it in the end. */
 static void put_made(struct algebra *a, struct slice member, double score) {
-    if (score == 0 && signbit(score)) a->limits.zset_entries = 0;
-    zset_put(&a->made, member, score);
+    a->minus_zero |= score == 0 && signbit(score);
+    zset_add(&a->made, member, &score, ZSET_SIGNED);
 }
 
 static void unite(struct algebra *a, const struct input *in, struct slice member, double score) {
@@ -191,6 +192,7 @@ static void answer_begin(struct algebra *a, struct session *s) {
     if (a->op == COUNTING) {
         resp_int(&s->writer, (int64_t)a->found);
     } else if (a->store) {
+        if (a->minus_zero) zset_settle(&a->made);
         size_t n = work_put(&a->work, s, a->target, VALUE_ZSET, &a->made);
         a->made.object = NULL;
         resp_int(&s->writer, (int64_t)n);

@@ -53,6 +53,7 @@ struct rdb_load {
     struct slice string;
     bool begun, taken;
     bool packed;         /* `pack` is being walked */
+    bool minus_zero;     /* a score is -0 */
     uint64_t left;       /* plain items, or nodes */
     uint64_t items, past;
     int64_t base, now;   /* of relative deadlines */
@@ -113,7 +114,8 @@ static enum rdb_status add(struct rdb_load *l, const struct found *m) {
     case VALUE_SET: fresh = set_add(&l->home, m->name); break;
     case VALUE_ZSET:
         if (isnan(m->score)) return RDB_BAD;
-        fresh = zset_put(&l->home, m->name, m->score);
+        l->minus_zero |= m->score == 0 && signbit(m->score);
+        fresh = zset_add(&l->home, m->name, &(double){m->score}, ZSET_SIGNED) == ZSET_ADDED;
         break;
     default:
         if (m->due && m->due <= l->now) {
@@ -209,7 +211,9 @@ static enum rdb_status begin(struct rdb_load *l) {
     return rdb_reader_length(l->in, &l->left);
 }
 
-static enum rdb_status finish(const struct rdb_load *l) {
+static enum rdb_status finish(struct rdb_load *l) {
+    /* A skiplist that becomes a listpack loses the sign of 0; a listpack that has it, as earlier versions wrote, keeps it. */
+    if (l->minus_zero && l->form->layout == PLAIN) zset_settle(&l->home);
     return l->items > l->past ? RDB_OK : l->past ? RDB_PAST : RDB_EMPTY;
 }
 

@@ -4,7 +4,7 @@
 #include <math.h>
 
 /* While it is a listpack to the outside, 0 has no sign, as in Redis, which keeps whole numbers there as integers. */
-static double plain(double score) { return score == 0 ? 0 : score; }
+static double plain(double score, unsigned when) { return score == 0 && !(when & ZSET_SIGNED) ? 0 : score; }
 
 /* -- packed -------------------------------------------------------------------------------------------------------------- */
 
@@ -104,7 +104,7 @@ static enum zset_did add_large(struct home *h, struct slice member, double *scor
     if (!zset_tree_find(t, member, hash, &found)) {
         if (when & ZSET_XX) return ZSET_KEPT;
         if (!t->tall) t->tall = beyond(h, (size_t)t->count, member);
-        zset_tree_insert(t, t->tall ? *score : plain(*score), member, hash);
+        zset_tree_insert(t, t->tall ? *score : plain(*score, when), member, hash);
         return ZSET_ADDED;
     }
     double was = zset_record_score(found.record);
@@ -112,7 +112,7 @@ static enum zset_did add_large(struct home *h, struct slice member, double *scor
     if (did != ZSET_CHANGED) return did;
     struct zset_path path;
     zset_tree_reach(t, member, &found, &path);
-    zset_tree_rescore(t, &path, hash, t->tall ? *score : plain(*score));
+    zset_tree_rescore(t, &path, hash, t->tall ? *score : plain(*score, when));
     return did;
 }
 
@@ -126,10 +126,9 @@ enum zset_did zset_add(struct home *h, struct slice member, double *score, unsig
         if (did != ZSET_CHANGED) return did;
         if (__builtin_expect(h->n + ZSET_SCORE_MAX > HOME_MAX, 0)) {
             grow_up(h);
-            when = 0;
-            return add_large(h, member, score, when);
+            return add_large(h, member, score, when & ZSET_SIGNED);
         }
-        packed_rescore(h, p, index, member, plain(*score));
+        packed_rescore(h, p, index, member, plain(*score, when));
         return did;
     }
     if (when & ZSET_XX) return ZSET_KEPT;
@@ -137,14 +136,45 @@ enum zset_did zset_add(struct home *h, struct slice member, double *score, unsig
     if (tall || h->n + ZSET_PACKED_HEAD + ZSET_SCORE_MAX + varint_size(member.n) + member.n > HOME_MAX) {
         struct zset_tree *t = grow_up(h);
         t->tall = tall;
-        zset_tree_insert(t, tall ? *score : plain(*score), member, zset_tree_hash(t, member));
+        zset_tree_insert(t, tall ? *score : plain(*score, when), member, zset_tree_hash(t, member));
     } else {
-        packed_insert(h, member, plain(*score));
+        packed_insert(h, member, plain(*score, when));
     }
     return ZSET_ADDED;
 }
 
 bool zset_put(struct home *h, struct slice member, double score) { return zset_add(h, member, &score, 0) == ZSET_ADDED; }
+
+static bool is_minus_zero(const uint8_t *record) {
+    double score = zset_record_score(record);
+    return score == 0 && signbit(score);
+}
+
+static void settle_large(struct zset_tree *t) {
+    uint64_t rank = zset_tree_below_score(t, 0, false), end = zset_tree_below_score(t, 0, true);
+    for (; rank < end; rank++) {
+        struct zset_path path;
+        const uint8_t *next;
+        zset_tree_at_rank(t, rank, &path);
+        const uint8_t *p = path.leaf->records + path.offset;
+        if (is_minus_zero(p)) zset_tree_rescore(t, &path, zset_tree_hash(t, zset_record_member(p, &next)), 0);
+    }
+}
+
+void zset_settle(struct home *h) {
+    if (h->object) {
+        struct zset_tree *t = h->object;
+        if (!t->tall) settle_large(t);
+        return;
+    }
+    uint32_t index = 0;
+    for (const uint8_t *p = zset_packed_begin(h), *next; p < zset_packed_end(h); p = zset_record_next(p), index++) {
+        if (!is_minus_zero(p)) continue;
+        size_t at = (size_t)(p - h->p);
+        packed_rescore(h, p, index, zset_record_member(p, &next), 0);
+        p = h->p + at;
+    }
+}
 
 size_t zset_count(const struct home *h) {
     return h->object ? (size_t)((const struct zset_tree *)h->object)->count : zset_packed_count(h);

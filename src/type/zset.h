@@ -3,7 +3,7 @@
  * Packed: records in that order. Large: a tree of packed leaves in that order, whose inner nodes count what is below them, and
  * an index from a member's hash to its leaf. All ranges are ranges of ranks: whoever wants one
  * by score or by bytes asks for the rank where it begins and ends.
- * Scores are never NaN; -0 is kept as it is only once OBJECT ENCODING says skiplist, as in Redis.
+ * Scores are never NaN; -0 is kept as it is only once OBJECT ENCODING says skiplist, as in Redis, or if it came in a listpack.
  * Thread rule and ownership: as type/home.h.
  */
 #ifndef LARDER_TYPE_ZSET_H
@@ -26,7 +26,7 @@ size_t zset_below_score(const struct home *h, double score, bool after);
 size_t zset_below_bytes(const struct home *h, struct slice bytes, bool after);
 
 /* ZADD's conditions, and adding to the score that is there. */
-enum zset_when { ZSET_NX = 1, ZSET_XX = 2, ZSET_GT = 4, ZSET_LT = 8, ZSET_INCR = 16 };
+enum zset_when { ZSET_NX = 1, ZSET_XX = 2, ZSET_GT = 4, ZSET_LT = 8, ZSET_INCR = 16, ZSET_SIGNED = 32 /* -0 stays -0 */ };
 enum zset_did {
     ZSET_KEPT,    /* a condition does not hold: nothing happened */
     ZSET_NAN,     /* the sum would not be a number: nothing happened */
@@ -36,6 +36,8 @@ enum zset_did {
 };
 /* zset_put with conditions, a set of enum zset_when. `*score` becomes the score that the member has, but for ZSET_KEPT. */
 enum zset_did zset_add(struct home *h, struct slice member, double *score, unsigned when);
+/* What Redis makes as a skiplist, and turns into a listpack at last if it is small: zset_add with ZSET_SIGNED, and then this. */
+void zset_settle(struct home *h);
 
 /* A walk from a rank on, up or down; the zset must not change meanwhile. */
 #define ZSET_DEPTH 12
