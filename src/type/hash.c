@@ -62,7 +62,7 @@ static inline void read_packed(const struct home *h, size_t at, bool timed, stru
 
 static inline __attribute__((always_inline)) bool search(const struct home *h, struct slice name, bool timed, struct record *r,
     struct member *out, size_t *before) {
-    const uint8_t *p = h->p + head_size(h), *end = h->p + h->n;
+    const uint8_t *p = h->p + head_size(h), *end = home_end(h);
     size_t n = 0;
     for (; p < end; n++) {
         const uint8_t *start = p;
@@ -90,7 +90,7 @@ static bool find_packed(const struct home *h, struct slice name, struct record *
 static size_t count_packed(const struct home *h, size_t from) {
     size_t n = 0, skip = is_timed(h) ? DUE_SIZE : 0;
     if (!h->n) return 0;
-    for (const uint8_t *p = h->p + from, *end = h->p + h->n; p < end; n++) {
+    for (const uint8_t *p = h->p + from, *end = home_end(h); p < end; n++) {
         size_t length = varint_get(&p);
         p += length;
         length = varint_get(&p);

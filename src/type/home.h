@@ -48,6 +48,8 @@ struct home {
     void (*resize)(struct home *h, size_t room);
 };
 
+/* Behind the last byte; p may be NULL where there is none. */
+static inline uint8_t *home_end(const struct home *h) { return h->n ? h->p + h->n : h->p; }
 /* Makes k more bytes usable at p + n. */
 static inline void home_grow(struct home *h, size_t k) {
     if (h->n + k > h->room) h->resize(h, h->n + k);

@@ -37,7 +37,7 @@ static inline bool span_of(const struct home *h, struct span *s) {
 
 /* A member's record, or NULL; *count is how many were looked at. */
 static const uint8_t *strings_find(const struct home *h, struct slice member, size_t *count) {
-    const uint8_t *p = h->p, *end = p + h->n;
+    const uint8_t *p = h->p, *end = home_end(h);
     size_t looked = 0;
     if (__builtin_expect(member.n - 1 < 127, 1)) { /* a length of one byte: its record begins with two bytes that are known */
         uint8_t n = (uint8_t)member.n, first = (uint8_t)member.p[0];
@@ -70,7 +70,7 @@ static const uint8_t *strings_find(const struct home *h, struct slice member, si
 
 static size_t strings_count(const struct home *h) {
     size_t count = 0;
-    for (const uint8_t *p = h->p, *end = p + h->n; p < end; count++) {
+    for (const uint8_t *p = h->p, *end = home_end(h); p < end; count++) {
         size_t n = varint_get(&p);
         p += n;
     }
@@ -388,7 +388,7 @@ const struct value_ops *set_ops(void) {
 
 static const char *check_strings(const struct home *h) {
     if (h->n > HOME_MAX) return "packed strings are too many bytes";
-    const uint8_t *p = h->p, *end = p + h->n;
+    const uint8_t *p = h->p, *end = home_end(h);
     while (p < end) {
         const uint8_t *record = p;
         size_t looked, n = varint_get(&p);

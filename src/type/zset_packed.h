@@ -16,6 +16,6 @@ static inline uint32_t zset_packed_count(const struct home *h) {
     return n;
 }
 static inline const uint8_t *zset_packed_begin(const struct home *h) { return h->n ? h->p + ZSET_PACKED_HEAD : h->p; }
-static inline const uint8_t *zset_packed_end(const struct home *h) { return h->n ? h->p + h->n : h->p; }
+static inline const uint8_t *zset_packed_end(const struct home *h) { return home_end(h); }
 
 #endif
