@@ -1,6 +1,7 @@
 #include "base/num.h"
 
 #include <ctype.h>
+#include <endian.h>
 #include <errno.h>
 #include <locale.h>
 #include <math.h>
@@ -72,6 +73,19 @@ static bool number_text(struct slice s, char *text) {
     return true;
 }
 
+/* Eight digits at once (Johnny Lee's and Daniel Lemire's way): are they digits, and what is their number? */
+static inline bool eight_digits(const char *p, uint64_t *out) {
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+    v = le64toh(v);
+    const uint64_t high = 0xf0f0f0f0f0f0f0f0, zeros = 0x3030303030303030;
+    if ((v & high) != zeros || ((v + 0x0606060606060606) & high) != zeros) return false;
+    v -= zeros;
+    v = v * 10 + (v >> 8);
+    *out = ((v & 0x000000ff000000ff) * 0x000f424000000064 + (v >> 16 & 0x000000ff000000ff) * 0x0000271000000001) >> 32;
+    return true;
+}
+
 /* Up to fifteen digits, maybe with a sign and a fraction: both halves of the quotient are exact doubles, so that the rounding of
  * their division is the only one. Most numbers that anybody sends are of that kind, and strtod takes ten times as long. */
 static bool short_double(struct slice s, double *out) {
@@ -79,6 +93,7 @@ static bool short_double(struct slice s, double *out) {
     size_t i = s.n && s.p[0] == '-', from = i, fraction = 0;
     uint64_t v = 0;
     if (s.n - i > 16 || s.n == i) return false;
+    if (s.n - i >= 8 && eight_digits(s.p + i, &v)) i += 8;
     for (; i < s.n && digit(s.p[i]) <= 9; i++) v = v * 10 + digit(s.p[i]);
     if (i == from) return false;
     if (i < s.n) {
