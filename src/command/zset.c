@@ -40,6 +40,7 @@ static bool read_words(struct call *c, struct add_words *o) {
     }
     o->first = i;
     int words = c->argc - i;
+    if (!o->when && words && words % 2 == 0) return true;
     bool nx = o->when & ZSET_NX, xx = o->when & ZSET_XX, gt = o->when & ZSET_GT, lt = o->when & ZSET_LT;
     if (words % 2 || !words) reply_syntax(c);
     else if (nx && xx) reply_error(c, "ERR XX and NX options at the same time are not compatible");
@@ -78,6 +79,7 @@ void zsets_zadd(struct call *c) {
     double few[FEW], *scores = few;
     if (!read_words(c, &o)) return;
     int pairs = (c->argc - o.first) / 2, i = 0;
+    few[0] = 0; /* there is one at least, which not every compiler sees */
     if (pairs > FEW) scores = mem_alloc(MEM_CLIENT, (size_t)pairs * sizeof *scores);
     while (i < pairs && call_double(c, o.first + 2 * i, &scores[i])) i++;
     if (i == pairs) add(c, &o, scores, pairs);
