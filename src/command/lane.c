@@ -46,6 +46,7 @@ void lane_reset_stats(struct lane *l) {
         &l->store_stats.expired, &l->store_stats.evicted, &l->store_stats.expired_inside, &l->store_stats.stale_share,
         &l->store_stats.evict_slices, &l->store_stats.evict_us_worst, &l->store_stats.moved};
     for (size_t i = 0; i < sizeof reset / sizeof *reset; i++) counter_reset(reset[i]);
+    lag_reset(&l->store_stats.lag);
     for (unsigned i = 0; i < command_total(); i++) {
         struct command_stats *c = &l->commands[i];
         counter_reset(&c->calls);

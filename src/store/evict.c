@@ -25,6 +25,11 @@ bool store_fits(const struct store *s, size_t n) {
     return !limit || mem_fits(limit, n + RESERVE, (unsigned)option_get(&s->config->threads));
 }
 
+bool store_spare(const struct store *s, size_t n) {
+    uint64_t limit = (uint64_t)option_get(&s->config->maxmemory);
+    return !limit || mem_fits(limit, n + RESERVE / 4, (unsigned)option_get(&s->config->threads));
+}
+
 /* Entries of a segment that may go, next to each other and fetched towards the processor; returns how many were found. */
 static unsigned evict_sample(const struct segment *seg, const struct policy *p, uint32_t *at) {
     uint32_t start = (uint32_t)(evict_random() >> 32) % seg->slots, seen = 0;
@@ -101,8 +106,12 @@ static bool evict_from(struct store *s, unsigned shard, unsigned db, const struc
         if (!e) continue;
         int64_t deadline = entry_deadline(e);
         bool over = deadline && deadline <= p->now;
-        store_event(s, over ? STORE_EXPIRED : STORE_EVICTED, db, e);
-        counter_add(over ? &stats->expired : &stats->evicted, 1);
+        if (over) {
+            store_expired(s, db, e, p->now, stats);
+        } else {
+            store_event(s, STORE_EVICTED, db, e);
+            counter_add(&stats->evicted, 1);
+        }
         if (!over && p->kind & POLICY_LHD) evict_noted(s, e, stats);
         /* The place in the directory is all that table_remove needs of the hash. */
         table_remove(t, place << (63 - STORE_SHARD_BITS - t->depth) << 1, at);

@@ -1,8 +1,11 @@
 /* What is past its deadline goes although nobody asks for it: keys, and fields of hashes.
  *
- * Each segment knows its earliest deadline, so a pass over the segments' heads finds those with work. After a look a segment
- * rests for REST_MS, or deadlines that follow each other closely would have all its entries looked at again for each. Where there
- * are more fields than INSIDE_MOST to look at, the walk goes on with the same segment.
+ * Each segment knows when there is something to do next, so a pass over the segments' heads finds those with work. What is due
+ * within half a minute is on the segment's agenda (agenda.h) and is looked at alone. When that half minute is over, or as much of
+ * it as there was room for, the whole segment is looked through, which makes the next agenda: so an entry is read twice a minute, or
+ * about once for each hundred that go. Where there is no memory for an agenda, the segment is looked through whenever something
+ * is due, but rests for REST_MS in between. Where there are more fields than INSIDE_MOST to look at, the walk goes on with the same
+ * segment.
  */
 #include "store/inside.h"
 
@@ -16,8 +19,11 @@ static uint16_t clock_rest(int64_t now) { return (uint16_t)(now / REST_UNIT); }
 struct expiring {
     struct store *store;
     unsigned db;
-    int64_t now, next;
+    int64_t now;
     struct store_stats *stats;
+    struct segment *segment; /* what is due later is noted there; NULL: in `next` */
+    struct table_due next;
+    struct agenda_sheet sheet;
     size_t inside; /* so many members may still be looked at */
     bool more;     /* there are more */
 };
@@ -59,23 +65,73 @@ static struct entry *expire_inside(struct expiring *x, struct entry *e) {
     return home.object || home.n == bytes ? e : shrunk(e, &home);
 }
 
-static struct entry *expire_one(void *arg, struct entry *e) {
+/* Look at the entry again then. */
+static void expire_later(struct expiring *x, uint32_t tag, int64_t when) {
+    struct agenda *sheet = &x->sheet.a;
+    if (x->segment) {
+        segment_note(x->segment, tag, when);
+        return;
+    }
+    int64_t beyond = when;
+    if (when < sheet->until) {
+        if (agenda_add(sheet, tag, when)) return;
+        beyond = sheet->until;
+    }
+    if (beyond < x->next.beyond) x->next.beyond = beyond;
+}
+
+static struct entry *expire_one(void *arg, struct entry *e, uint32_t tag) {
     struct expiring *x = arg;
     int64_t deadline = entry_deadline(e), due = entry_due(e);
     if (!due) return e;
     if (deadline && deadline <= x->now) {
-        store_event(x->store, STORE_EXPIRED, x->db, e);
-        counter_add(&x->stats->expired, 1);
+        store_expired(x->store, x->db, e, x->now, x->stats);
         store_drop(x->store, e, true);
         return NULL;
     }
     if (due <= x->now) {
+        bool more = x->more;
+        x->more = false;
         e = expire_inside(x, e);
         if (!e) return NULL;
         due = entry_due(e);
+        if (!x->more && due && due < x->now + REST_MS) due = x->now + REST_MS; /* deadlines inside may follow each other closely */
+        if (deadline && deadline < due) due = deadline;
+        x->more |= more;
     }
-    if (due && due < x->next) x->next = due;
+    if (due) expire_later(x, tag, due);
     return e;
+}
+
+/* Not the sheet, which need not be cleared. */
+static void expire_begin(struct expiring *x, struct store *s, unsigned db, int64_t now, struct store_stats *stats) {
+    x->store = s;
+    x->db = db;
+    x->now = now;
+    x->stats = stats;
+    x->segment = NULL;
+    x->inside = INSIDE_MOST;
+    x->more = false;
+}
+
+/* Looks at what is due in a segment. Returns how many keys went. */
+static size_t expire_segment(struct expiring *x, const struct stop *at) {
+    struct segment *seg = at->segment;
+    if (seg->beyond > x->now) {
+        x->segment = seg;
+        return table_sift_due(at->table, at->place, x->now, expire_one, x);
+    }
+    seg->looked = clock_rest(x->now);
+    bool room = store_spare(x->store, AGENDA_BYTES(AGENDA_ROOM_MAX));
+    agenda_start(&x->sheet.a, room ? AGENDA_ROOM_MAX : 0, x->now);
+    x->next = (struct table_due){&x->sheet.a, AGENDA_NEVER};
+    return table_sift(at->table, at->place, expire_one, x, &x->next);
+}
+
+/* Is there something to do in a segment? */
+static bool expire_due(const struct segment *seg, int64_t now, bool again) {
+    if (seg->earliest > now) return false;
+    return again || seg->agenda || (uint16_t)(clock_rest(now) - seg->looked) >= REST_MS / REST_UNIT;
 }
 
 /* A pass is over. How large a part of the keys with a deadline it found to be past it goes into a mean that forgets slowly,
@@ -106,17 +162,16 @@ bool store_expire_step(struct store *s, unsigned part, unsigned parts, int64_t n
     uint64_t start = clock_ticks();
     struct walk here = *w;
     for (struct stop at; walk_next(s, w, parts, &at); here = *w) {
-        bool rested = p->expire_again || (uint16_t)(clock_rest(now) - at.segment->looked) >= REST_MS / REST_UNIT;
-        bool due = at.segment->earliest <= now && rested;
+        bool due = expire_due(at.segment, now, p->expire_again);
         uint32_t last = atomic_load_explicit(&s->rules.last, memory_order_acquire);
         p->expire_again = false;
         if (due && at.segment->swept != last) { /* what is invalid already does not expire, it goes; the segment may be another then */
             rules_sweep(s, at.table, at.place, last, at.db);
             *w = here;
         } else if (due) {
-            struct expiring x = {s, at.db, now, SEGMENT_NEVER, stats, INSIDE_MOST, false};
-            at.segment->looked = clock_rest(now);
-            p->expire_found += table_sift(at.table, at.place, expire_one, &x, &x.next);
+            struct expiring x;
+            expire_begin(&x, s, at.db, now, stats);
+            p->expire_found += expire_segment(&x, &at);
             p->expire_again = x.more;
             if (x.more) *w = here;
         }

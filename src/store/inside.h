@@ -66,6 +66,7 @@ static inline struct table *view_table(struct view *v, const struct key *k) {
 void view_insert(struct view *v, const struct key *k, struct entry *e); /* the key is not there */
 struct policy store_policy(const struct store *s, int64_t now);
 void store_event(struct store *s, enum store_event event, unsigned db, const struct entry *e);
+void store_expired(struct store *s, unsigned db, const struct entry *e, int64_t now, struct store_stats *stats); /* it is about to go */
 
 struct density_lane *store_density_lane(struct store *s, struct store_stats *stats);
 size_t store_cost(const struct entry *e); /* bytes that would be free without it, about: its slot and its object included */
@@ -74,6 +75,8 @@ size_t store_cost(const struct entry *e); /* bytes that would be free without it
 void store_drop(struct store *s, struct entry *e, bool lazily);
 void store_drop_object(struct store *s, enum value_type t, void *object); /* nobody refers to it any more */
 void store_trash_table(struct store *s, struct table *t); /* takes what the table holds; *t is empty then */
+
+bool store_spare(const struct store *s, size_t n); /* n more bytes for upkeep: as store_fits, and out of what that leaves */
 
 static inline bool slice_over(uint64_t start, int64_t slice_us) { return clock_ticks_us(clock_ticks() - start) >= slice_us; }
 

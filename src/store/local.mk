@@ -1,11 +1,13 @@
 noinst_LIBRARIES += libstore.a
 libstore_a_SOURCES = \
+  %D%/agenda.c %D%/agenda.h \
   %D%/compact.c \
   %D%/density.c %D%/density.h \
   %D%/entry.c %D%/entry.h \
   %D%/evict.c \
   %D%/expire.c \
   %D%/holder.c %D%/holder.h \
+  %D%/lag.c %D%/lag.h \
   %D%/layout.h \
   %D%/page.c %D%/page.h \
   %D%/policy.c %D%/policy.h \

@@ -65,7 +65,8 @@ struct sweeping {
     unsigned db;
 };
 
-static struct entry *sweep_one(void *arg, struct entry *e) {
+static struct entry *sweep_one(void *arg, struct entry *e, uint32_t tag) {
+    (void)tag;
     struct sweeping *w = arg;
     struct rule *r = rule_for(&w->store->rules, w->swept, w->last, w->db, entry_key(e));
     if (!r) return e;

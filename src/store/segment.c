@@ -18,7 +18,7 @@ static struct segment *make(unsigned size, unsigned depth) {
     s->homes = s->slots - spill_of(s->slots);
     s->size = (uint8_t)size;
     s->depth = (uint8_t)depth;
-    s->earliest = SEGMENT_NEVER;
+    s->earliest = s->beyond = AGENDA_NEVER;
     return s;
 }
 
@@ -28,7 +28,10 @@ struct segment *segment_new(size_t entries, unsigned depth) {
     return make(size, depth);
 }
 
-void segment_free(struct segment *s) { mem_free(MEM_INDEX, s); }
+void segment_free(struct segment *s) {
+    if (s->agenda) agenda_free(s->agenda);
+    mem_free(MEM_INDEX, s);
+}
 size_t segment_bytes(const struct segment *s) { return sizes[s->size]; }
 bool segment_largest(const struct segment *s) { return s->size + 1 == SIZES; }
 
@@ -67,20 +70,24 @@ bool segment_append(struct segment *s, uint32_t *at, uint64_t slot) {
     return true;
 }
 
-static struct segment *filled(const struct segment *s, unsigned size) {
+static struct segment *filled(struct segment *s, unsigned size) {
     struct segment *out = make(size, s->depth);
     uint32_t at = 0;
-    out->earliest = s->earliest;
-    out->swept = s->swept;
     for (uint32_t i = 0; i < s->slots; i++)
         if (s->slot[i] && !segment_append(out, &at, s->slot[i])) {
             segment_free(out);
             return NULL;
         }
+    out->swept = s->swept;
+    out->looked = s->looked;
+    out->earliest = s->earliest;
+    out->beyond = s->beyond;
+    out->agenda = s->agenda;
+    s->agenda = NULL;
     return out;
 }
 
-struct segment *segment_resized(const struct segment *s, int step) {
+struct segment *segment_resized(struct segment *s, int step) {
     int size = s->size + step;
     if (size < 0 || (size_t)size >= SIZES || limit_of(slots_of((unsigned)size)) < s->used) return NULL;
     return filled(s, (unsigned)size);
@@ -89,7 +96,7 @@ struct segment *segment_resized(const struct segment *s, int step) {
 struct segment *segment_merged(const struct segment *a, const struct segment *b) {
     struct segment *out = segment_new(a->used + b->used, a->depth - 1u);
     uint32_t at = 0, i = 0, j = 0;
-    out->earliest = a->earliest < b->earliest ? a->earliest : b->earliest;
+    out->earliest = out->beyond = a->earliest < b->earliest ? a->earliest : b->earliest;
     out->swept = a->swept;
     for (;;) {
         while (i < a->slots && !a->slot[i]) i++;
@@ -111,7 +118,7 @@ size_t segment_sift(struct segment *s, segment_keep *keep, void *arg) {
         uint64_t slot = s->slot[i];
         if (!slot) continue;
         s->slot[i] = 0;
-        struct entry *kept = keep(arg, segment_entry(slot));
+        struct entry *kept = keep(arg, segment_entry(slot), segment_tag(slot));
         if (!kept) {
             gone++;
             continue;
@@ -125,6 +132,78 @@ size_t segment_sift(struct segment *s, segment_keep *keep, void *arg) {
     return gone;
 }
 
+/* Slots, then entries, are on their way before the first is looked at. */
+static void fetch_tags(const struct segment *s, const uint16_t *tag, unsigned n) {
+    for (unsigned k = 0; k < n; k++) __builtin_prefetch(&s->slot[segment_home(s, tag[k])]);
+    for (unsigned k = 0; k < n; k++) {
+        uint64_t slot = s->slot[segment_seek(s, tag[k])];
+        if (slot) __builtin_prefetch(segment_entry(slot));
+    }
+}
+
+size_t segment_sift_tags(struct segment *s, const uint16_t *tag, unsigned n, segment_keep *keep, void *arg) {
+    size_t gone = 0;
+    fetch_tags(s, tag, n);
+    for (unsigned k = 0; k < n; k++)
+        for (uint32_t i = segment_seek(s, tag[k]); s->slot[i] && segment_tag(s->slot[i]) == tag[k];) {
+            struct entry *kept = keep(arg, segment_entry(s->slot[i]), tag[k]);
+            if (kept) {
+                s->slot[i++] = segment_slot(tag[k], kept);
+                continue;
+            }
+            segment_remove(s, i);
+            gone++;
+        }
+    return gone;
+}
+
+/* -- deadlines ------------------------------------------------------------------------------------------------------------- */
+
+static void set_earliest(struct segment *s) {
+    int64_t next = s->agenda ? agenda_next(s->agenda) : AGENDA_NEVER;
+    s->earliest = next < s->beyond ? next : s->beyond;
+}
+
+void segment_note_soon(struct segment *s, uint32_t tag, int64_t due) {
+    struct agenda *a = s->agenda;
+    if (!a || due >= a->until) s->beyond = due;
+    else if (!agenda_add(a, tag, due) && a->until < s->beyond) s->beyond = a->until;
+    set_earliest(s);
+}
+
+void segment_schedule(struct segment *s, const struct agenda *sheet, int64_t beyond) {
+    struct agenda *before = s->agenda;
+    s->agenda = sheet->room ? agenda_keep(sheet) : NULL;
+    s->beyond = beyond;
+    set_earliest(s);
+    if (before) agenda_free(before);
+}
+
+unsigned segment_take_due(struct segment *s, int64_t now, uint16_t tag[AGENDA_ROOM_MAX]) {
+    unsigned n = s->agenda ? agenda_take(s->agenda, now, tag) : 0;
+    set_earliest(s);
+    return n;
+}
+
+static bool on_agenda(const struct segment *s, uint32_t tag, int64_t due) {
+    const struct agenda *a = s->agenda;
+    for (unsigned i = a ? a->first : 0; a && i < a->end; i++)
+        if ((a->item[i] & 0xffff) == tag && agenda_time(a, i) <= (due > a->base ? due : a->base)) return true;
+    return false;
+}
+
+static const char *check_deadlines(const struct segment *s) {
+    for (uint32_t i = 0; i < s->slots; i++) {
+        int64_t due = s->slot[i] ? entry_due(segment_entry(s->slot[i])) : 0;
+        if (due && s->earliest == AGENDA_NEVER) return "expiry will not come, though there is a deadline";
+        if (due) due = entry_deadline(segment_entry(s->slot[i])); /* what is inside may have to rest */
+        if (!due) continue;
+        if (due < s->earliest) return "a deadline is before the segment's earliest";
+        if (due < s->beyond && !on_agenda(s, segment_tag(s->slot[i]), due)) return "a deadline that is soon is not on the agenda";
+    }
+    return NULL;
+}
+
 const char *segment_check(const struct segment *s) {
     uint32_t used = 0, last = 0;
     if (s->slot[s->slots]) return "the slot that ends searches is taken";
@@ -136,9 +215,7 @@ const char *segment_check(const struct segment *s) {
         if (home > i) return "an entry lies before its home";
         for (uint32_t k = home; k < i; k++)
             if (!s->slot[k]) return "an empty slot between an entry and its home";
-        int64_t deadline = entry_due(segment_entry(s->slot[i]));
-        if (deadline && deadline < s->earliest) return "a deadline is before the segment's earliest";
         last = tag;
     }
-    return used == s->used ? NULL : "the count of used slots is wrong";
+    return used == s->used ? check_deadlines(s) : "the count of used slots is wrong";
 }

@@ -12,14 +12,17 @@
  *
  * Sizes are four to a doubling, as the allocator's are, so a segment is between 3/4 and 11/12 full whatever the number of keys;
  * the largest splits in two by the next bit of the hashes.
+ *
+ * Deadlines before `beyond` are on the agenda, the others are not; where there is no agenda, `beyond` is before all of them. It is
+ * given one when it is looked through (expire.c), takes it along when it grows or shrinks, and loses it when it splits or merges.
  * Thread rule: under the shard's lock. The table owns its segments, a segment none of its entries.
  */
 #ifndef LARDER_STORE_SEGMENT_H
 #define LARDER_STORE_SEGMENT_H
 
+#include "store/agenda.h"
 #include "store/entry.h"
 
-#define SEGMENT_NEVER INT64_MAX
 #define SEGMENT_TAG_BITS 16
 #define SEGMENT_SLOTS_MAX 1024
 
@@ -29,7 +32,9 @@ struct segment {
     uint8_t size;      /* index into the sizes */
     uint16_t looked;   /* when expiry last went through it (see expire.c) */
     uint32_t swept;    /* nothing in it is under a rule up to this number (see rule.h) */
-    int64_t earliest;  /* no deadline in it is before this; SEGMENT_NEVER: it has none */
+    int64_t earliest;  /* when expiry must come: the agenda's next time or `beyond`; AGENDA_NEVER: no deadlines */
+    int64_t beyond;    /* deadlines that are not on the agenda are not before this */
+    struct agenda *agenda; /* NULL: none */
     uint64_t slot[];
 };
 
@@ -49,17 +54,29 @@ bool segment_full(const struct segment *s);                  /* insert may fail:
 bool segment_sparse(const struct segment *s);                /* worth shrinking */
 bool segment_insert(struct segment *s, uint32_t tag, struct entry *e); /* false: no room where it belongs */
 void segment_remove(struct segment *s, uint32_t i);
-/* A segment one size larger or smaller (step 1, -1) with the same entries; NULL where they do not fit. Frees nothing. */
-struct segment *segment_resized(const struct segment *s, int step);
+/* A segment one size larger or smaller (step 1, -1) with the same entries, and the agenda; NULL where they do not fit. Frees
+ * nothing. */
+struct segment *segment_resized(struct segment *s, int step);
 /* Both halves' entries in one segment; NULL where they do not fit. They were swept alike. */
 struct segment *segment_merged(const struct segment *a, const struct segment *b);
 /* Asks of each entry what is to stand in its place: itself, another block with the same key, or nothing (then it was freed); those
  * that stay close up. Returns how many went. */
-typedef struct entry *segment_keep(void *arg, struct entry *e);
+typedef struct entry *segment_keep(void *arg, struct entry *e, uint32_t tag);
 size_t segment_sift(struct segment *s, segment_keep *keep, void *arg);
+/* The same of the entries with one of n tags only. */
+size_t segment_sift_tags(struct segment *s, const uint16_t *tag, unsigned n, segment_keep *keep, void *arg);
+/* All deadlines have been looked at: what is soon is on the sheet (nothing, where it has no room), the rest not before `beyond`. */
+void segment_schedule(struct segment *s, const struct agenda *sheet, int64_t beyond);
+unsigned segment_take_due(struct segment *s, int64_t now, uint16_t tag[AGENDA_ROOM_MAX]); /* off the agenda, up to now */
+void segment_note_soon(struct segment *s, uint32_t tag, int64_t due); /* the slow half of segment_note */
 /* Appends in ascending order of tags; for splitting. false: no room. */
 bool segment_append(struct segment *s, uint32_t *at, uint64_t slot);
 const char *segment_check(const struct segment *s);          /* what is wrong with it, or NULL */
+
+/* An entry with this tag is due then, or is to be looked at then. */
+static inline void segment_note(struct segment *s, uint32_t tag, int64_t due) {
+    if (due && due < s->beyond) segment_note_soon(s, tag, due);
+}
 
 /* The first slot at or behind `tag`'s home that is empty or has a tag >= `tag`. */
 static inline uint32_t segment_seek(const struct segment *s, uint32_t tag) {

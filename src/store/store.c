@@ -32,6 +32,12 @@ void store_event(struct store *s, enum store_event event, unsigned db, const str
     if (s->hook) s->hook(s->hook_arg, event, db, entry_key(e));
 }
 
+void store_expired(struct store *s, unsigned db, const struct entry *e, int64_t now, struct store_stats *stats) {
+    store_event(s, STORE_EXPIRED, db, e);
+    counter_add(&stats->expired, 1);
+    lag_add(&stats->lag, entry_deadline(e), now);
+}
+
 struct policy store_policy(const struct store *s, int64_t now) {
     return (struct policy){.kind = (enum policy_kind)option_get(&s->config->policy),
         .lfu_log_factor = (unsigned)option_get(&s->config->lfu_log_factor),
@@ -198,7 +204,8 @@ void store_drop(struct store *s, struct entry *e, bool lazily) {
     }
 }
 
-static struct entry *drop_all(void *arg, struct entry *e) {
+static struct entry *drop_all(void *arg, struct entry *e, uint32_t tag) {
+    (void)tag;
     store_drop(arg, e, false);
     return NULL;
 }

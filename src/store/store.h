@@ -10,6 +10,7 @@
 
 #include "base/hash.h"
 #include "base/option.h"
+#include "store/lag.h"
 #include "store/policy.h"
 
 #define STORE_SHARD_BITS 8
@@ -32,6 +33,7 @@ struct store_config {
 /* One of these for each thread that executes commands; summed for INFO. */
 struct store_stats {
     counter hits, misses, expired, expired_inside, evicted, evict_slices, evict_us_worst; /* inside: fields of hashes */
+    struct lag lag;             /* of `expired` */
     counter stale_share;        /* in STORE_SHARE-ths: of keys with a deadline, those past it and still there (expire.c) */
     counter moved;              /* entries moved out of sparse slabs */
     struct density_lane *density; /* what the thread has seen, for allkeys-lhd; the store's */

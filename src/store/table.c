@@ -69,7 +69,7 @@ static void table_split(struct table *t, uint64_t place, uint64_t seed) {
             for (at[h] = larger->slots; at[h] && !larger->slot[at[h] - 1]; at[h]--) {}
         }
     }
-    half[0]->earliest = half[1]->earliest = s->earliest;
+    for (unsigned h = 0; h < 2; h++) half[h]->earliest = half[h]->beyond = s->earliest;
     half[0]->swept = half[1]->swept = s->swept;
     unsigned depth = s->depth;
     if (depth == t->depth) {
@@ -95,10 +95,6 @@ static void table_grow(struct table *t, uint64_t place, uint64_t seed) {
     }
 }
 
-static void note_deadline(struct segment *s, int64_t deadline) {
-    if (deadline && deadline < s->earliest) s->earliest = deadline;
-}
-
 void table_insert(struct table *t, uint64_t hash, struct entry *e, uint64_t seed) {
     if (!t->dir) table_open(t);
     uint32_t tag = table_tag(hash);
@@ -107,7 +103,7 @@ void table_insert(struct table *t, uint64_t hash, struct entry *e, uint64_t seed
         table_grow(t, table_place(t, hash), seed);
         s = t->dir[table_place(t, hash)];
     }
-    note_deadline(s, entry_due(e));
+    segment_note(s, tag, entry_due(e));
     counter_add(&t->keys, 1);
     if (entry_deadline(e)) counter_add(&t->volatiles, 1);
 }
@@ -117,7 +113,9 @@ void table_changed(struct table *t, struct spot at, int64_t before) {
     int64_t now = entry_deadline(e);
     if (now && !before) counter_add(&t->volatiles, 1);
     if (!now && before) counter_sub(&t->volatiles, 1);
-    note_deadline(at.segment, entry_due(e));
+    /* Who comes at the time that was noted before finds the later one. */
+    if (before && now >= before && entry_type(e) != VALUE_HASH) return;
+    segment_note(at.segment, segment_tag(at.segment->slot[at.i]), entry_due(e));
 }
 
 void table_replace(struct table *t, struct spot at, struct entry *e) {
@@ -177,21 +175,32 @@ struct sifting {
     void *arg;
 };
 
-static struct entry *sift_one(void *arg, struct entry *e) {
+static struct entry *sift_one(void *arg, struct entry *e, uint32_t tag) {
     struct sifting *s = arg;
     bool deadline = entry_deadline(e) != 0;
-    struct entry *kept = s->keep(s->arg, e);
+    struct entry *kept = s->keep(s->arg, e, tag);
     if (!kept && deadline) counter_sub(&s->t->volatiles, 1);
     return kept;
 }
 
-size_t table_sift(struct table *t, uint64_t place, segment_keep *keep, void *arg, const int64_t *earliest) {
-    struct sifting s = {t, keep, arg};
-    size_t gone = segment_sift(t->dir[place], sift_one, &s);
-    if (earliest) t->dir[place]->earliest = *earliest;
+static size_t sifted(struct table *t, uint64_t place, size_t gone) {
     counter_sub(&t->keys, gone);
     if (segment_sparse(t->dir[place])) table_shrink(t, place);
     return gone;
+}
+
+size_t table_sift(struct table *t, uint64_t place, segment_keep *keep, void *arg, const struct table_due *due) {
+    struct sifting s = {t, keep, arg};
+    size_t gone = segment_sift(t->dir[place], sift_one, &s);
+    if (due) segment_schedule(t->dir[place], due->sheet, due->beyond);
+    return sifted(t, place, gone);
+}
+
+size_t table_sift_due(struct table *t, uint64_t place, int64_t now, segment_keep *keep, void *arg) {
+    struct sifting s = {t, keep, arg};
+    uint16_t tag[AGENDA_ROOM_MAX];
+    unsigned n = segment_take_due(t->dir[place], now, tag);
+    return sifted(t, place, segment_sift_tags(t->dir[place], tag, n, sift_one, &s));
 }
 
 void table_clear(struct table *t) {

@@ -53,8 +53,14 @@ void table_changed(struct table *t, struct spot at, int64_t before);   /* the en
 void table_remove(struct table *t, uint64_t hash, struct spot at);     /* the entry is the caller's now */
 size_t table_room(const struct table *t, uint64_t hash);               /* bytes that an insert may take for a moment */
 /* segment_sift on the segment at `place`, which then shrinks; what is put in an entry's place has its deadline. Returns how many
- * went. `earliest`, if not NULL, is read after the last entry: the earliest deadline of those that stay. */
-size_t table_sift(struct table *t, uint64_t place, segment_keep *keep, void *arg, const int64_t *earliest);
+ * went. `due`, if not NULL, is read after the last entry: the deadlines of those that stay, for segment_schedule. */
+struct table_due {
+    const struct agenda *sheet;
+    int64_t beyond;
+};
+size_t table_sift(struct table *t, uint64_t place, segment_keep *keep, void *arg, const struct table_due *due);
+/* The same of what is on the segment's agenda up to now. Who keeps an entry that is still due some time notes it again. */
+size_t table_sift_due(struct table *t, uint64_t place, int64_t now, segment_keep *keep, void *arg);
 void table_clear(struct table *t);                                     /* frees all segments, no entries */
 size_t table_bytes(const struct table *t);
 const char *table_check(const struct table *t, unsigned shard, uint64_t seed);

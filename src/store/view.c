@@ -19,8 +19,7 @@ static void view_remove(struct view *v, uint64_t hash, struct spot at, struct en
 }
 
 static void view_expired(struct view *v, const struct key *k, struct spot at, struct entry *e) {
-    store_event(v->store, STORE_EXPIRED, v->db, e);
-    counter_add(&v->stats->expired, 1);
+    store_expired(v->store, v->db, e, v->now, v->stats);
     view_remove(v, k->hash, at, e, true);
 }
 

@@ -5,7 +5,9 @@
  *     --requests N      (100000)        --keys N        (100000) "key:" and twelve digits, drawn uniformly
  *     --gets SHARE      (1)             the rest, between 0 and 1, are SETs
  *     --value MIN-MAX   (100-100)       bytes of a value, uniform, content random
- *     --ttl SECONDS     (0: none)       for every SET
+ *     --ttl MIN-MAX     (0: none)       seconds, uniform, for every SET
+ *     --deadline MS     (0: none)       of every SET in place of a TTL, as Unix time
+ *     --latency                         add percentiles of the time from sending a pipeline to its last reply, in microseconds
  *     --fill                            SET every key once, in order, in place of --requests
  *     --seed N          (1)             other keys, other sizes
  *
@@ -30,9 +32,9 @@ enum { POOL = 1 << 20, IN_ROOM = 1 << 16 };
 
 struct options {
     const char *address;
-    uint64_t connections, pipeline, requests, keys, value_min, value_max, ttl, seed;
+    uint64_t connections, pipeline, requests, keys, value_min, value_max, ttl_min, ttl_max, deadline, seed;
     double gets;
-    bool fill;
+    bool fill, latency;
 };
 
 struct connection {
@@ -43,7 +45,11 @@ struct connection {
     uint64_t skip;      /* bytes of the present bulk still to be skipped */
     char line[64];      /* the beginning of a reply's first line */
     size_t line_len;
+    double sent;
 };
+
+/* Times in steps of a sixteenth: good to 7 percent, from 1 us to a minute. */
+enum { STEPS = 16, POWERS = 26 };
 
 struct load {
     struct options o;
@@ -51,6 +57,7 @@ struct load {
     int epoll;
     uint64_t random, threshold; /* a draw below the threshold is a GET */
     uint64_t to_send, next_key, done, hits, misses, errors, payload;
+    uint64_t times[STEPS * POWERS], timed;
     char *pool, *in;
 };
 
@@ -99,17 +106,20 @@ static void put_set(struct load *l, struct connection *c, uint64_t key) {
     uint64_t n = l->o.value_min + draw(l) % (l->o.value_max - l->o.value_min + 1);
     char text[96];
     l->payload += 16 + n;
-    put(c, l->o.ttl ? "*5\r\n$3\r\nSET\r\n" : "*3\r\n$3\r\nSET\r\n", 13);
+    bool timed = l->o.ttl_max || l->o.deadline;
+    put(c, timed ? "*5\r\n$3\r\nSET\r\n" : "*3\r\n$3\r\nSET\r\n", 13);
     put_key(c, key);
     put(c, text, (size_t)snprintf(text, sizeof text, "$%llu\r\n", (unsigned long long)n));
     put(c, l->pool + draw(l) % (POOL - n), n);
-    if (!l->o.ttl) {
+    if (!timed) {
         put(c, "\r\n", 2);
         return;
     }
-    char ttl[24];
-    int digits = snprintf(ttl, sizeof ttl, "%llu", (unsigned long long)l->o.ttl);
-    put(c, text, (size_t)snprintf(text, sizeof text, "\r\n$2\r\nEX\r\n$%d\r\n%s\r\n", digits, ttl));
+    char when[24];
+    uint64_t at = l->o.deadline ? l->o.deadline : l->o.ttl_min + draw(l) % (l->o.ttl_max - l->o.ttl_min + 1);
+    int digits = snprintf(when, sizeof when, "%llu", (unsigned long long)at);
+    const char *how = l->o.deadline ? "$4\r\nPXAT" : "$2\r\nEX";
+    put(c, text, (size_t)snprintf(text, sizeof text, "\r\n%s\r\n$%d\r\n%s\r\n", how, digits, when));
 }
 
 static void put_request(struct load *l, struct connection *c) {
@@ -146,6 +156,7 @@ static void send_rest(struct load *l, struct connection *c) {
 /* The next pipeline of a connection that is owed nothing. */
 static void send_more(struct load *l, struct connection *c) {
     c->out_len = c->out_sent = 0;
+    if (l->o.latency) c->sent = seconds_now();
     for (uint64_t i = 0; i < l->o.pipeline && l->to_send; i++, l->to_send--, c->owed++) put_request(l, c);
     send_rest(l, c);
 }
@@ -190,6 +201,20 @@ static void take(struct load *l, struct connection *c, const char *p, size_t n) 
     }
 }
 
+static void note_time(struct load *l, const struct connection *c) {
+    uint64_t us = (uint64_t)((seconds_now() - c->sent) * 1e6) + STEPS;
+    unsigned power = 59 - (unsigned)__builtin_clzll(us);
+    uint64_t step = power * STEPS + (us >> power) - STEPS;
+    l->times[step < STEPS * POWERS ? step : STEPS * POWERS - 1]++;
+    l->timed++;
+}
+
+static uint64_t percentile(const struct load *l, double share) {
+    uint64_t i = 0, seen = l->times[0];
+    while (i + 1 < STEPS * POWERS && (double)seen < share * (double)l->timed) seen += l->times[++i];
+    return ((i % STEPS + STEPS) << i / STEPS) - STEPS;
+}
+
 static void read_replies(struct load *l, struct connection *c) {
     ssize_t n = read(c->fd, l->in, IN_ROOM);
     if (n < 0 && errno == EAGAIN) return;
@@ -201,7 +226,9 @@ static void read_replies(struct load *l, struct connection *c) {
     uint64_t before = c->owed;
     take(l, c, l->in, (size_t)n);
     l->done += before - c->owed;
-    if (!c->owed) send_more(l, c);
+    if (c->owed) return;
+    if (l->o.latency) note_time(l, c);
+    send_more(l, c);
 }
 
 /* -- connections --------------------------------------------------------------------------------------------------------- */
@@ -244,7 +271,7 @@ static void run(struct load *l) {
 
 static _Noreturn void usage(void) {
     fprintf(stderr, "usage: load ADDRESS [--connections N] [--pipeline N] [--requests N] [--keys N] [--gets SHARE]\n"
-                    "            [--value MIN-MAX] [--ttl SECONDS] [--fill] [--seed N]\n");
+                    "            [--value MIN-MAX] [--ttl MIN-MAX] [--deadline MS] [--latency] [--fill] [--seed N]\n");
     exit(2);
 }
 
@@ -255,12 +282,12 @@ static uint64_t number(const char *text) {
     return v;
 }
 
-static void read_value_option(struct options *o, const char *text) {
+static void read_range(uint64_t *min, uint64_t *max, const char *text) {
     char *end;
-    o->value_min = o->value_max = strtoull(text, &end, 10);
-    if (*end == '-') o->value_max = number(end + 1);
+    *min = *max = strtoull(text, &end, 10);
+    if (*end == '-') *max = number(end + 1);
     else if (*end) usage();
-    if (o->value_max < o->value_min || o->value_max >= POOL) usage();
+    if (*max < *min) usage();
 }
 
 static struct options read_options(int argc, char **argv) {
@@ -270,20 +297,22 @@ static struct options read_options(int argc, char **argv) {
         const char *name;
         uint64_t *to;
     } numbers[] = {{"--connections", &o.connections}, {"--pipeline", &o.pipeline}, {"--requests", &o.requests},
-        {"--keys", &o.keys}, {"--ttl", &o.ttl}, {"--seed", &o.seed}};
+        {"--keys", &o.keys}, {"--deadline", &o.deadline}, {"--seed", &o.seed}};
     for (int i = 1; i < argc; i++) {
         size_t n = 0;
         while (n < sizeof numbers / sizeof *numbers && strcmp(argv[i], numbers[n].name)) n++;
         bool more = i + 1 < argc;
         if (!strcmp(argv[i], "--fill")) o.fill = true;
+        else if (!strcmp(argv[i], "--latency")) o.latency = true;
         else if (argv[i][0] != '-' && !o.address) o.address = argv[i];
         else if (!more) usage();
         else if (n < sizeof numbers / sizeof *numbers) *numbers[n].to = number(argv[++i]);
         else if (!strcmp(argv[i], "--gets")) o.gets = atof(argv[++i]);
-        else if (!strcmp(argv[i], "--value")) read_value_option(&o, argv[++i]);
+        else if (!strcmp(argv[i], "--value")) read_range(&o.value_min, &o.value_max, argv[++i]);
+        else if (!strcmp(argv[i], "--ttl")) read_range(&o.ttl_min, &o.ttl_max, argv[++i]);
         else usage();
     }
-    if (!o.address || !o.connections || !o.pipeline || !o.keys || o.keys > 999999999999 || !o.seed) usage();
+    if (!o.address || !o.connections || !o.pipeline || !o.keys || o.keys > 999999999999 || !o.seed || o.value_max >= POOL) usage();
     return o;
 }
 
@@ -300,9 +329,13 @@ int main(int argc, char **argv) {
     double began = seconds_now();
     run(&l);
     printf("{\"requests\": %llu, \"seconds\": %.6f, \"hits\": %llu, \"misses\": %llu, \"errors\": %llu, "
-           "\"payload\": %llu}\n",
+           "\"payload\": %llu",
         (unsigned long long)l.done, seconds_now() - began, (unsigned long long)l.hits, (unsigned long long)l.misses,
         (unsigned long long)l.errors, (unsigned long long)l.payload);
+    if (l.timed)
+        printf(", \"p50\": %llu, \"p99\": %llu, \"p99.9\": %llu, \"worst\": %llu", (unsigned long long)percentile(&l, 0.5),
+            (unsigned long long)percentile(&l, 0.99), (unsigned long long)percentile(&l, 0.999), (unsigned long long)percentile(&l, 1));
+    printf("}\n");
     for (uint64_t i = 0; i < l.o.connections; i++) {
         close(l.c[i].fd);
         free(l.c[i].out);

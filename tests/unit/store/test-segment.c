@@ -44,7 +44,7 @@ Test(segment, agrees_with_a_naive_twin) {
     srand(7);
     for (unsigned n = 0; n < N; n++) tag[n] = (uint32_t)rand() & (n % 2 ? 0xffff : 0xff0f); /* half of them crowd */
     struct segment *s = segment_new(0, 3);
-    s->earliest = 1000;
+    s->earliest = s->beyond = 1000;
     for (int step = 0; step < 60000; step++) {
         unsigned n = (unsigned)rand() % N;
         uint32_t at;
@@ -78,7 +78,8 @@ Test(segment, agrees_with_a_naive_twin) {
     discard(s);
 }
 
-static struct entry *drop_even(void *arg, struct entry *e) {
+static struct entry *drop_even(void *arg, struct entry *e, uint32_t tag) {
+    (void)tag;
     (void)arg;
     if (name(e) % 2) return e;
     entry_free(e);
@@ -87,7 +88,7 @@ static struct entry *drop_even(void *arg, struct entry *e) {
 
 Test(segment, sifting_closes_up_what_stays) {
     struct segment *s = segment_new(500, 0);
-    s->earliest = 1000;
+    s->earliest = s->beyond = 1000;
     for (unsigned n = 0; n < 500; n++) cr_assert(segment_insert(s, (n * 2654435761u) >> 16, thing(n)));
     check(s);
     cr_assert_eq(segment_sift(s, drop_even, NULL), 250);
@@ -99,7 +100,7 @@ Test(segment, sifting_closes_up_what_stays) {
 Test(segment, a_run_past_the_last_home_asks_for_growth_and_is_not_lost) {
     struct segment *s = segment_new(0, 0);
     unsigned n = 0;
-    s->earliest = 1000;
+    s->earliest = s->beyond = 1000;
     struct entry *next = thing(0);
     while (segment_insert(s, 0xffff, next)) next = thing(++n);
     entry_free(next);
@@ -115,7 +116,7 @@ Test(segment, a_run_past_the_last_home_asks_for_growth_and_is_not_lost) {
 
 Test(segment, merging_keeps_both_halves_in_order) {
     struct segment *a = segment_new(150, 5), *b = segment_new(150, 5);
-    a->earliest = b->earliest = 1000;
+    a->earliest = b->earliest = a->beyond = b->beyond = 1000;
     for (unsigned n = 0; n < 300; n++) cr_assert(segment_insert(n % 2 ? a : b, (n * 40503u) & 0xffff, thing(n)));
     struct segment *one = segment_merged(a, b);
     cr_assert_not_null(one);
