@@ -11,7 +11,10 @@
 
 #define REST_MS 400
 #define REST_UNIT 50 /* ms, in which segments remember their last look; 16 bits of it, 54 minutes */
-#define PASS_MS 100 /* a pass begins at most this often */
+#define PASS_MS 100     /* a pass begins at most this often */
+#define PASS_MS_MOST 400 /* and no later than this behind the last one, however long that took */
+#define PASS_SHARE 20   /* else it rests this many times as long as it worked */
+#define PAST_MOST 64    /* segments that are passed by under one lock */
 #define INSIDE_MOST 1500 /* members of collections that are looked at without a look at the clock */
 
 static uint16_t clock_rest(int64_t now) { return (uint16_t)(now / REST_UNIT); }
@@ -149,36 +152,58 @@ static void expire_estimate(const struct store *s, struct part *p, unsigned part
     atomic_store_explicit(&stats->stale_share, (uint64_t)mean, memory_order_relaxed);
 }
 
+/* Is it time for the next pass? Clocks may be set back. */
+static bool expire_time(const struct part *p, int64_t now) {
+    int64_t rest = clock_ticks_us(p->expire_ticks) * PASS_SHARE / 1000;
+    if (rest < PASS_MS) rest = PASS_MS;
+    if (rest > PASS_MS_MOST) rest = PASS_MS_MOST;
+    return now < p->expire_started || now - p->expire_started >= rest;
+}
+
+/* One segment with something to do, of those that the walk comes to under one lock. Returns whether there was one. */
+static bool expire_next(struct store *s, struct part *p, struct stop *at, int64_t now, struct store_stats *stats) {
+    struct walk *w = &p->expire;
+    bool due = expire_due(at->segment, now, p->expire_again);
+    p->expire_again = false;
+    for (unsigned n = 0; !due && n < PAST_MOST && walk_past(w, at); n++) due = expire_due(at->segment, now, false);
+    if (!due) return false;
+    uint32_t last = atomic_load_explicit(&s->rules.last, memory_order_acquire);
+    struct walk here = *w;
+    here.position = at->place << (TABLE_MAX_DEPTH - at->table->depth);
+    if (at->segment->swept != last) { /* what is invalid already does not expire, it goes; the segment may be another then */
+        rules_sweep(s, at->table, at->place, last, at->db);
+        *w = here;
+        return true;
+    }
+    struct expiring x;
+    expire_begin(&x, s, at->db, now, stats);
+    p->expire_found += expire_segment(&x, at);
+    p->expire_again = x.more;
+    if (x.more) *w = here;
+    return true;
+}
+
 bool store_expire_step(struct store *s, unsigned part, unsigned parts, int64_t now, struct store_stats *stats, int64_t slice_us) {
     struct part *p = &s->part[part];
     struct walk *w = &p->expire;
     if (!w->running) {
-        if (now >= p->expire_started && now - p->expire_started < PASS_MS) return false;
+        if (!expire_time(p, now)) return false;
         if (!option_get(&s->config->active_expire)) return false;
         p->expire_started = now;
         p->expire_found = 0;
+        p->expire_ticks = 0;
         walk_start(w, part);
     }
     uint64_t start = clock_ticks();
-    struct walk here = *w;
-    for (struct stop at; walk_next(s, w, parts, &at); here = *w) {
-        bool due = expire_due(at.segment, now, p->expire_again);
-        uint32_t last = atomic_load_explicit(&s->rules.last, memory_order_acquire);
-        p->expire_again = false;
-        if (due && at.segment->swept != last) { /* what is invalid already does not expire, it goes; the segment may be another then */
-            rules_sweep(s, at.table, at.place, last, at.db);
-            *w = here;
-        } else if (due) {
-            struct expiring x;
-            expire_begin(&x, s, at.db, now, stats);
-            p->expire_found += expire_segment(&x, &at);
-            p->expire_again = x.more;
-            if (x.more) *w = here;
-        }
+    for (struct stop at; walk_next(s, w, parts, &at);) {
+        bool did = expire_next(s, p, &at, now, stats);
         store_unlock(s, at.shard);
         /* A segment takes up to half a slice when all of it goes. */
-        if (slice_over(start, due ? slice_us / 2 : slice_us - 10)) return true;
+        if (!slice_over(start, did ? slice_us / 2 : slice_us - 10)) continue;
+        p->expire_ticks += clock_ticks() - start;
+        return true;
     }
+    p->expire_ticks += clock_ticks() - start;
     expire_estimate(s, p, part, parts, stats);
     return false;
 }

@@ -32,6 +32,7 @@ struct trash { /* a detached table, one entry, or one object */
 struct part { /* belongs to the thread that steps it */
     struct walk expire, compact;
     int64_t expire_started; /* ms */
+    uint64_t expire_ticks;  /* that this pass took */
     bool expire_again;      /* the walk goes on with the segment that it was at */
     uint64_t expire_found;  /* in this pass: keys past their deadline */
     int64_t trimmed_us;     /* monotonic */

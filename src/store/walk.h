@@ -25,5 +25,7 @@ struct stop {
 };
 void walk_start(struct walk *w, unsigned part);
 bool walk_next(struct store *s, struct walk *w, unsigned parts, struct stop *at); /* false at the end, nothing locked */
+/* On to the table's next segment, under the same lock, where nothing is to be done with this one; false: there is none. */
+bool walk_past(struct walk *w, struct stop *at);
 
 #endif
