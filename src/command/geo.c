@@ -107,6 +107,7 @@ static void run_geoadd(struct call *c) {
         if (there) moved++;
         else added++;
     }
+    h.same = !added && !moved;
     collection_close(c, &h);
     resp_int(c->w, o.ch ? added + moved : added);
 }

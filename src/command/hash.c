@@ -87,6 +87,7 @@ static void run_hdel(struct call *c) {
     int64_t gone = 0;
     if (!collection_write(c, 0, VALUE_HASH, &h)) return;
     for (int i = 2; i < c->argc && collection_there(&h); i++) gone += hash_remove(&h.home, c->argv[i], c->v.now);
+    h.same = !gone;
     collection_close(c, &h);
     resp_int(c->w, gone);
 }

@@ -42,6 +42,7 @@ void hll_edit(const struct store_config *config, struct hll_key *h) {
 void hll_store(struct view *v, const struct key *k, struct hll_key *h) {
     char *p = h->e ? view_edit_here(h->e, h->edit.n) : NULL;
     if (!p || h->edit.n != h->value.n) p = view_edit(v, k, h->e, h->edit.n, FORM_RAW);
+    else view_changed(v, k);
     memcpy(p, h->edit.p, h->edit.n);
 }
 
@@ -66,6 +67,7 @@ static bool add_members(struct call *c, struct hll *h, int i) {
 static void add_dense(struct call *c, const struct hll_key *h, int i) {
     char *p = view_edit_here(h->e, HLL_DENSE);
     if (!p) p = view_edit(&c->v, &c->key[0], h->e, HLL_DENSE, FORM_RAW);
+    else view_changed(&c->v, &c->key[0]);
     add_members(c, &(struct hll){(uint8_t *)p, HLL_DENSE, 0}, i);
 }
 

@@ -310,6 +310,7 @@ static void run_lset(struct call *c) {
     list_growing(&h.home, c->argv[3].n, 1); /* Redis does so before it looks for the element, too */
     if (rank < -count || rank >= count) {
         reply_error(c, "ERR index out of range");
+        h.same = true;
     } else {
         list_set(&h.home, (uint64_t)(rank < 0 ? rank + count : rank), c->argv[3]);
         list_shrunk(&h.home);

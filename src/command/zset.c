@@ -66,6 +66,7 @@ static void add(struct call *c, const struct add_words *o, const double *scores,
         added += did == ZSET_ADDED;
         changed += did == ZSET_CHANGED;
     }
+    h.same = !added && !changed;
     collection_close(c, &h);
     if (!(o->when & ZSET_INCR)) resp_int(c->w, o->changed ? added + changed : added);
     else if (did == ZSET_NAN) reply_error(c, NOT_A_NUMBER);

@@ -109,7 +109,7 @@ static bool evict_from(struct store *s, unsigned shard, unsigned db, const struc
         if (over) {
             store_expired(s, db, e, p->now, stats);
         } else {
-            store_event(s, STORE_EVICTED, db, e);
+            store_event(s, stats, STORE_EVICTED, db, e);
             counter_add(&stats->evicted, 1);
         }
         if (!over && p->kind & POLICY_LHD) evict_noted(s, e, stats);

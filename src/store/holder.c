@@ -100,6 +100,7 @@ bool holder_close(struct holder *h) {
         table_find(t, h->key, &at);
         table_changed(t, at, entry_deadline(h->entry));
     }
+    if (!h->same) view_tell(h->view, h->key, STORE_WRITTEN);
     return true;
 }
 

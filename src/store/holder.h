@@ -20,6 +20,7 @@ struct holder {
     const struct key *key;
     struct entry *entry;      /* NULL: there is none (yet) */
     void *was_object;
+    bool same;                /* nothing was changed: nobody needs to be told */
     int64_t was_due;
 };
 

@@ -44,6 +44,7 @@ struct store {
     uint64_t seed;
     store_hook *hook;
     void *hook_arg;
+    _Atomic int watched; /* how many want to know of each change */
     struct shard shard[STORE_SHARDS];
     struct part part[STORE_PARTS];
 
@@ -66,8 +67,16 @@ static inline struct table *view_table(struct view *v, const struct key *k) {
 
 void view_insert(struct view *v, const struct key *k, struct entry *e); /* the key is not there */
 struct policy store_policy(const struct store *s, int64_t now);
-void store_event(struct store *s, enum store_event event, unsigned db, const struct entry *e);
+void store_event(struct store *s, struct store_stats *stats, enum store_event event, unsigned db, const struct entry *e);
 void store_expired(struct store *s, unsigned db, const struct entry *e, int64_t now, struct store_stats *stats); /* it is about to go */
+void store_tell(struct store *s, struct store_stats *stats, enum store_event event, unsigned db, const struct key *k);
+static inline bool store_watched(const struct store *s) {
+    return __builtin_expect(atomic_load_explicit(&s->watched, memory_order_relaxed) != 0, 0);
+}
+/* The key has changed. */
+static inline void view_tell(struct view *v, const struct key *k, enum store_event event) {
+    if (store_watched(v->store)) store_tell(v->store, v->stats, event, v->db, k);
+}
 
 struct density_lane *store_density_lane(struct store *s, struct store_stats *stats);
 size_t store_cost(const struct entry *e); /* bytes that would be free without it, about: its slot and its object included */

@@ -28,12 +28,20 @@ void store_set_hook(struct store *s, store_hook *hook, void *arg) {
     s->hook_arg = arg;
 }
 
-void store_event(struct store *s, enum store_event event, unsigned db, const struct entry *e) {
-    if (s->hook) s->hook(s->hook_arg, event, db, entry_key(e));
+void store_watch(struct store *s, int more) { atomic_fetch_add(&s->watched, more); }
+
+void store_event(struct store *s, struct store_stats *stats, enum store_event event, unsigned db, const struct entry *e) {
+    if (!s->hook) return;
+    struct key k = store_key(s->seed, entry_key(e));
+    s->hook(s->hook_arg, stats, event, db, &k, e);
+}
+
+void store_tell(struct store *s, struct store_stats *stats, enum store_event event, unsigned db, const struct key *k) {
+    if (s->hook) s->hook(s->hook_arg, stats, event, db, k, NULL);
 }
 
 void store_expired(struct store *s, unsigned db, const struct entry *e, int64_t now, struct store_stats *stats) {
-    store_event(s, STORE_EXPIRED, db, e);
+    store_event(s, stats, STORE_EXPIRED, db, e);
     counter_add(&stats->expired, 1);
     lag_add(&stats->lag, entry_deadline(e), now);
 }
@@ -157,6 +165,7 @@ uint64_t store_flush(struct store *s, int db, bool sync) {
             gone += counter_get(&t->keys);
             store_trash_table(s, t);
         }
+    if (store_watched(s)) store_tell(s, NULL, STORE_FLUSHED, db < 0 ? STORE_DATABASES : (unsigned)db, NULL);
     store_unlock_all(s);
     while (sync && store_trash_step(s, STORE_SLICE_US)) {}
     return gone;
@@ -171,6 +180,9 @@ void store_swap(struct store *s, unsigned a, unsigned b) {
         table_take(store_table(s, i, b), &spare);
     }
     rules_swap(s, a, b);
+    if (!store_watched(s)) return;
+    store_tell(s, NULL, STORE_FLUSHED, a, NULL);
+    store_tell(s, NULL, STORE_FLUSHED, b, NULL);
 }
 
 /* -- trash ------------------------------------------------------------------------------------------------------------ */

@@ -95,13 +95,16 @@ void view_insert(struct view *v, const struct key *k, struct entry *e) {
 static void view_place(struct view *v, const struct key *k, struct spot at, struct entry *old, struct entry *e) {
     struct table *t = view_table(v, k);
     v->born |= 1u << entry_type(e);
-    if (!old) {
+    if (old) {
+        table_replace(t, at, e);
+        store_drop(v->store, old, true);
+    } else {
         view_insert(v, k, e);
-        return;
     }
-    table_replace(t, at, e);
-    store_drop(v->store, old, true);
+    view_tell(v, k, STORE_WRITTEN);
 }
+
+void view_changed(struct view *v, const struct key *k) { view_tell(v, k, STORE_WRITTEN); }
 
 struct entry *view_set(struct view *v, const struct key *k, struct slice value, int64_t deadline, enum entry_form form) {
     struct spot at;
@@ -114,6 +117,7 @@ struct entry *view_set(struct view *v, const struct key *k, struct slice value, 
         entry_rewrite(old, &spec, 0);
         if (value.n) memcpy((char *)entry_value(old).p, value.p, value.n);
         if (before | deadline) table_changed(view_table(v, k), at, before);
+        view_tell(v, k, STORE_WRITTEN);
         return old;
     }
     struct entry *e = entry_new(&spec);
@@ -153,6 +157,7 @@ char *view_edit(struct view *v, const struct key *k, struct entry *e, size_t n, 
     if (old && entry_can_rewrite(old, &spec, true)) {
         entry_rewrite(old, &spec, keep);
         e = old;
+        view_tell(v, k, STORE_WRITTEN);
     } else {
         e = old ? entry_new_roomy(&spec) : entry_new(&spec);
         if (keep) memcpy((char *)entry_value(e).p, entry_value(old).p, keep);
@@ -179,6 +184,7 @@ bool view_delete(struct view *v, const struct key *k) {
     struct spot at;
     struct entry *e = view_find(v, k, &at);
     if (e) view_remove(v, k->hash, at, e, false);
+    view_tell(v, k, STORE_DELETED);
     return e;
 }
 
@@ -186,6 +192,7 @@ bool view_unlink(struct view *v, const struct key *k) {
     struct spot at;
     struct entry *e = view_find(v, k, &at);
     if (e) view_remove(v, k->hash, at, e, true);
+    view_tell(v, k, STORE_DELETED);
     return e;
 }
 
@@ -197,6 +204,7 @@ struct entry *view_set_deadline(struct view *v, const struct key *k, struct entr
     if (before == deadline) return old;
     struct entry_spec spec = entry_spec_of(old);
     spec.deadline = deadline;
+    view_tell(v, k, STORE_WRITTEN);
     if (entry_can_rewrite(old, &spec, true)) {
         entry_rewrite(old, &spec, spec.valuelen);
         table_changed(view_table(v, k), at, before);
@@ -230,6 +238,7 @@ void view_rename(struct view *v, const struct key *from, struct view *target, co
     /* The table may have grown meanwhile: look again. */
     e = table_find(view_table(v, from), from, &at);
     table_remove(view_table(v, from), from->hash, at);
+    view_tell(v, from, STORE_DELETED);
     if (object) entry_free_block(e);
     else store_drop(v->store, e, true);
 }

@@ -170,8 +170,8 @@ Test(rule, takes_no_more_than_it_can_hold_and_takes_all_or_none) {
     fixture_close(&f);
 }
 
-static void count_event(void *arg, enum store_event event, unsigned db, struct slice key) {
-    (void)event, (void)db, (void)key;
+static void count_event(void *arg, struct store_stats *stats, enum store_event event, unsigned db, const struct key *k, const struct entry *e) {
+    (void)stats, (void)event, (void)db, (void)k, (void)e;
     ++*(unsigned *)arg;
 }
 

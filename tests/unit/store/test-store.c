@@ -201,11 +201,11 @@ Test(store, renaming_and_copying_keep_value_and_deadline) {
     store_unlock_all(f.store);
 }
 
-static unsigned events[2];
-static void note(void *arg, enum store_event event, unsigned db, struct slice key) {
-    (void)arg;
-    (void)db;
-    cr_assert_gt(key.n, 4);
+static unsigned events[STORE_FLUSHED + 1];
+static void note(void *arg, struct store_stats *stats, enum store_event event, unsigned db, const struct key *k, const struct entry *e) {
+    (void)arg, (void)stats, (void)db;
+    cr_assert(event == STORE_FLUSHED || k->n > 4);
+    cr_assert(event > STORE_EVICTED || slice_equal(entry_key(e), (struct slice){k->p, k->n}));
     events[event]++;
 }
 
@@ -217,4 +217,34 @@ Test(store, whoever_listens_hears_of_expiry) {
     while (store_expire_step(f.store, 0, 1, NOW + 500, &f.stats, 250)) {}
     cr_assert_eq(events[STORE_EXPIRED], 2);
     cr_assert_eq(counter_get(&f.stats.expired), 2);
+}
+
+Test(store, whoever_watches_hears_of_every_change) {
+    char text[2][64];
+    struct key k = fixture_key(&f, text[0], sizeof text[0], 1), other = fixture_key(&f, text[1], sizeof text[1], 2);
+    struct view v;
+    store_set_hook(f.store, note, NULL);
+    view_init(&v, f.store, 0, NOW, &f.stats);
+    view_set(&v, &k, SLICE("v"), 0, FORM_AUTO);
+    cr_assert_eq(events[STORE_WRITTEN], 0, "nobody watches");
+    store_watch(f.store, 1);
+    struct entry *e = view_set(&v, &k, SLICE("w"), 0, FORM_AUTO);
+    cr_assert_eq(events[STORE_WRITTEN], 1);
+    e = view_set_deadline(&v, &k, e, NOW + 50);
+    cr_assert_eq(events[STORE_WRITTEN], 2);
+    view_set_deadline(&v, &k, e, NOW + 50);
+    cr_assert_eq(events[STORE_WRITTEN], 2, "nothing has changed");
+    view_edit(&v, &k, view_peek(&v, &k), 100, FORM_RAW);
+    cr_assert_eq(events[STORE_WRITTEN], 3);
+    view_rename(&v, &k, &v, &other);
+    cr_assert_eq(events[STORE_WRITTEN], 4);
+    cr_assert_eq(events[STORE_DELETED], 1);
+    cr_assert(view_delete(&v, &other));
+    cr_assert_not(view_unlink(&v, &other));
+    cr_assert_eq(events[STORE_DELETED], 3, "also of what was not there");
+    store_flush(f.store, 0, true);
+    cr_assert_eq(events[STORE_FLUSHED], 1);
+    store_watch(f.store, -1);
+    view_set(&v, &k, SLICE("v"), 0, FORM_AUTO);
+    cr_assert_eq(events[STORE_WRITTEN], 4);
 }
