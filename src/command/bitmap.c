@@ -37,10 +37,7 @@ bool bitmap_edit(struct call *c, uint64_t last, struct bitmap *b) {
     if (!ok) return false;
     size_t n = (size_t)(last >> 3) + 1, had = e ? entry_value(e).n : 0;
     b->n = had > n ? had : n;
-    if (e && (b->p = (uint8_t *)view_edit_here(e, n))) {
-        view_changed(&c->v, c->key);
-        return true;
-    }
+    if (e && (b->p = (uint8_t *)view_edit_here(&c->v, &c->key[0], e, n))) return true;
     if (!strings_room(c, 0, b->n)) return false;
     b->p = (uint8_t *)view_edit(&c->v, &c->key[0], e, b->n, FORM_RAW);
     return true;

@@ -40,9 +40,8 @@ void hll_edit(const struct store_config *config, struct hll_key *h) {
 }
 
 void hll_store(struct view *v, const struct key *k, struct hll_key *h) {
-    char *p = h->e ? view_edit_here(h->e, h->edit.n) : NULL;
+    char *p = h->e ? view_edit_here(v, k, h->e, h->edit.n) : NULL;
     if (!p || h->edit.n != h->value.n) p = view_edit(v, k, h->e, h->edit.n, FORM_RAW);
-    else view_changed(v, k);
     memcpy(p, h->edit.p, h->edit.n);
 }
 
@@ -65,9 +64,8 @@ static bool add_members(struct call *c, struct hll *h, int i) {
 
 /* A dense one is changed where it lies, or in a block of its own if a reply still refers to that. */
 static void add_dense(struct call *c, const struct hll_key *h, int i) {
-    char *p = view_edit_here(h->e, HLL_DENSE);
+    char *p = view_edit_here(&c->v, &c->key[0], h->e, HLL_DENSE);
     if (!p) p = view_edit(&c->v, &c->key[0], h->e, HLL_DENSE, FORM_RAW);
-    else view_changed(&c->v, &c->key[0]);
     add_members(c, &(struct hll){(uint8_t *)p, HLL_DENSE, 0}, i);
 }
 
@@ -228,7 +226,7 @@ static void count_one(struct call *c) {
             reply_error(c, HLL_CORRUPTED);
             return;
         }
-        char *p = view_edit_here(h.e, h.value.n); /* NULL: a reply refers to it; then the next PFCOUNT may keep the count */
+        char *p = view_edit_here(&c->v, &c->key[0], h.e, h.value.n); /* NULL: a reply refers to it; then the next PFCOUNT may keep the count */
         if (p) hll_set_cached((uint8_t *)p, count);
     }
     resp_int(c->w, (int64_t)count);

@@ -42,7 +42,7 @@ static void compact_segment(const struct slab_plan *plan, struct segment *seg, s
         assert(n <= SLAB_MAX); /* its page is a slab's */
         struct entry *moved = slab_alloc(n);
         memcpy(moved, e, n);
-        seg->slot[i] = segment_slot(segment_tag(slot), moved);
+        seg->slot[i] = segment_moved(slot, moved);
         slab_free(e);
         counter_add(&stats->moved, 1);
     }

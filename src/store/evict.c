@@ -113,6 +113,7 @@ static bool evict_from(struct store *s, unsigned shard, unsigned db, const struc
             counter_add(&stats->evicted, 1);
         }
         if (!over && p->kind & POLICY_LHD) evict_noted(s, e, stats);
+        if (!over) store_keep(s, db, at);
         /* The place in the directory is all that table_remove needs of the hash. */
         table_remove(t, place << (63 - STORE_SHARD_BITS - t->depth) << 1, at);
         store_drop(s, e, false);
@@ -171,10 +172,12 @@ enum store_fit store_make_room(struct store *s, size_t n, int64_t now, struct st
         /* What was dropped already comes back before anything else is dropped: a large collection takes many slices. */
         bool waits = store_trash(s) != 0;
         if (waits) store_trash_step(s, STORE_TRASH_US);
+        else if (capture_owes(s) || capture_pressed(s)) fit = FIT_LATER; /* its consumer is at it */
         else if (!evict_one(s, &p, stats)) {
             fit = FIT_NO;
             break;
         }
+        if (fit == FIT_LATER) break;
         if (p.kind & POLICY_LHD && !wants && density_due(s->density)) evict_learn(s, limit);
         if (slice_over(start, slice_us - 5)) {
             fit = FIT_LATER;

@@ -57,6 +57,7 @@ void holder_look(struct holder *h, const struct store *s, struct entry *e, enum 
 }
 
 void holder_open(struct holder *h, struct view *v, const struct key *k, struct entry *e, enum value_type t) {
+    if (e) view_change(v, k);
     holder_look(h, v->store, e, t);
     h->view = v;
     h->key = k;

@@ -10,8 +10,10 @@
 #include "base/mem.h"
 #include "store/density.h"
 #include "store/slab.h"
-#include "store/table.h"
+#include "store/captures.h"
+#include "store/holder.h"
 #include "store/rules.h"
+#include "store/table.h"
 
 struct shard {
     struct lock lock;
@@ -21,7 +23,8 @@ struct shard {
 struct trash { /* a detached table, one entry, or one object */
     struct trash *next;
     struct table table;
-    uint64_t place; /* how far the table is emptied */
+    uint64_t place;   /* how far the table is emptied */
+    unsigned capture; /* of a table with something for a capture: 1 + the database that it was */
     struct entry *entry;
     enum value_type type;
     void *object;
@@ -54,6 +57,9 @@ struct store {
     struct trash *trash;
     _Atomic uint64_t trash_objects, trash_freed;
     _Atomic bool large; /* the keys exceed the processor's caches */
+    _Atomic bool capturing;  /* changes under all locks, as does: */
+    unsigned mark;           /* that new entries' slots get (capture.h) */
+    struct capture *capture;
 
     struct lock plan_lock; /* making and ending a plan */
     struct slab_plan *_Atomic plan;
@@ -63,6 +69,11 @@ struct store {
 static inline struct table *store_table(struct store *s, unsigned shard, unsigned db) { return &s->shard[shard].table[db]; }
 static inline struct table *view_table(struct view *v, const struct key *k) {
     return store_table(v->store, store_shard_of(k->hash), v->db);
+}
+
+/* The entry at that spot is about to be changed, or to go other than by expiry or invalidation. */
+static inline void store_keep(struct store *s, unsigned db, struct spot at) {
+    if (__builtin_expect(atomic_load_explicit(&s->capturing, memory_order_relaxed), 0)) captures_keep(s, db, at);
 }
 
 void view_insert(struct view *v, const struct key *k, struct entry *e); /* the key is not there */
@@ -84,7 +95,7 @@ size_t store_cost(const struct entry *e); /* bytes that would be free without it
 /* Frees an entry that is out of its table: now, or through the trash if that takes long. */
 void store_drop(struct store *s, struct entry *e, bool lazily);
 void store_drop_object(struct store *s, enum value_type t, void *object); /* nobody refers to it any more */
-void store_trash_table(struct store *s, struct table *t); /* takes what the table holds; *t is empty then */
+void store_trash_table(struct store *s, struct table *t, unsigned db); /* takes what it holds; *t is empty then; all locks held */
 
 bool store_spare(const struct store *s, size_t n); /* n more bytes for upkeep: as store_fits, and out of what that leaves */
 

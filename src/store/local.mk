@@ -1,6 +1,7 @@
 noinst_LIBRARIES += libstore.a
 libstore_a_SOURCES = \
   %D%/agenda.c %D%/agenda.h \
+  %D%/capture.c %D%/capture.h %D%/captures.h \
   %D%/compact.c \
   %D%/density.c %D%/density.h \
   %D%/entry.c %D%/entry.h \

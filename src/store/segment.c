@@ -42,12 +42,12 @@ size_t segment_bytes_next(const struct segment *s) {
 bool segment_full(const struct segment *s) { return s->used >= limit_of(s->slots); }
 bool segment_sparse(const struct segment *s) { return s->used * 2 < s->slots && s->size; }
 
-bool segment_insert(struct segment *s, uint32_t tag, struct entry *e) {
-    uint32_t i = segment_seek(s, tag), end = i;
+bool segment_insert(struct segment *s, uint64_t slot) {
+    uint32_t i = segment_seek(s, segment_tag(slot)), end = i;
     while (s->slot[end]) end++;
     if (end >= s->slots) return false;
     memmove(&s->slot[i + 1], &s->slot[i], (end - i) * sizeof s->slot[0]);
-    s->slot[i] = segment_slot(tag, e);
+    s->slot[i] = slot;
     s->used++;
     return true;
 }
@@ -125,7 +125,7 @@ size_t segment_sift(struct segment *s, segment_keep *keep, void *arg) {
         }
         uint32_t to = segment_home(s, segment_tag(slot));
         if (to < at) to = at;
-        s->slot[to] = segment_slot(segment_tag(slot), kept); /* never behind i: nothing moves away from its home */
+        s->slot[to] = segment_moved(slot, kept); /* never behind i: nothing moves away from its home */
         at = to + 1;
     }
     s->used -= (uint32_t)gone;
@@ -148,7 +148,8 @@ size_t segment_sift_tags(struct segment *s, const uint16_t *tag, unsigned n, seg
         for (uint32_t i = segment_seek(s, tag[k]); s->slot[i] && segment_tag(s->slot[i]) == tag[k];) {
             struct entry *kept = keep(arg, segment_entry(s->slot[i]), tag[k]);
             if (kept) {
-                s->slot[i++] = segment_slot(tag[k], kept);
+                s->slot[i] = segment_moved(s->slot[i], kept);
+                i++;
                 continue;
             }
             segment_remove(s, i);

@@ -1,6 +1,7 @@
 /* segment: some hundred entries in one small block, in order of their tags; the unit of growth, SCAN, eviction and expiry.
  *
- * A slot is 8 bytes: the entry's address (48 bits) and its tag (the low 16 bits of its hash). An entry's home is
+ * A slot is 8 bytes: the entry's address (48 bits, of which the lowest, always 0, is the slot's mark: see capture.h) and its tag
+ * (the low 16 bits of its hash). An entry's home is
  * tag * homes / 65536; it lies there or behind, with no empty slot in between, and slots are in ascending order of tags:
  * linear probing whose runs are sorted (Celis's Robin Hood hashing, with a hash that keeps order). So a search ends at the
  * first greater tag, a walk is in hash order, and a larger or smaller segment is filled from an old one without looking at a
@@ -39,8 +40,15 @@ struct segment {
 };
 
 static inline uint32_t segment_tag(uint64_t slot) { return (uint32_t)(slot >> 48); }
-static inline struct entry *segment_entry(uint64_t slot) { return (struct entry *)(uintptr_t)(slot & 0xffffffffffffull); }
-static inline uint64_t segment_slot(uint32_t tag, const struct entry *e) { return (uint64_t)tag << 48 | (uintptr_t)e; }
+static inline struct entry *segment_entry(uint64_t slot) { return (struct entry *)(uintptr_t)(slot & 0xfffffffffffeull); }
+static inline unsigned segment_mark(uint64_t slot) { return slot & 1; }
+static inline uint64_t segment_slot(uint32_t tag, const struct entry *e, unsigned mark) {
+    return (uint64_t)tag << 48 | (uintptr_t)e | mark;
+}
+/* The slot of an entry whose block is now e: same tag, same mark. */
+static inline uint64_t segment_moved(uint64_t slot, const struct entry *e) {
+    return (slot & 0xffff000000000001ull) | (uintptr_t)e;
+}
 static inline uint32_t segment_home(const struct segment *s, uint32_t tag) {
     return (uint32_t)((uint64_t)tag * s->homes >> SEGMENT_TAG_BITS);
 }
@@ -52,7 +60,7 @@ size_t segment_bytes_next(const struct segment *s);          /* what growing, or
 bool segment_largest(const struct segment *s);
 bool segment_full(const struct segment *s);                  /* insert may fail: grow or split first */
 bool segment_sparse(const struct segment *s);                /* worth shrinking */
-bool segment_insert(struct segment *s, uint32_t tag, struct entry *e); /* false: no room where it belongs */
+bool segment_insert(struct segment *s, uint64_t slot);        /* false: no room where it belongs */
 void segment_remove(struct segment *s, uint32_t i);
 /* A segment one size larger or smaller (step 1, -1) with the same entries, and the agenda; NULL where they do not fit. Frees
  * nothing. */
@@ -60,7 +68,7 @@ struct segment *segment_resized(struct segment *s, int step);
 /* Both halves' entries in one segment; NULL where they do not fit. They were swept alike. */
 struct segment *segment_merged(const struct segment *a, const struct segment *b);
 /* Asks of each entry what is to stand in its place: itself, another block with the same key, or nothing (then it was freed); those
- * that stay close up. Returns how many went. */
+ * that stay close up and keep their marks. Returns how many went. */
 typedef struct entry *segment_keep(void *arg, struct entry *e, uint32_t tag);
 size_t segment_sift(struct segment *s, segment_keep *keep, void *arg);
 /* The same of the entries with one of n tags only. */

@@ -1,5 +1,6 @@
 #include "store/inside.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -8,12 +9,15 @@ struct store *store_new(const struct store_config *config) {
     memset(s, 0, sizeof *s);
     s->config = config;
     s->density = density_new();
+    s->capture = captures_new();
     if (getrandom(&s->seed, sizeof s->seed, 0) != (ssize_t)sizeof s->seed) s->seed = clock_ticks() ^ (uintptr_t)s;
     return s;
 }
 
 void store_free(struct store *s) {
+    assert(!s->capturing);
     store_flush(s, -1, true);
+    captures_free(s->capture);
     if (s->plan) slab_plan_free(s->plan);
     density_free(s->density);
     rules_free(s);
@@ -130,6 +134,7 @@ static void table_take(struct table *to, struct table *from) {
     to->dir = from->dir;
     to->depth = from->depth;
     to->deepest = from->deepest;
+    to->mark = from->mark;
     counter *const in[] = {&from->keys, &from->volatiles, &from->segments}, *const out[] = {&to->keys, &to->volatiles, &to->segments};
     for (unsigned i = 0; i < 3; i++) {
         atomic_store_explicit(out[i], counter_get(in[i]), memory_order_relaxed);
@@ -147,9 +152,10 @@ static void trash_push(struct store *s, struct trash *item) {
     lock_release(&s->trash_lock);
 }
 
-void store_trash_table(struct store *s, struct table *t) {
+void store_trash_table(struct store *s, struct table *t, unsigned db) {
     if (!t->dir) return;
     struct trash *item = mem_zalloc(MEM_UPKEEP, sizeof *item);
+    item->capture = captures_table(s, db);
     table_take(&item->table, t);
     atomic_fetch_add(&s->trash_objects, counter_get(&item->table.keys));
     trash_push(s, item);
@@ -163,7 +169,7 @@ uint64_t store_flush(struct store *s, int db, bool sync) {
             struct table *t = store_table(s, i, d);
             if (db >= 0 && d != (unsigned)db) continue;
             gone += counter_get(&t->keys);
-            store_trash_table(s, t);
+            store_trash_table(s, t, d);
         }
     if (store_watched(s)) store_tell(s, NULL, STORE_FLUSHED, db < 0 ? STORE_DATABASES : (unsigned)db, NULL);
     store_unlock_all(s);
@@ -180,6 +186,7 @@ void store_swap(struct store *s, unsigned a, unsigned b) {
         table_take(store_table(s, i, b), &spare);
     }
     rules_swap(s, a, b);
+    captures_swap(s, a, b);
     if (!store_watched(s)) return;
     store_tell(s, NULL, STORE_FLUSHED, a, NULL);
     store_tell(s, NULL, STORE_FLUSHED, b, NULL);
@@ -222,8 +229,10 @@ static struct entry *drop_all(void *arg, struct entry *e, uint32_t tag) {
     return NULL;
 }
 
-/* Frees one segment, or the entry, or a part of an object; true when the item is used up. */
-static bool trash_some(struct store *s, struct trash *item) {
+enum trash_state { TRASH_MORE, TRASH_DONE, TRASH_WAITS };
+
+/* Frees one segment, or the entry, or a part of an object. */
+static enum trash_state trash_some(struct store *s, struct trash *item) {
     uint64_t freed = 1;
     bool done = true;
     if (item->entry) {
@@ -235,8 +244,10 @@ static bool trash_some(struct store *s, struct trash *item) {
         struct segment *seg = table_segment(&item->table, &item->place);
         if (!seg) {
             table_clear(&item->table);
-            return true;
+            if (item->capture) captures_table_done(s);
+            return TRASH_DONE;
         }
+        if (item->capture && !captures_keep_segment(s, item->capture - 1, seg)) return TRASH_WAITS;
         uint64_t next = table_next(&item->table, item->place);
         freed = segment_sift(seg, drop_all, s);
         item->place = next;
@@ -244,7 +255,7 @@ static bool trash_some(struct store *s, struct trash *item) {
     }
     atomic_fetch_sub(&s->trash_objects, freed);
     atomic_fetch_add(&s->trash_freed, freed);
-    return done;
+    return done ? TRASH_DONE : TRASH_MORE;
 }
 
 bool store_trash_step(struct store *s, int64_t slice_us) {
@@ -255,13 +266,14 @@ bool store_trash_step(struct store *s, int64_t slice_us) {
         if (item) s->trash = item->next;
         lock_release(&s->trash_lock);
         if (!item) return false;
-        bool done = false;
-        while (!done && !slice_over(start, slice_us - 50)) done = trash_some(s, item);
-        if (done) {
+        enum trash_state state = TRASH_MORE;
+        while (state == TRASH_MORE && !slice_over(start, slice_us - 50)) state = trash_some(s, item);
+        if (state == TRASH_DONE) {
             mem_free(MEM_UPKEEP, item);
             continue;
         }
         trash_push(s, item);
+        if (state == TRASH_WAITS) return false;
     } while (!slice_over(start, slice_us - 50));
     return true;
 }
@@ -277,11 +289,12 @@ bool walk_next(struct store *s, struct walk *w, unsigned parts, struct stop *at)
     for (; w->shard < STORE_SHARDS; w->shard += parts, w->db = 0) {
         store_lock(s, w->shard);
         for (; w->db < STORE_DATABASES; w->db++, w->position = 0) {
-            struct table *t = store_table(s, w->shard, w->db);
+            unsigned db = w->databases ? w->databases[w->db] : w->db;
+            struct table *t = store_table(s, w->shard, db);
             uint64_t place = w->position >> (TABLE_MAX_DEPTH - t->depth);
             struct segment *seg = table_segment(t, &place);
             if (!seg) continue;
-            *at = (struct stop){t, seg, place, w->shard, w->db};
+            *at = (struct stop){t, seg, place, w->shard, db};
             w->position = table_next(t, place) << (TABLE_MAX_DEPTH - t->depth);
             return true;
         }

@@ -97,9 +97,9 @@ static void table_grow(struct table *t, uint64_t place, uint64_t seed) {
 
 void table_insert(struct table *t, uint64_t hash, struct entry *e, uint64_t seed) {
     if (!t->dir) table_open(t);
-    uint32_t tag = table_tag(hash);
+    uint64_t slot = segment_slot(table_tag(hash), e, t->mark);
     struct segment *s = t->dir[table_place(t, hash)];
-    while (segment_full(s) || !segment_insert(s, tag, e)) {
+    while (segment_full(s) || !segment_insert(s, slot)) {
         table_grow(t, table_place(t, hash), seed);
         s = t->dir[table_place(t, hash)];
     }
@@ -121,7 +121,7 @@ void table_changed(struct table *t, struct spot at, int64_t before) {
 void table_replace(struct table *t, struct spot at, struct entry *e) {
     uint64_t *slot = &at.segment->slot[at.i];
     int64_t before = entry_deadline(segment_entry(*slot));
-    *slot = segment_slot(segment_tag(*slot), e);
+    *slot = segment_slot(segment_tag(*slot), e, t->mark);
     table_changed(t, at, before);
 }
 
@@ -210,7 +210,7 @@ void table_clear(struct table *t) {
         segment_free(t->dir[place]);
     }
     mem_free(MEM_INDEX, t->dir);
-    *t = (struct table){0};
+    *t = (struct table){.mark = t->mark};
 }
 
 size_t table_bytes(const struct table *t) {

@@ -17,6 +17,7 @@
 struct table {
     struct segment **dir; /* NULL while there has never been a key */
     uint8_t depth;
+    uint8_t mark;     /* of the slots of what comes in: see capture.h */
     uint32_t deepest; /* how many segments have the directory's depth */
     counter keys, volatiles, segments;
 };
@@ -61,7 +62,7 @@ struct table_due {
 size_t table_sift(struct table *t, uint64_t place, segment_keep *keep, void *arg, const struct table_due *due);
 /* The same of what is on the segment's agenda up to now. Who keeps an entry that is still due some time notes it again. */
 size_t table_sift_due(struct table *t, uint64_t place, int64_t now, segment_keep *keep, void *arg);
-void table_clear(struct table *t);                                     /* frees all segments, no entries */
+void table_clear(struct table *t);                                     /* frees all segments, no entries; the mark stays */
 size_t table_bytes(const struct table *t);
 const char *table_check(const struct table *t, unsigned shard, uint64_t seed);
 

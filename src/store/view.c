@@ -30,6 +30,9 @@ static bool view_invalid(struct view *v, const struct key *k, struct spot at, st
     return true;
 }
 
+/* A capture under way gets an entry before it is changed or goes. */
+static inline void view_keep(struct view *v, struct spot at) { store_keep(v->store, v->db, at); }
+
 /* The live entry and its place; what is past its deadline or invalid goes. */
 static inline struct entry *view_find(struct view *v, const struct key *k, struct spot *at) {
     struct entry *e = table_find(view_table(v, k), k, at);
@@ -46,6 +49,12 @@ static uint32_t view_touched(struct view *v, const struct entry *e) {
     if (v->policy.kind & POLICY_LHD)
         return density_used(v->policy.density, store_density_lane(v->store, v->stats), entry_access(e), store_cost(e));
     return policy_touched(&v->policy, entry_access(e), view_random(v));
+}
+
+void view_change(struct view *v, const struct key *k) {
+    if (__builtin_expect(!atomic_load_explicit(&v->store->capturing, memory_order_relaxed), 1)) return;
+    struct spot at;
+    if (table_find(view_table(v, k), k, &at)) view_keep(v, at);
 }
 
 uint32_t view_born(struct view *v, const struct key *k) {
@@ -96,6 +105,7 @@ static void view_place(struct view *v, const struct key *k, struct spot at, stru
     struct table *t = view_table(v, k);
     v->born |= 1u << entry_type(e);
     if (old) {
+        view_keep(v, at);
         table_replace(t, at, e);
         store_drop(v->store, old, true);
     } else {
@@ -104,14 +114,13 @@ static void view_place(struct view *v, const struct key *k, struct spot at, stru
     view_tell(v, k, STORE_WRITTEN);
 }
 
-void view_changed(struct view *v, const struct key *k) { view_tell(v, k, STORE_WRITTEN); }
-
 struct entry *view_set(struct view *v, const struct key *k, struct slice value, int64_t deadline, enum entry_form form) {
     struct spot at;
     struct entry *old = view_find(v, k, &at);
     if (deadline == VIEW_KEEP) deadline = old ? entry_deadline(old) : 0;
     struct entry_spec spec = {.type = VALUE_STRING, .form = form, .deadline = deadline, .key = {k->p, k->n}, .valuelen = value.n,
         .access = old && (v->policy.kind & POLICY_COUNTS) ? view_touched(v, old) : view_born(v, k)};
+    if (old) view_keep(v, at);
     if (old && !lies_in(value.p, old) && entry_can_rewrite(old, &spec, false)) {
         int64_t before = entry_deadline(old);
         entry_rewrite(old, &spec, 0);
@@ -154,6 +163,7 @@ char *view_edit(struct view *v, const struct key *k, struct entry *e, size_t n, 
         had = entry_value(old).n;
     }
     size_t keep = had < n ? had : n;
+    if (old) view_keep(v, at);
     if (old && entry_can_rewrite(old, &spec, true)) {
         entry_rewrite(old, &spec, keep);
         e = old;
@@ -168,10 +178,13 @@ char *view_edit(struct view *v, const struct key *k, struct entry *e, size_t n, 
     return bytes;
 }
 
-char *view_edit_here(const struct entry *e, size_t n) {
-    if (entry_form(e) != FORM_RAW || entry_pinned(e)) return NULL;
-    struct slice v = entry_value(e);
-    return v.n >= n ? (char *)(uintptr_t)v.p : NULL;
+char *view_edit_here(struct view *v, const struct key *k, const struct entry *e, size_t n) {
+    if (entry_form(e) != FORM_RAW) return NULL;
+    view_change(v, k);
+    struct slice value = entry_value(e);
+    if (value.n < n || entry_pinned(e)) return NULL;
+    view_tell(v, k, STORE_WRITTEN);
+    return (char *)(uintptr_t)value.p;
 }
 
 void view_put(struct view *v, const struct key *k, struct entry *made) {
@@ -183,7 +196,10 @@ void view_put(struct view *v, const struct key *k, struct entry *made) {
 bool view_delete(struct view *v, const struct key *k) {
     struct spot at;
     struct entry *e = view_find(v, k, &at);
-    if (e) view_remove(v, k->hash, at, e, false);
+    if (e) {
+        view_keep(v, at);
+        view_remove(v, k->hash, at, e, false);
+    }
     view_tell(v, k, STORE_DELETED);
     return e;
 }
@@ -191,7 +207,10 @@ bool view_delete(struct view *v, const struct key *k) {
 bool view_unlink(struct view *v, const struct key *k) {
     struct spot at;
     struct entry *e = view_find(v, k, &at);
-    if (e) view_remove(v, k->hash, at, e, true);
+    if (e) {
+        view_keep(v, at);
+        view_remove(v, k->hash, at, e, true);
+    }
     view_tell(v, k, STORE_DELETED);
     return e;
 }
@@ -202,6 +221,7 @@ struct entry *view_set_deadline(struct view *v, const struct key *k, struct entr
     assert(old == e);
     int64_t before = entry_deadline(old);
     if (before == deadline) return old;
+    view_keep(v, at);
     struct entry_spec spec = entry_spec_of(old);
     spec.deadline = deadline;
     view_tell(v, k, STORE_WRITTEN);
@@ -233,6 +253,7 @@ void view_rename(struct view *v, const struct key *from, struct view *target, co
     struct spot at;
     struct entry *e = view_find(v, from, &at);
     assert(e);
+    view_keep(v, at);
     bool object = entry_form(e) == FORM_POINTER;
     view_adopt(e, object ? entry_pointer(e) : NULL, target, to);
     /* The table may have grown meanwhile: look again. */

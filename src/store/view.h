@@ -36,9 +36,10 @@ struct entry *view_set(struct view *v, const struct key *k, struct slice value, 
 /* The value's bytes, n of them, to be written to: what was there up to n stays, the rest is zero. Creates the key if it is
  * missing (e NULL). The form becomes `form`; the deadline stays. Room to grow is left behind larger values. */
 char *view_edit(struct view *v, const struct key *k, struct entry *e, size_t n, enum entry_form form);
+/* The key's entry is about to be changed where it lies, by other means than these: see capture.h. */
+void view_change(struct view *v, const struct key *k);
 /* The bytes of a string of at least n of them, to be written to where they are; NULL: only view_edit can do it. */
-char *view_edit_here(const struct entry *e, size_t n);
-void view_changed(struct view *v, const struct key *k); /* for who has written to those bytes: whoever watches is told */
+char *view_edit_here(struct view *v, const struct key *k, const struct entry *e, size_t n);
 /* Sets what was made before, without the lock (entry_new, named as k): the entry is the table's from now on. */
 void view_put(struct view *v, const struct key *k, struct entry *made);
 /* Sets a collection, taking ownership of its object; its bytes, if it is packed, are copied. */

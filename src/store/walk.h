@@ -11,6 +11,7 @@
 /* Where a background walk over a part of the shards is. */
 struct walk {
     unsigned shard, db;
+    const uint8_t *databases; /* what db stands for; NULL: itself. Under all locks */
     uint64_t position; /* in the table, in units of 2^-TABLE_MAX_DEPTH of it: it outlives splits and merges */
     bool running;
 };

@@ -3,7 +3,7 @@ check_PROGRAMS += test-store
 TESTS += test-store
 test_store_SOURCES = \
   %D%/fixture.h \
-  %D%/test-density.c %D%/test-entry.c \
+  %D%/test-capture.c %D%/test-density.c %D%/test-entry.c \
   %D%/test-expire-inside.c \
   %D%/test-holder.c \
   %D%/test-memory.c \
@@ -25,3 +25,8 @@ check_PROGRAMS += stress-rule
 TESTS += stress-rule
 stress_rule_SOURCES = %D%/stress-rule.c
 stress_rule_LDADD = libstore.a libtype.a libbase.a $(UNIT_LIBS)
+
+check_PROGRAMS += stress-capture
+TESTS += stress-capture
+stress_capture_SOURCES = %D%/stress-capture.c
+stress_capture_LDADD = libstore.a libtype.a libbase.a $(UNIT_LIBS)

@@ -56,7 +56,7 @@ Test(segment, agrees_with_a_naive_twin) {
             there[n] = false;
         } else if (!there[n]) {
             struct entry *e = thing(n);
-            while (segment_full(s) || !segment_insert(s, tag[n], e)) {
+            while (segment_full(s) || !segment_insert(s, segment_slot(tag[n], e, n % 2))) {
                 struct segment *larger = segment_resized(s, 1);
                 cr_assert_not_null(larger);
                 segment_free(s);
@@ -89,7 +89,7 @@ static struct entry *drop_even(void *arg, struct entry *e, uint32_t tag) {
 Test(segment, sifting_closes_up_what_stays) {
     struct segment *s = segment_new(500, 0);
     s->earliest = s->beyond = 1000;
-    for (unsigned n = 0; n < 500; n++) cr_assert(segment_insert(s, (n * 2654435761u) >> 16, thing(n)));
+    for (unsigned n = 0; n < 500; n++) cr_assert(segment_insert(s, segment_slot((n * 2654435761u) >> 16, thing(n), 0)));
     check(s);
     cr_assert_eq(segment_sift(s, drop_even, NULL), 250);
     check(s);
@@ -102,7 +102,7 @@ Test(segment, a_run_past_the_last_home_asks_for_growth_and_is_not_lost) {
     unsigned n = 0;
     s->earliest = s->beyond = 1000;
     struct entry *next = thing(0);
-    while (segment_insert(s, 0xffff, next)) next = thing(++n);
+    while (segment_insert(s, segment_slot(0xffff, next, 1))) next = thing(++n);
     entry_free(next);
     cr_assert_gt(n, 0);
     check(s);
@@ -117,7 +117,7 @@ Test(segment, a_run_past_the_last_home_asks_for_growth_and_is_not_lost) {
 Test(segment, merging_keeps_both_halves_in_order) {
     struct segment *a = segment_new(150, 5), *b = segment_new(150, 5);
     a->earliest = b->earliest = a->beyond = b->beyond = 1000;
-    for (unsigned n = 0; n < 300; n++) cr_assert(segment_insert(n % 2 ? a : b, (n * 40503u) & 0xffff, thing(n)));
+    for (unsigned n = 0; n < 300; n++) cr_assert(segment_insert(n % 2 ? a : b, segment_slot((n * 40503u) & 0xffff, thing(n), n % 2)));
     struct segment *one = segment_merged(a, b);
     cr_assert_not_null(one);
     check(one);
