@@ -13,6 +13,7 @@
 #include "store/captures.h"
 #include "store/holder.h"
 #include "store/rules.h"
+#include "store/watch.h"
 #include "store/table.h"
 
 struct shard {

@@ -19,4 +19,5 @@ libstore_a_SOURCES = \
   %D%/store.c %D%/store.h %D%/inside.h \
   %D%/table.c %D%/table.h \
   %D%/view.c %D%/view.h \
+  %D%/watch.h \
   %D%/walk.h

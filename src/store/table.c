@@ -103,7 +103,7 @@ void table_insert(struct table *t, uint64_t hash, struct entry *e, uint64_t seed
         table_grow(t, table_place(t, hash), seed);
         s = t->dir[table_place(t, hash)];
     }
-    segment_note(s, tag, entry_due(e));
+    segment_note(s, table_tag(hash), entry_due(e));
     counter_add(&t->keys, 1);
     if (entry_deadline(e)) counter_add(&t->volatiles, 1);
 }

@@ -193,27 +193,20 @@ void view_put(struct view *v, const struct key *k, struct entry *made) {
     view_place(v, k, at, old, made);
 }
 
-bool view_delete(struct view *v, const struct key *k) {
+static bool take_away(struct view *v, const struct key *k, bool lazily) {
     struct spot at;
     struct entry *e = view_find(v, k, &at);
     if (e) {
         view_keep(v, at);
-        view_remove(v, k->hash, at, e, false);
+        view_remove(v, k->hash, at, e, lazily);
     }
     view_tell(v, k, STORE_DELETED);
     return e;
 }
 
-bool view_unlink(struct view *v, const struct key *k) {
-    struct spot at;
-    struct entry *e = view_find(v, k, &at);
-    if (e) {
-        view_keep(v, at);
-        view_remove(v, k->hash, at, e, true);
-    }
-    view_tell(v, k, STORE_DELETED);
-    return e;
-}
+bool view_delete(struct view *v, const struct key *k) { return take_away(v, k, false); }
+
+bool view_unlink(struct view *v, const struct key *k) { return take_away(v, k, true); }
 
 struct entry *view_set_deadline(struct view *v, const struct key *k, struct entry *e, int64_t deadline) {
     struct spot at;

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "store/store.h"
 #include "store/view.h"
+#include "store/watch.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
