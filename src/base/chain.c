@@ -187,6 +187,26 @@ void chain_rewind(struct chain *c, struct chain_mark m) {
     c->settled = m.settled;
 }
 
+void chain_cut(struct chain *c, struct chain_mark m, struct chain *rest) {
+    assert(!rest->head && m.tail != c->tail);
+    struct chain_pool *pool = rest->pool;
+    *rest = *c;
+    rest->pool = pool;
+    rest->sent = 0;
+    if (!m.tail) {
+        assert(!c->sent);
+        chain_init(c, c->pool);
+        return;
+    }
+    rest->head = m.tail->next;
+    rest->settled -= m.settled + m.tail->n;
+    m.tail->next = NULL;
+    c->tail = m.tail;
+    c->settled = m.settled;
+    c->pos = m.tail->cap ? m.tail->own + m.tail->n : m.pos;
+    c->end = m.tail->cap ? m.tail->own + m.tail->cap : m.pos;
+}
+
 #define COPIED 2048 /* up to here bytes are copied, else chunks handed over */
 
 void chain_join(struct chain *to, struct chain *from) {

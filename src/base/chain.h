@@ -79,5 +79,8 @@ struct chain_mark {
 };
 struct chain_mark chain_mark(const struct chain *c);
 void chain_rewind(struct chain *c, struct chain_mark m);
+/* What was put after m goes to `rest`, which is empty; it stays where it is in memory. It must begin a chunk: chain_grow was
+ * called right after chain_mark. */
+void chain_cut(struct chain *c, struct chain_mark m, struct chain *rest);
 
 #endif

@@ -53,6 +53,15 @@ void resp_bulk_ref(struct resp_writer *w, const char *p, size_t n, chain_release
     RESP_RAW(w, "\r\n");
 }
 
+char *resp_bulk_room(struct resp_writer *w, size_t n, bool apart) {
+    struct chain *out = w->out;
+    size_t whole = n + HEADER_MAX + 2;
+    char *bytes = header(apart ? chain_grow(out, whole) : chain_room(out, whole), '$', n);
+    memcpy(bytes + n, "\r\n", 2);
+    out->pos = bytes + n + 2;
+    return bytes;
+}
+
 void resp_bulk_i64(struct resp_writer *w, int64_t v) {
     char text[NUM_I64_MAX];
     resp_bulk(w, text, num_put_i64(text, v));

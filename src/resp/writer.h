@@ -25,6 +25,9 @@ void resp_int(struct resp_writer *w, int64_t v);
 void resp_bulk(struct resp_writer *w, const char *p, size_t n);
 /* As resp_bulk, but refers to the bytes; `release` is called once they are sent or dropped. */
 void resp_bulk_ref(struct resp_writer *w, const char *p, size_t n, chain_release *release, void *arg);
+/* A bulk whose n bytes, in one piece at what this returns, are written later: before anything of the chain is sent. `apart`: it
+ * begins a chunk. */
+char *resp_bulk_room(struct resp_writer *w, size_t n, bool apart);
 void resp_bulk_i64(struct resp_writer *w, int64_t v);
 void resp_text(struct resp_writer *w, const char *text); /* a bulk of a NUL-terminated text */
 void resp_null(struct resp_writer *w);                   /* $-1 or _ */
