@@ -65,7 +65,14 @@ static struct entry *make(const struct entry_spec *s, size_t extra) {
     struct entry *e = need <= SLAB_MAX ? slab_alloc(need) : mem_alloc(MEM_DATA, need + extra);
     uint8_t *p = put_header(e, s, extended);
     memcpy(p, s->key.p, s->key.n);
+    if (__builtin_expect(s->form == FORM_LZ4, 0)) packed_count(1, (int64_t)s->valuelen, (int64_t)s->plain);
     return e;
+}
+
+/* A packed string goes, or is written over. */
+static void uncount(const struct entry *e) {
+    struct slice v = entry_value(e);
+    packed_count(-1, -(int64_t)v.n, -(int64_t)packed_length(v));
 }
 
 struct entry *entry_new(const struct entry_spec *s) { return make(s, 0); }
@@ -89,6 +96,8 @@ void entry_rewrite(struct entry *e, const struct entry_spec *s, size_t keep) {
     struct entry_parts old = entry_parts(e);
     bool extended = needs_extension(s);
     char *key = (char *)e + header_size(s, extended);
+    if (__builtin_expect(entry_packed(e), 0)) uncount(e);
+    if (__builtin_expect(s->form == FORM_LZ4, 0)) packed_count(1, (int64_t)s->valuelen, (int64_t)s->plain);
     if (key != old.key) memmove(key, old.key, old.keylen + keep);
     put_header(e, s, extended);
 }
@@ -96,10 +105,12 @@ void entry_rewrite(struct entry *e, const struct entry_spec *s, size_t keep) {
 struct entry_spec entry_spec_of(const struct entry *e) {
     struct entry_parts p = entry_parts(e);
     return (struct entry_spec){.type = entry_type(e), .form = entry_form(e), .access = entry_access(e),
-        .deadline = entry_parts_deadline(&p), .key = {p.key, p.keylen}, .valuelen = p.valuelen};
+        .deadline = entry_parts_deadline(&p), .key = {p.key, p.keylen}, .valuelen = p.valuelen,
+        .plain = entry_packed(e) ? packed_length((struct slice){p.value, p.valuelen}) : 0};
 }
 
 static void free_now(struct entry *e) {
+    if (__builtin_expect(entry_packed(e), 0)) uncount(e);
     if (in_slab(e)) slab_free(e);
     else mem_free(MEM_DATA, e);
 }
@@ -158,6 +169,7 @@ const char *entry_encoding(const struct entry *e) {
     }
     struct slice v = entry_value(e);
     int64_t n;
+    if (entry_packed(e)) return packed_length(v) <= EMBSTR_MAX ? "embstr" : "raw"; /* too long for a number */
     if (entry_form(e) == FORM_RAW) return "raw";
     if (entry_form(e) == FORM_AUTO && v.n <= 20 && num_i64(v, &n)) return "int";
     return v.n <= EMBSTR_MAX ? "embstr" : "raw";

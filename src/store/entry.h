@@ -24,6 +24,7 @@ struct entry_spec {
     int64_t deadline; /* 0: none */
     struct slice key;
     size_t valuelen;
+    size_t plain; /* of FORM_LZ4: length of the string that the value's bytes are */
 };
 
 size_t entry_need(const struct entry_spec *spec);             /* bytes of such an entry */

@@ -7,13 +7,14 @@
 
 #include "base/slice.h"
 #include "base/varint.h"
+#include "store/packed.h"
 #include "type/value.h"
 
 enum entry_form {
     FORM_AUTO, /* a string as it was set: OBJECT ENCODING is int, embstr or raw by its looks */
     FORM_TEXT, /* a string that is never called int: embstr or raw */
     FORM_RAW,  /* a string that was edited in place: raw */
-    FORM_LZ4,  /* compressed; not made yet */
+    FORM_LZ4,  /* a string as it was set, compressed: see store/packed.h */
     FORM_POINTER = VALUE_OBJECT, /* a collection: the value is a pointer to it */
     FORM_PACKED = VALUE_PACKED,  /* a collection in the value's bytes, one of two ways: see type/home.h */
     FORM_PACKED_ALT = VALUE_PACKED_ALT,
@@ -84,10 +85,16 @@ static inline struct slice entry_key(const struct entry *e) {
     struct entry_parts p = entry_parts(e);
     return (struct slice){p.key, p.keylen};
 }
-/* A string's bytes. */
+/* A string's bytes as they lie: of one of FORM_LZ4 they are not the string. */
 static inline struct slice entry_value(const struct entry *e) {
     struct entry_parts p = entry_parts(e);
     return (struct slice){p.value, p.valuelen};
+}
+static inline bool entry_packed(const struct entry *e) { return entry_form(e) == FORM_LZ4; }
+/* Bytes of a string, whether it is packed or not. */
+static inline size_t entry_length(const struct entry *e) {
+    struct slice v = entry_value(e);
+    return __builtin_expect(entry_packed(e), 0) ? packed_length(v) : v.n;
 }
 static inline int64_t entry_deadline(const struct entry *e) {
     if (!(entry_kind(e) & ENTRY_DEADLINE)) return 0;

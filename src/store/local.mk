@@ -10,6 +10,7 @@ libstore_a_SOURCES = \
   %D%/holder.c %D%/holder.h \
   %D%/lag.c %D%/lag.h \
   %D%/layout.h \
+  %D%/packed.c %D%/packed.h \
   %D%/page.c %D%/page.h \
   %D%/policy.c %D%/policy.h \
   %D%/rule.c %D%/rule.h %D%/rules.h \

@@ -26,7 +26,7 @@ struct store_config {
     setting lfu_log_factor, lfu_decay_time;
     setting threads;            /* how many threads take memory at the same time */
     setting active_expire;      /* DEBUG SET-ACTIVE-EXPIRE */
-    setting databases;
+    setting databases, compression, compression_min_size, compression_acceleration; /* min_size 0: never (packed.h) */
     struct type_limits limits; /* see type/home.h */
 };
 
@@ -35,7 +35,7 @@ struct store_stats {
     counter hits, misses, expired, expired_inside, evicted, evict_slices, evict_us_worst; /* inside: fields of hashes */
     struct lag lag;             /* of `expired` */
     counter stale_share;        /* in STORE_SHARE-ths: of keys with a deadline, those past it and still there (expire.c) */
-    counter moved;              /* entries moved out of sparse slabs */
+    counter moved, packed, pack_failed, pack_passed; /* out of sparse slabs; strings packed, for which it did not pay, not tried */
     struct density_lane *density; /* what the thread has seen, for allkeys-lhd; the store's */
 };
 

@@ -119,6 +119,7 @@ struct entry *view_set(struct view *v, const struct key *k, struct slice value, 
     struct entry *old = view_find(v, k, &at);
     if (deadline == VIEW_KEEP) deadline = old ? entry_deadline(old) : 0;
     struct entry_spec spec = {.type = VALUE_STRING, .form = form, .deadline = deadline, .key = {k->p, k->n}, .valuelen = value.n,
+        .plain = __builtin_expect(form == FORM_LZ4, 0) ? packed_length(value) : 0,
         .access = old && (v->policy.kind & POLICY_COUNTS) ? view_touched(v, old) : view_born(v, k)};
     if (old) view_keep(v, at);
     if (old && !lies_in(value.p, old) && entry_can_rewrite(old, &spec, false)) {
@@ -163,6 +164,7 @@ char *view_edit(struct view *v, const struct key *k, struct entry *e, size_t n, 
         had = entry_value(old).n;
     }
     size_t keep = had < n ? had : n;
+    assert(!old || !entry_packed(old));
     if (old) view_keep(v, at);
     if (old && entry_can_rewrite(old, &spec, true)) {
         entry_rewrite(old, &spec, keep);
@@ -191,6 +193,19 @@ void view_put(struct view *v, const struct key *k, struct entry *made) {
     struct spot at;
     struct entry *old = view_find(v, k, &at);
     view_place(v, k, at, old, made);
+}
+
+struct entry *view_swap(struct view *v, const struct key *k, struct entry *e, struct entry *made) {
+    struct spot at;
+    struct entry *old = table_find(view_table(v, k), k, &at);
+    int64_t deadline = entry_deadline(e), was = entry_deadline(made);
+    assert(old == e);
+    view_keep(v, at);
+    entry_set_access(made, entry_access(e));
+    table_replace(view_table(v, k), at, made);
+    if (was != deadline) made = view_set_deadline(v, k, made, deadline);
+    store_drop(v->store, e, true);
+    return made;
 }
 
 static bool take_away(struct view *v, const struct key *k, bool lazily) {

@@ -32,6 +32,7 @@ uint32_t view_born(struct view *v, const struct key *k);      /* the access word
 /* Sets a string, new or in place of whatever was there (which is freed). deadline 0: none. The value may lie in the old
  * entry. VIEW_KEEP as deadline keeps the old one. Returns the entry. */
 #define VIEW_KEEP (-1)
+/* `form` FORM_LZ4: the value is a packed string (packed.h). */
 struct entry *view_set(struct view *v, const struct key *k, struct slice value, int64_t deadline, enum entry_form form);
 /* The value's bytes, n of them, to be written to: what was there up to n stays, the rest is zero. Creates the key if it is
  * missing (e NULL). The form becomes `form`; the deadline stays. Room to grow is left behind larger values. */
@@ -42,6 +43,8 @@ void view_change(struct view *v, const struct key *k);
 char *view_edit_here(struct view *v, const struct key *k, const struct entry *e, size_t n);
 /* Sets what was made before, without the lock (entry_new, named as k): the entry is the table's from now on. */
 void view_put(struct view *v, const struct key *k, struct entry *made);
+/* Puts `made` where e is, as the same value in another form: with e's access and deadline as they are now. Returns it. */
+struct entry *view_swap(struct view *v, const struct key *k, struct entry *e, struct entry *made);
 /* Sets a collection, taking ownership of its object; its bytes, if it is packed, are copied. */
 struct entry *view_set_home(struct view *v, const struct key *k, enum value_type t, const struct home *home, int64_t deadline);
 bool view_delete(struct view *v, const struct key *k);        /* was it there, alive? */
