@@ -1,4 +1,4 @@
-#include "command/batch.h"
+#include "command/pack.h"
 
 #include "base/clock.h"
 #include "resp/quick.h"
@@ -7,11 +7,19 @@
 
 #define KEEP 65536 /* bytes of scratch that stay after a request of very many keys */
 
-struct batch *batch_new(void) { return mem_zalloc(MEM_MISC, sizeof(struct batch)); }
+struct batch *batch_new(void) {
+    struct batch *b = mem_zalloc(MEM_MISC, sizeof *b);
+    b->pack = pack_new();
+    owing_init(&b->owing);
+    b->call.owing = &b->owing;
+    return b;
+}
 
 void batch_free(struct batch *b) {
     buf_free(&b->keys);
     buf_free(&b->places);
+    pack_free(b->pack);
+    owing_free(&b->owing);
     mem_free(MEM_MISC, b);
 }
 
@@ -56,6 +64,7 @@ void batch_refresh(struct batch *b, struct session *s) {
     b->careful = locked || s->replies_off || s->reply_skip || s->reply_skip_next || b->monitored ||
         atomic_load_explicit(&e->pause_until_ms, memory_order_relaxed) != 0;
     b->limits = (struct resp_limits){option_get(&f->proto_max_bulk_len), INT32_MAX, 65536, locked};
+    b->pack_from = s->pack ? 0 : pack_from(&e->store_config); /* 0: its next request is being packed */
     b->refresh = false;
 }
 

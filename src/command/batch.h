@@ -7,6 +7,7 @@
 #define LARDER_COMMAND_BATCH_H
 
 #include "command/dispatch.h"
+#include "command/owing.h"
 
 #define BATCH_REQUESTS 64
 #define BATCH_WORDS 512
@@ -44,6 +45,9 @@ struct batch {
     uint64_t seed;
     uint64_t ran;                  /* commands not yet in the lane's and the session's totals */
     struct resp_limits limits;
+    size_t pack_from;              /* requests of that size may have a value to pack */
+    struct pack *pack;
+    struct owing owing;
     struct buf keys, places;       /* struct key, int: of commands with several keys */
     unsigned foreseen_n;
     struct foreseen foreseen[BATCH_FORESEEN];

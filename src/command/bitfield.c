@@ -2,6 +2,7 @@
 #include "command/bitmap.h"
 
 #include "base/bits.h"
+#include "command/thaw.h"
 
 #define OPS_FEW 32
 
@@ -123,6 +124,19 @@ static void run_op(struct call *c, const struct op *o, const struct bitmap *b) {
     resp_int(c->w, o->kind == SET ? was : now);
 }
 
+/* The bytes that are asked for, and operations that count bits from their first one. False: the call will be run again. */
+static bool read_part(struct call *c, struct entry *e, struct op *op, int n, struct slice *part) {
+    uint64_t first = UINT64_MAX, last = 0;
+    for (int i = 0; i < n; i++) {
+        if (op[i].at < first) first = op[i].at;
+        if (op[i].at + op[i].bits > last) last = op[i].at + op[i].bits;
+    }
+    first &= ~7ull;
+    if (!n) first = 0;
+    for (int i = 0; i < n; i++) op[i].at -= first;
+    return call_text_part(c, 0, e, (size_t)(first >> 3), (size_t)((last + 7 - first) >> 3), part);
+}
+
 static void bitfield(struct call *c, struct op *op, bool readonly) {
     uint64_t last;
     bool writes, ok;
@@ -132,7 +146,9 @@ static void bitfield(struct call *c, struct op *op, bool readonly) {
     if (!writes) {
         struct entry *e = call_read_type(c, 0, VALUE_STRING, &ok);
         if (!ok) return;
-        if (e) b = (struct bitmap){(uint8_t *)(uintptr_t)entry_value(e).p, entry_value(e).n}; /* nothing is written */
+        struct slice part;
+        if (!read_part(c, e, op, n, &part)) return;
+        b = (struct bitmap){(uint8_t *)(uintptr_t)part.p, part.n}; /* nothing is written */
     } else if (readonly) {
         reply_error(c, "ERR BITFIELD_RO only supports the GET subcommand");
         return;

@@ -8,6 +8,7 @@
 
 #include "base/bits.h"
 #include "base/clock.h"
+#include "command/thaw.h"
 #include "command/work.h"
 #include "store/entry.h"
 
@@ -35,6 +36,7 @@ bool bitmap_edit(struct call *c, uint64_t last, struct bitmap *b) {
     bool ok;
     struct entry *e = call_write_type(c, 0, VALUE_STRING, &ok);
     if (!ok) return false;
+    if (e && !(e = call_plain(c, 0, e))) return false;
     size_t n = (size_t)(last >> 3) + 1, had = e ? entry_value(e).n : 0;
     b->n = had > n ? had : n;
     if (e && (b->p = (uint8_t *)view_edit_here(&c->v, &c->key[0], e, n))) return true;
@@ -62,15 +64,17 @@ static void run_getbit(struct call *c) {
     if (!bitmap_offset(c, 2, 0, &at)) return;
     struct entry *e = call_read_type(c, 0, VALUE_STRING, &ok);
     if (!ok) return;
-    struct slice v = e ? entry_value(e) : SLICE("");
-    resp_int(c->w, at >> 3 < v.n ? (uint8_t)v.p[at >> 3] >> (7 - (at & 7)) & 1 : 0);
+    struct slice v;
+    if (!call_text_part(c, 0, e, (size_t)(at >> 3), 1, &v)) return;
+    resp_int(c->w, v.n ? (uint8_t)v.p[0] >> (7 - (at & 7)) & 1 : 0);
 }
 
 /* -- BITCOUNT and BITPOS --------------------------------------------------------------------------------------------------- */
 
-/* A walk over bits at..to of a string: counts those that are set, or looks for the first that is `bit`. */
+/* A walk over bits at..to of a part of a string: counts those that are set, or looks for the first that is `bit`. */
 struct walk {
     const uint8_t *p;
+    uint64_t before;  /* bits of the string that are before the part */
     uint64_t at, to;
     bool find, bit, found;
     uint64_t count;   /* of set bits; when looking for one: where it was found */
@@ -91,13 +95,14 @@ static bool walk_piece(struct walk *k, uint64_t piece) {
 }
 
 static void walk_reply(const struct walk *k, struct resp_writer *w) {
-    resp_int(w, k->find && !k->found ? k->not_found : (int64_t)k->count);
+    resp_int(w, k->find ? k->found ? (int64_t)(k->before + k->count) : k->not_found : (int64_t)k->count);
 }
 
 struct walk_work {
     struct work work;
     struct walk walk;
-    struct entry *e;
+    struct entry *pinned; /* or: */
+    char *text;
 };
 
 static bool walk_on(struct work *w, struct session *s) {
@@ -108,13 +113,26 @@ static bool walk_on(struct work *w, struct session *s) {
     return true;
 }
 
-static void walk_drop(struct work *w) { entry_release(((struct walk_work *)w)->e); }
+static void walk_drop(struct work *w) {
+    struct walk_work *k = (struct walk_work *)w;
+    if (k->pinned) entry_release(k->pinned);
+    mem_free(MEM_CLIENT, k->text);
+}
 
-static void walk(struct call *c, struct entry *e, const struct walk *k) {
-    if ((k->to - k->at) / 8 > LARGE && entry_pin(e)) {
+/* Bits at..to of the string itself. */
+static void walk(struct call *c, struct entry *e, struct walk *k) {
+    struct slice part;
+    size_t from = (size_t)(k->at >> 3);
+    if (!call_text_part(c, 0, e, from, (size_t)(k->to >> 3) - from + 1, &part)) return;
+    k->p = (const uint8_t *)part.p;
+    k->before = (uint64_t)from * 8;
+    k->at -= k->before;
+    k->to -= k->before;
+    if (part.n > LARGE) {
         struct walk_work *w = work_new(c, sizeof *w, walk_on, walk_drop);
         w->walk = *k;
-        w->e = e;
+        w->text = call_text_part_take(c, 0, e, from, part.n);
+        if (!w->text && entry_pin(e)) w->pinned = e;
         work_start(c, &w->work);
         return;
     }
@@ -166,9 +184,7 @@ static void run_bitcount(struct call *c) {
             return;
         }
     }
-    struct slice v = entry_value(e);
-    k.p = (const uint8_t *)v.p;
-    if (range_of(v.n, start, end, bits, &k)) walk(c, e, &k);
+    if (range_of(entry_length(e), start, end, bits, &k)) walk(c, e, &k);
     else resp_int(c->w, 0);
 }
 
@@ -194,11 +210,10 @@ static void run_bitpos(struct call *c) {
     if (c->argc > 3 && !call_i64(c, 3, &start)) return;
     if (c->argc > 5 && !read_unit(c, 5, &bits)) return;
     if (c->argc > 4 && !call_i64(c, 4, &end)) return;
-    struct slice v = entry_value(e);
-    k.p = (const uint8_t *)v.p;
+    size_t n = entry_length(e);
     k.bit = bit;
-    k.not_found = bit || c->argc > 4 ? -1 : (int64_t)v.n * 8; /* behind the string is the first zero, if it has none */
-    if (range_of(v.n, start, end, bits, &k)) walk(c, e, &k);
+    k.not_found = bit || c->argc > 4 ? -1 : (int64_t)n * 8; /* behind the string is the first zero, if it has none */
+    if (range_of(n, start, end, bits, &k)) walk(c, e, &k);
     else resp_int(c->w, -1);
 }
 
@@ -208,6 +223,7 @@ struct source {
     const uint8_t *p;
     size_t n;
     struct entry *entry; /* in slices: it is pinned, or NULL */
+    char *text;          /* in slices: `p`, if it is its own */
 };
 
 /* Bytes from..to of the result. A string that ends before them counts as zeros. */
@@ -239,6 +255,7 @@ static void combine_drop(struct work *w) {
     struct combine_work *k = (struct combine_work *)w;
     for (int i = 0; i < k->n; i++)
         if (k->source[i].entry) entry_release(k->source[i].entry);
+        else mem_free(MEM_CLIENT, k->source[i].text);
     if (k->made) entry_free(k->made);
     mem_free(MEM_CLIENT, k->copies);
 }
@@ -274,19 +291,20 @@ static bool combine_on(struct work *w, struct session *s) {
 }
 
 /* Strings that cannot be pinned are small: they are copied. */
-static void combine_keep(struct combine_work *k, const struct source *source) {
+static void combine_keep(struct call *c, struct combine_work *k, const struct source *source) {
     size_t bytes = 0, at = 0;
     for (int i = 0; i < k->n; i++) {
         struct source *s = &k->source[i];
         *s = source[i];
-        if (s->entry && entry_pin(s->entry)) continue;
+        if (s->entry && (s->text = call_text_take(c, i + 1, s->entry)) != NULL) s->entry = NULL;
+        if (s->text || (s->entry && entry_pin(s->entry))) continue;
         s->entry = NULL;
         bytes += s->n;
     }
     k->copies = mem_alloc(MEM_CLIENT, bytes + 1);
     for (int i = 0; i < k->n; i++) {
         struct source *s = &k->source[i];
-        if (s->entry || !s->n) continue;
+        if (s->entry || s->text || !s->n) continue;
         s->p = memcpy(k->copies + at, s->p, s->n);
         at += s->n;
     }
@@ -301,7 +319,7 @@ static void combine_in_slices(struct call *c, enum bits_op op, const struct sour
     k->size = size;
     k->piece = PIECE_BYTES / (unsigned)n;
     if (k->piece < PIECE_LEAST) k->piece = PIECE_LEAST;
-    combine_keep(k, source);
+    combine_keep(c, k, source);
     k->made = entry_new(&spec);
     k->out = (uint8_t *)(uintptr_t)entry_value(k->made).p;
     work_start(c, &k->work);
@@ -315,19 +333,21 @@ static void combine_at_once(struct call *c, enum bits_op op, const struct source
     resp_int(c->w, (int64_t)size);
 }
 
-/* Finds the strings; false after an error was replied. */
+/* Finds the strings; false after an error was replied, or if the call will be run again. */
 static bool combine_open(struct call *c, struct source *source, int n, size_t *longest, size_t *all) {
+    bool there = true;
     *longest = *all = 0;
     for (int i = 0; i < n; i++) {
         bool ok;
         struct entry *e = call_read_type(c, i + 1, VALUE_STRING, &ok);
         if (!ok) return false;
-        struct slice v = e ? entry_value(e) : SLICE("");
-        source[i] = (struct source){(const uint8_t *)v.p, v.n, e};
+        struct slice v;
+        there &= call_text(c, i + 1, e, &v);
+        source[i] = (struct source){(const uint8_t *)v.p, v.n, e, NULL};
         *all += v.n;
         if (v.n > *longest) *longest = v.n;
     }
-    return true;
+    return there;
 }
 
 static void bitop(struct call *c, enum bits_op op, struct source *source, int n) {

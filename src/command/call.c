@@ -1,4 +1,4 @@
-#include "command/call.h"
+#include "command/owing.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -75,6 +75,7 @@ static void error_write(struct session *s, struct slice text) {
 
 void reply_error_slice(struct call *c, struct slice text) {
     c->failed = true;
+    c->need = 0; /* whatever it asked for before it found out */
     error_write(c->s, text);
 }
 
@@ -142,6 +143,10 @@ void reply_string(struct call *c, struct entry *e) {
         return;
     }
     struct slice v = entry_value(e);
+    if (__builtin_expect(entry_packed(e), 0)) {
+        owing_bulk(c, e, 0, packed_length(v));
+        return;
+    }
     if (__builtin_expect(v.n >= REFERENCE_FROM, 0) && entry_pin(e))
         resp_bulk_ref(c->w, v.p, v.n, entry_release, e);
     else

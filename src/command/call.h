@@ -24,6 +24,10 @@ struct call {
     struct waits *waits;        /* the env's */
     struct view v;
     size_t need;                /* set by call_room */
+    bool again;                 /* with need: once the strings that it wants are plain (thaw.h); need 1: that takes no room */
+    bool aside;                 /* there is something in one of the next two */
+    struct owing *owing;        /* replies that are to be unpacked (owing.h) */
+    struct pack *pack;          /* values that were packed (pack.h); NULL: none */
     bool busy;                  /* with need: somebody reads a collection in slices; to be run again once that is over */
     bool failed;                /* an error was replied */
     bool closed;                /* the session is to be closed once replies are sent */
@@ -34,6 +38,13 @@ static inline struct env *call_env(struct call *c) { return c->s->lane->env; }
 bool call_room_slow(struct call *c, size_t n);
 static inline bool call_room(struct call *c, size_t n) {
     return __builtin_expect(store_fits(c->v.store, n), 1) || call_room_slow(c, n);
+}
+
+/* What a handler stores for the word at `arg`, which its row calls a value, and the form of it. */
+struct slice call_value_packed(const struct call *c, int arg, enum entry_form *form);
+static inline struct slice call_value(const struct call *c, int arg, enum entry_form *form) {
+    *form = FORM_AUTO;
+    return __builtin_expect(!c->pack, 1) ? c->argv[arg] : call_value_packed(c, arg, form);
 }
 
 /* -- looking up: counts keyspace hits and misses; replies nothing ------------------------------------------------------- */

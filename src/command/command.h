@@ -58,6 +58,7 @@ struct command {
     struct key_spec keys[COMMAND_SPECS];
     const char *keywords[COMMAND_SPECS]; /* of the specs that search for one */
     void (*run)(struct call *c);
+    int value;                  /* index of the word that it stores as a string; of MSET of the first one; 0: none */
     const char *group, *since, *complexity, *summary;
     const char *syntax;         /* arguments in redis.io's notation; COMMAND DOCS makes its tree of it */
     const char *tips;           /* separated by spaces, may be NULL */

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "command/digest.h"
 #include "command/keyspace.h"
+#include "command/thaw.h"
 #include "command/work.h"
 #include "snapshot/rdb.h"
 
@@ -126,6 +127,7 @@ struct describe {
     struct work work;
     struct rdb_save *save;
     struct entry *pinned;
+    char *text;
     size_t bytes, count;
     bool quicklist;
     int64_t list_size, list_depth;
@@ -136,6 +138,7 @@ static void describe_drop(struct work *w) {
     struct describe *d = (struct describe *)w;
     rdb_save_free(d->save);
     if (d->pinned) entry_release(d->pinned);
+    mem_free(MEM_CLIENT, d->text);
 }
 
 static bool describe_on(struct work *w, struct session *s) {
@@ -162,7 +165,8 @@ static bool describe_on(struct work *w, struct session *s) {
 
 static void object_run(struct call *c) {
     struct entry *e = debugged(c);
-    if (!e) return;
+    struct slice text;
+    if (!e || (entry_type(e) == VALUE_STRING && !call_text(c, 0, e, &text))) return;
     struct describe *d = work_new(c, sizeof *d, describe_on, describe_drop);
     bool lfu = c->v.policy.kind & POLICY_COUNTS, compress = option_get(&call_env(c)->config.rdb_compression);
     uint32_t word = entry_access(e);
@@ -171,8 +175,9 @@ static void object_run(struct call *c) {
     snprintf(d->before, sizeof d->before, "Value at:%p refcount:%d encoding:%s", (const void *)e, keyspace_refcount(c, e), entry_encoding(e));
     snprintf(d->behind, sizeof d->behind, "lru:%lu lru_seconds_idle:%lld", (unsigned long)(word & 0xffffff), (long long)idle);
     if (entry_type(e) == VALUE_STRING) {
-        if (entry_pin(e)) d->pinned = e; /* else it is short and over with the first step */
-        d->save = rdb_save_new_string(entry_value(e), compress);
+        d->text = call_text_take(c, 0, e);
+        if (!d->text && entry_pin(e)) d->pinned = e; /* else it is short and over with the first step */
+        d->save = rdb_save_new_string(text, compress);
     } else {
         struct holder h;
         holder_look(&h, c->v.store, e, entry_type(e));

@@ -1,6 +1,7 @@
 #include "command/digest.h"
 
 #include "base/clock.h"
+#include "command/thaw.h"
 #include "command/work.h"
 
 #include <arpa/inet.h>
@@ -114,8 +115,9 @@ static bool is_short(enum value_type t, const struct home *home) {
 
 /* -- DIGEST ---------------------------------------------------------------------------------------------------------------- */
 
-struct held { /* a large object that a scan came by; it is walked without the lock */
+struct held { /* a large object, or a packed string, that a scan came by; it is added without the lock */
     struct home home;
+    struct thaw thaw;
     enum value_type type;
     struct digest d;
     bool expires;
@@ -146,13 +148,19 @@ static void dataset_entry(void *arg, struct entry *e) {
         w->begun = true;
     }
     digest_mix(&d, key.p, key.n);
+    if (t == VALUE_STRING && entry_packed(e)) {
+        struct held held = {.type = t, .d = d, .expires = entry_deadline(e) != 0};
+        thaw_hold(&held.thaw, e);
+        buf_put(&w->held, &held, sizeof held);
+        return;
+    }
     if (t == VALUE_STRING) {
         digest_string(&d, entry_value(e));
     } else {
         struct holder h;
         holder_look(&h, w->store, e, t);
         if (!is_short(t, &h.home)) {
-            struct held held = {h.home, t, d, entry_deadline(e) != 0};
+            struct held held = {.home = h.home, .type = t, .d = d, .expires = entry_deadline(e) != 0};
             value_hold(h.home.object);
             buf_put(&w->held, &held, sizeof held);
             return;
@@ -168,13 +176,21 @@ static void dataset_entry(void *arg, struct entry *e) {
 
 static void drop_held(struct dataset *w) {
     struct held *h = last_held(w);
-    holder_release(w->store, h->type, h->home.object);
+    if (h->type == VALUE_STRING) thaw_drop(&h->thaw);
+    else holder_release(w->store, h->type, h->home.object);
     w->held.n -= sizeof *h;
     w->walking = false;
 }
 
-static void dataset_held(struct dataset *w) {
+static void dataset_held(struct dataset *w, struct lane *l) {
     struct held *h = last_held(w);
+    if (h->type == VALUE_STRING) {
+        digest_string(&h->d, thaw_all(&h->thaw, l));
+        if (h->expires) digest_expires(&h->d);
+        digest_add(&w->sum, &h->d);
+        drop_held(w);
+        return;
+    }
     if (!w->walking) digest_walk_begin(&w->walk, &h->d, h->type, &h->home);
     w->walking = true;
     if (!digest_walk_on(&w->walk, PIECE)) return;
@@ -189,7 +205,7 @@ static enum task_state dataset_step(struct task *t, struct session *s, int64_t s
     while (w->db < STORE_DATABASES) {
         if (clock_ticks_us(clock_ticks() - start) >= slice_us) return TASK_AGAIN;
         if (w->held.n) {
-            dataset_held(w);
+            dataset_held(w, s->lane);
             continue;
         }
         if (w->cursor || !w->begun) w->cursor = store_scan(w->store, w->db, w->cursor, 1, clock_ms(), dataset_entry, w);
@@ -269,6 +285,7 @@ static void values_drop(struct work *w) {
 
 void digest_value_run(struct call *c) {
     struct values *k = work_new(c, sizeof *k + (size_t)c->keys * sizeof k->key[0], values_on, values_drop);
+    bool there = true;
     k->n = c->keys;
     for (int i = 0; i < c->keys; i++) {
         struct entry *e = view_peek(&c->v, &c->key[i]);
@@ -277,7 +294,9 @@ void digest_value_run(struct call *c) {
         a->type = entry_type(e);
         a->expires = entry_deadline(e) != 0;
         if (a->type == VALUE_STRING) {
-            digest_string(&a->d, entry_value(e));
+            struct slice text;
+            there &= call_text(c, i, e, &text);
+            digest_string(&a->d, text);
             if (a->expires) digest_expires(&a->d);
         } else {
             struct holder h;
@@ -285,5 +304,6 @@ void digest_value_run(struct call *c) {
             a->home = work_keep(&k->work, &h);
         }
     }
-    work_start(c, &k->work);
+    if (there) work_start(c, &k->work);
+    else k->work.task.drop(&k->work.task);
 }

@@ -1,10 +1,11 @@
-#include "command/batch.h"
+#include "command/pack.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "command/latency.h"
 #include "command/monitor.h"
 #include "command/slowlog.h"
+#include "command/thaw.h"
 #include "command/wait.h"
 
 #include <stdio.h>
@@ -86,7 +87,7 @@ static void call_begin(struct call *c, const struct request *q) {
     c->argc = q->argc;
     c->argv = q->argv;
     c->need = 0;
-    c->busy = c->failed = c->closed = false;
+    c->busy = c->failed = c->closed = c->again = false;
 }
 
 enum admission { ADMITTED, REFUSED, HELD };
@@ -216,6 +217,11 @@ static inline void run_one(struct call *c) {
     else lock_release(lock);
 }
 
+/* With no lock held: replies that lie packed get their bytes. */
+static inline void settle_owing(struct call *c) {
+    if (__builtin_expect(c->aside, 0)) owing_pay(c);
+}
+
 static inline void run_locked(struct call *c) {
     const struct command *cmd = c->cmd;
     if (__builtin_expect(cmd->flags & C_ALL_LOCKS, 0) && (!cmd->needs_all || cmd->needs_all(c->argv, c->argc))) {
@@ -227,6 +233,19 @@ static inline void run_locked(struct call *c) {
     } else {
         cmd->run(c);
     }
+    settle_owing(c);
+}
+
+/* Once more, with what it wanted: that it looked for its keys was counted the first time. */
+static void run_again(struct call *c) {
+    struct store_stats *stats = c->v.stats;
+    uint64_t hits = counter_get(&stats->hits), misses = counter_get(&stats->misses);
+    bool touch = c->v.touch;
+    c->v.touch = false;
+    run_locked(c);
+    c->v.touch = touch;
+    counter_add(&stats->hits, hits - counter_get(&stats->hits));
+    counter_add(&stats->misses, misses - counter_get(&stats->misses));
 }
 
 /* What was flushed or unlinked may not be freed yet: nothing can be evicted, and still there will be room. */
@@ -238,11 +257,14 @@ static enum store_fit room_from_trash(struct call *c, size_t need) {
     return more ? FIT_LATER : FIT_NO;
 }
 
-/* Makes room for `need` more bytes with no lock held, then runs the request; again if it asks for more than there is. */
+/* With no lock held, makes room for `need` more bytes and unpacks what the request wants, then runs it; again if it asks for more
+ * than there is. */
 static enum outcome run_with_room(struct batch *b, const struct request *q, size_t need) {
     struct call *c = &b->call;
     for (int i = 0; i < TRIES_AT_ONCE; i++) {
         if (c->busy) return ROOM_LATER;
+        bool again = c->again;
+        if (again && need == 1) need = 0;
         enum store_fit fit = need ? store_make_room(c->v.store, need, c->v.now, c->v.stats, STORE_SLICE_US) : FIT_YES;
         if (fit == FIT_NO) fit = room_from_trash(c, need);
         switch (fit) {
@@ -253,8 +275,10 @@ static enum outcome run_with_room(struct batch *b, const struct request *q, size
         case FIT_NO:
             return NO_ROOM;
         }
+        if (again && !thaw_wanted(c->s, STORE_SLICE_US)) return ROOM_LATER;
         call_begin(c, q);
-        run_locked(c);
+        if (again) run_again(c);
+        else run_locked(c);
         if (!c->need) return RAN;
         need = c->need;
     }
@@ -273,19 +297,26 @@ struct room {
     struct task task;
     size_t need;
     unsigned tries;
+    bool again;          /* call.again */
+    struct pack *pack;   /* NULL: it has none */
     struct request request; /* its command is NULL: one has run, and its reply is followed by evicting down to the limit */
     struct slice argv[];
 };
 
 static enum task_state room_step(struct task *t, struct session *s, int64_t slice_us);
-static void room_drop(struct task *t) { mem_free(MEM_CLIENT, t); }
+static void room_drop(struct task *t) {
+    pack_free(((struct room *)(void *)t)->pack);
+    mem_free(MEM_CLIENT, t);
+}
 
-static void room_park(struct session *s, const struct request *q, size_t need) {
+static void room_park(struct session *s, const struct request *q, size_t need, struct call *c) {
     size_t argc = q ? (size_t)q->argc : 0, n = sizeof(struct room) + argc * sizeof(struct slice), bytes = 0;
     for (size_t i = 0; i < argc; i++) bytes += q->argv[i].n;
     struct room *r = mem_alloc(MEM_CLIENT, n + bytes);
     *r = (struct room){.task = {.step = room_step, .drop = room_drop}, .need = need};
     if (q) {
+        r->again = c->again;
+        r->pack = pack_keep(s, c);
         char *at = (char *)r + n;
         r->request = *q;
         r->request.argv = r->argv;
@@ -303,10 +334,11 @@ static void room_park(struct session *s, const struct request *q, size_t need) {
 static void evict_down(struct batch *b, struct session *s) {
     struct view *v = &b->call.v;
     enum store_fit fit = store_make_room(v->store, 0, v->now, v->stats, STORE_SLICE_US);
-    if (fit == FIT_LATER && !s->task) room_park(s, NULL, 0);
+    if (fit == FIT_LATER && !s->task) room_park(s, NULL, 0, NULL);
 }
 
 static void request_settle(struct batch *b, struct session *s, const struct request *q, enum outcome o) {
+    thaw_over(s);
     if (o == NO_ROOM) {
         refuse_for_room(b, q);
         return;
@@ -314,6 +346,13 @@ static void request_settle(struct batch *b, struct session *s, const struct requ
     request_done(b, s, q);
     bool watch = b->limited || (q->command->flags & C_ADMIN); /* CONFIG SET maxmemory has its effect at once */
     if (watch && !(q->command->flags & C_READONLY) && !store_fits(b->call.v.store, 0)) evict_down(b, s);
+}
+
+/* The request is over, or put off. */
+static inline void aside_over(struct session *s, struct call *c) {
+    if (__builtin_expect(!c->aside, 1)) return;
+    c->aside = false;
+    pack_over(s, c);
 }
 
 static enum task_state room_step(struct task *t, struct session *s, int64_t slice_us) {
@@ -326,14 +365,21 @@ static enum task_state room_step(struct task *t, struct session *s, int64_t slic
         return store_make_room(c->v.store, 0, c->v.now, c->v.stats, slice_us) == FIT_LATER ? TASK_AGAIN : TASK_DONE;
     call_begin(c, &r->request);
     request_keys(b, &r->request);
+    c->again = r->again;
+    c->pack = s->pack = r->pack;
+    c->aside = r->pack;
+    r->pack = NULL;
     s->task = NULL; /* the request may park in its turn: see session_step */
     enum outcome o = run_with_room(b, &r->request, r->need);
-    if (o == ROOM_LATER && (c->busy || ++r->tries < TRIES_IN_ALL)) {
+    if (o == ROOM_LATER && (c->busy || c->again || ++r->tries < TRIES_IN_ALL)) {
         if (c->need) r->need = c->busy ? 0 : c->need;
+        r->again = c->again;
+        r->pack = pack_keep(s, c);
         s->task = t;
         return TASK_AGAIN;
     }
     request_settle(b, s, &r->request, o == RAN ? RAN : NO_ROOM);
+    aside_over(s, c);
     flush_totals(b, s);
     return TASK_DONE;
 }
@@ -342,9 +388,10 @@ static enum task_state room_step(struct task *t, struct session *s, int64_t slic
 
 static void request_end(struct batch *b, struct session *s, const struct request *q, enum outcome o) {
     if (o == ROOM_LATER)
-        room_park(s, q, b->call.busy ? 0 : b->call.need ? b->call.need : q->size);
+        room_park(s, q, b->call.busy ? 0 : b->call.need ? b->call.need : q->size, &b->call);
     else
         request_settle(b, s, q, o);
+    aside_over(s, &b->call);
 }
 
 static void request_run(struct batch *b, struct session *s, struct request *q) {
@@ -375,11 +422,13 @@ static inline bool request_run_simple(struct batch *b, struct session *s, struct
     c->key = &q->key;
     c->keys = 1;
     run_one(c);
+    settle_owing(c);
     if (__builtin_expect(c->need != 0 || c->failed || c->closed || s->task, 0)) {
         enum outcome o = c->need ? run_with_room(b, q, c->need) : RAN;
         request_end(b, s, q, o);
         return true;
     }
+    aside_over(s, c);
     uint64_t took = count_call(b, &s->lane->commands[command_number(cmd)]);
     if (__builtin_expect(took >= b->slow, 0)) note_slow(s, cmd, q->argv, q->argc, took);
     if (__builtin_expect(b->limited, 0) && (cmd->flags & C_WRITE) && !store_fits(store, 0)) evict_down(b, s);
@@ -396,8 +445,10 @@ static bool request_run_careful(struct batch *b, struct session *s, struct reque
     case REFUSED:
         break;
     case HELD:
+        aside_over(s, &b->call);
         return false;
     }
+    aside_over(s, &b->call);
     session_silence(s, &before);
     b->refresh = true;
     return true;
@@ -407,6 +458,10 @@ static bool request_run_careful(struct batch *b, struct session *s, struct reque
 static size_t batch_run(struct batch *b, struct session *s, bool *stop) {
     struct request *q = b->request, *const last = q + b->n;
     for (; q < last; q++) {
+        if (__builtin_expect(q->size >= b->pack_from, 0) && !pack_ready(b, s, q)) {
+            *stop = true;
+            break;
+        }
         if (__builtin_expect(q->simple && !b->careful, 1)) {
             if (__builtin_expect(!request_run_simple(b, s, q), 1)) continue;
             b->refresh |= b->ticks > b->ticks_late;

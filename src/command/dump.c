@@ -7,6 +7,8 @@
  * twice: other commands may have made it in between.
  */
 #include "base/clock.h"
+#include "command/pack.h"
+#include "command/thaw.h"
 #include "command/wait.h"
 #include "command/work.h"
 #include "snapshot/rdb_wire.h"
@@ -16,6 +18,7 @@
 
 #define FOOTER 10
 #define AT_ONCE 16384  /* a value or payload of more bytes is a work's */
+#define STRING_AT_ONCE 64 /* a string's payload, which may be packed: not under a lock */
 #define BUSY_KEY "BUSYKEY Target key name already exists."
 #define STEP 4096      /* bytes between two looks at the clock */
 
@@ -32,6 +35,7 @@ struct dump {
     struct work work;
     struct rdb_save *save;
     struct entry *pinned; /* a string, which is read where it lies */
+    char *text;           /* one that lies packed */
     uint64_t sum;
 };
 
@@ -39,6 +43,7 @@ static void dump_drop(struct work *w) {
     struct dump *d = (struct dump *)w;
     rdb_save_free(d->save);
     if (d->pinned) entry_release(d->pinned);
+    mem_free(MEM_CLIENT, d->text);
 }
 
 static void dump_reply(struct dump *d, struct session *s) {
@@ -66,15 +71,16 @@ static bool dump_on(struct work *w, struct session *s) {
     return true;
 }
 
-static void dump_later(struct call *c, struct entry *e) {
+/* `text`: a string's bytes. */
+static void dump_later(struct call *c, struct entry *e, struct slice text) {
     struct dump *d = work_new(c, sizeof *d, dump_on, dump_drop);
     bool compress = option_get(&call_env(c)->config.rdb_compression);
     if (entry_type(e) == VALUE_STRING) {
-        bool pinned = entry_pin(e); /* larger than any slab's block */
-        assert(pinned);
-        (void)pinned;
-        d->pinned = e;
-        d->save = rdb_save_new_string(entry_value(e), compress);
+        d->text = call_text_take(c, 0, e);
+        bool pinned = !d->text && entry_pin(e); /* larger than any slab's block */
+        assert(pinned || d->text);
+        d->pinned = pinned ? e : NULL;
+        d->save = rdb_save_new_string(text, compress);
     } else {
         struct holder h;
         holder_look(&h, c->v.store, e, entry_type(e));
@@ -83,12 +89,12 @@ static void dump_later(struct call *c, struct entry *e) {
     work_start(c, &d->work);
 }
 
-static void dump_now(struct call *c, struct entry *e) {
+static void dump_now(struct call *c, struct entry *e, struct slice text) {
     bool compress = option_get(&call_env(c)->config.rdb_compression);
     struct rdb_save *save;
     struct holder h;
     if (entry_type(e) == VALUE_STRING) {
-        save = rdb_save_new_string(entry_value(e), compress);
+        save = rdb_save_new_string(text, compress);
     } else {
         holder_look(&h, c->v.store, e, entry_type(e));
         save = rdb_save_new(entry_type(e), &h.home, compress);
@@ -104,9 +110,15 @@ static void dump_now(struct call *c, struct entry *e) {
 
 static void run_dump(struct call *c) {
     struct entry *e = call_read(c, 0);
-    if (!e) resp_null(c->w);
-    else if (entry_type(e) == VALUE_STRING ? entry_value(e).n > AT_ONCE : entry_home(e).object != NULL) dump_later(c, e);
-    else dump_now(c, e);
+    struct slice text = SLICE("");
+    if (!e) {
+        resp_null(c->w);
+        return;
+    }
+    bool string = entry_type(e) == VALUE_STRING;
+    if (string && !call_text(c, 0, e, &text)) return;
+    if (string ? text.n > AT_ONCE : entry_home(e).object != NULL) dump_later(c, e, text);
+    else dump_now(c, e, text);
 }
 
 /* -- RESTORE --------------------------------------------------------------------------------------------------------------- */
@@ -167,8 +179,8 @@ static void wish_access(const struct wish *o, const struct policy *p, struct ent
     }
 }
 
-/* Puts what was read in its place. */
-static void restore_put(struct view *v, const struct key *k, const struct wish *o, struct rdb_load *l) {
+/* Puts what was read in its place; `packed`: a string that was packed meanwhile. */
+static void restore_put(struct view *v, const struct key *k, const struct wish *o, struct rdb_load *l, struct slice packed) {
     int64_t deadline;
     if (!wish_deadline(o, v->now, &deadline)) {
         view_unlink(v, k);
@@ -176,7 +188,7 @@ static void restore_put(struct view *v, const struct key *k, const struct wish *
     }
     struct entry *e;
     if (rdb_load_type(l) == VALUE_STRING) {
-        e = view_set(v, k, rdb_load_string(l), deadline, FORM_AUTO);
+        e = packed.n ? view_set(v, k, packed, deadline, FORM_LZ4) : view_set(v, k, rdb_load_string(l), deadline, FORM_AUTO);
     } else {
         e = view_set_home(v, k, rdb_load_type(l), rdb_load_home(l), deadline);
         rdb_load_taken(l);
@@ -219,7 +231,7 @@ static void restore_now(struct call *c, const struct wish *o, struct slice paylo
         call_room_slow(c, room + object);
         return;
     }
-    if (!st) restore_put(&c->v, &c->key[0], o, l);
+    if (!st) restore_put(&c->v, &c->key[0], o, l, SLICE(""));
     if (st == RDB_PAST) restore_past(&c->v, &c->key[0], o);
     if (!st || st == RDB_PAST) resp_ok(c->w);
     else reply_error(c, load_error(st));
@@ -233,14 +245,20 @@ struct restore {
     struct wish wish;
     struct rdb_reader in;
     struct rdb_load *load; /* NULL until the first step */
-    bool read;
+    bool read, packing_over;
     enum rdb_status status;
+    struct packing packing; /* of a string */
+    struct buf packed;
     size_t key;            /* bytes of it, which the payload follows */
     size_t payload;
     char bytes[];
 };
 
-static void restore_drop(struct work *w) { rdb_load_free(((struct restore *)w)->load); }
+static void restore_drop(struct work *w) {
+    struct restore *r = (struct restore *)w;
+    rdb_load_free(r->load);
+    buf_free(&r->packed);
+}
 
 /* What is being built counts as used. FIT_LATER: the slice is over. */
 static enum store_fit restore_fits(struct restore *r, struct session *s, size_t more) {
@@ -267,11 +285,22 @@ static void restore_finish(struct restore *r, struct session *s) {
     view_init(&v, store, r->work.db, clock_ms(), &s->lane->store_stats);
     wait_lock(s->lane, &k, 1, &locks);
     bool busy = !r->wish.replace && view_peek(&v, &k);
-    if (!busy && r->status == RDB_OK) restore_put(&v, &k, &r->wish, r->load);
+    if (!busy && r->status == RDB_OK) restore_put(&v, &k, &r->wish, r->load, buf_slice(&r->packed));
     if (!busy && r->status == RDB_PAST) restore_past(&v, &k, &r->wish);
     wait_unlock(s->lane, &v, &k, 1, &locks);
     if (busy) session_error(s, BUSY_KEY);
     else resp_ok(&s->writer);
+}
+
+/* A string is packed, as SET would. False: the slice is over. */
+static bool restore_pack(struct restore *r, struct session *s) {
+    while (r->status == RDB_OK && rdb_load_type(r->load) == VALUE_STRING && !r->packing_over) {
+        bool more;
+        pack_bytes(s->lane, &r->packing, rdb_load_string(r->load), &r->packed, &more);
+        if (more) return false;
+        r->packing_over = true;
+    }
+    return true;
 }
 
 static bool restore_on(struct work *w, struct session *s) {
@@ -288,7 +317,8 @@ static bool restore_on(struct work *w, struct session *s) {
         session_error(s, load_error(r->status));
         return true;
     }
-    if (fit == FIT_YES) fit = restore_fits(r, s, AT_ONCE + (r->status ? 0 : rdb_load_string(r->load).n));
+    if (fit == FIT_YES && !restore_pack(r, s)) return false;
+    if (fit == FIT_YES) fit = restore_fits(r, s, AT_ONCE + (r->status ? 0 : r->packed.n ? r->packed.n : rdb_load_string(r->load).n));
     if (fit == FIT_NO) session_error(s, "OOM command not allowed when used memory > 'maxmemory'.");
     if (fit != FIT_YES) return fit == FIT_NO;
     restore_finish(r, s);
@@ -299,6 +329,7 @@ static void restore_later(struct call *c, const struct wish *o, struct slice pay
     size_t key = c->key[0].n;
     struct restore *r = work_new(c, sizeof *r + key + payload.n, restore_on, restore_drop);
     r->wish = *o;
+    buf_init(&r->packed, MEM_CLIENT);
     r->key = key;
     r->payload = payload.n;
     memcpy(r->bytes, c->key[0].p, key);
@@ -322,7 +353,8 @@ static void run_restore(struct call *c) {
         reply_error(c, "ERR DUMP payload version or checksum are wrong");
         return;
     }
-    if (c->argv[3].n > AT_ONCE) restore_later(c, &o, c->argv[3]);
+    bool string = *c->argv[3].p == RDB_STRING && pack_from(&call_env(c)->store_config) != SIZE_MAX;
+    if (c->argv[3].n > (string ? STRING_AT_ONCE : AT_ONCE)) restore_later(c, &o, c->argv[3]);
     else restore_now(c, &o, c->argv[3]);
 }
 

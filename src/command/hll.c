@@ -2,6 +2,7 @@
 #include "command/hll.h"
 
 #include "base/clock.h"
+#include "command/thaw.h"
 #include "command/work.h"
 #include "store/entry.h"
 
@@ -10,25 +11,44 @@
 
 /* -- a key's value --------------------------------------------------------------------------------------------------------- */
 
-/* Returns the error that its value is, or NULL. */
+#define NOT_VALID "WRONGTYPE Key is not a valid HyperLogLog string value."
+
+/* Returns the error that its value is, or NULL. Of a packed one the value is not looked at. */
 static const char *look(struct entry *e, struct hll_key *h) {
     h->e = e;
     h->value = SLICE("");
     h->taken = NULL;
     if (!e) return NULL;
     if (entry_type(e) != VALUE_STRING) return "WRONGTYPE Operation against a key holding the wrong kind of value";
+    if (entry_packed(e)) return NULL;
     h->value = entry_value(e);
-    return hll_valid(h->value) ? NULL : "WRONGTYPE Key is not a valid HyperLogLog string value.";
+    return hll_valid(h->value) ? NULL : NOT_VALID;
+}
+
+/* The value, plain; *error as above. False: the call will be run again. */
+static bool find(struct call *c, int key, bool write, struct hll_key *h, const char **error) {
+    struct entry *e = write ? call_write(c, key) : call_read(c, key);
+    *error = look(e, h);
+    if (!e || *error || !entry_packed(e)) return true;
+    if (write) {
+        if (!(e = call_plain(c, key, e))) return false;
+        *error = look(e, h);
+        return true;
+    }
+    if (!call_text(c, key, e, &h->value)) return false;
+    if (!hll_valid(h->value)) *error = NOT_VALID;
+    return true;
 }
 
 bool hll_open(struct call *c, int key, bool write, struct hll_key *h) {
-    const char *error = look(write ? call_write(c, key) : call_read(c, key), h);
+    const char *error;
+    if (!find(c, key, write, h, &error)) return false;
     if (error) reply_error(c, error);
     return !error;
 }
 
 void hll_as_raw(struct call *c, const struct hll_key *h) {
-    if (h->e && entry_form(h->e) != FORM_RAW && !entry_pinned(h->e)) view_edit(&c->v, &c->key[0], h->e, h->value.n, FORM_RAW);
+    if (h->e && entry_form(h->e) != FORM_RAW && !entry_packed(h->e) && !entry_pinned(h->e)) view_edit(&c->v, &c->key[0], h->e, h->value.n, FORM_RAW);
 }
 
 void hll_edit(const struct store_config *config, struct hll_key *h) {
@@ -40,6 +60,10 @@ void hll_edit(const struct store_config *config, struct hll_key *h) {
 }
 
 void hll_store(struct view *v, const struct key *k, struct hll_key *h) {
+    if (h->e && entry_packed(h->e)) { /* all of it is written anew */
+        view_set(v, k, (struct slice){(const char *)h->edit.p, h->edit.n}, VIEW_KEEP, FORM_RAW);
+        return;
+    }
     char *p = h->e ? view_edit_here(v, k, h->e, h->edit.n) : NULL;
     if (!p || h->edit.n != h->value.n) p = view_edit(v, k, h->e, h->edit.n, FORM_RAW);
     memcpy(p, h->edit.p, h->edit.n);
@@ -103,6 +127,7 @@ static void run_pfadd(struct call *c) {
 struct source {
     struct slice value;
     struct entry *pinned;
+    char *text; /* its own */
 };
 
 /* The registers of all keys together; in slices if they are many: the values are pinned or copied, and dest gets the registers
@@ -123,37 +148,62 @@ static void merge_drop(struct work *w) {
     struct merge *m = (struct merge *)w;
     for (int i = 0; i < m->n; i++)
         if (m->source[i].pinned) entry_release(m->source[i].pinned);
+        else mem_free(MEM_CLIENT, m->source[i].text);
     mem_free(MEM_CLIENT, m->bytes);
 }
 
-/* Returns the error, or NULL. */
-static const char *merge_into(struct view *v, const struct key *k, const struct store_config *config, bool dense, const uint8_t *reg) {
-    struct hll_key h;
-    const char *error = look(view_get(v, k), &h);
-    if (error) return error;
-    hll_edit(config, &h);
-    if (dense && !hll_is_dense((struct slice){(char *)h.edit.p, h.edit.n}) && !hll_to_dense(&h.edit)) error = HLL_CORRUPTED;
-    else if (!hll_spread(&h.edit, reg)) error = HLL_CORRUPTED;
+/* Returns the error, or NULL. `h`: what the key holds. */
+static const char *merge_into(struct view *v, const struct key *k, struct hll_key *h, const struct store_config *config, bool dense,
+    const uint8_t *reg) {
+    const char *error = NULL;
+    hll_edit(config, h);
+    if (dense && !hll_is_dense((struct slice){(char *)h->edit.p, h->edit.n}) && !hll_to_dense(&h->edit)) error = HLL_CORRUPTED;
+    else if (!hll_spread(&h->edit, reg)) error = HLL_CORRUPTED;
     if (!error) {
-        hll_forget(h.edit.p);
-        hll_store(v, k, &h);
+        hll_forget(h->edit.p);
+        hll_store(v, k, h);
     }
-    hll_close(&h);
+    hll_close(h);
     return error;
 }
 
-static const char *merge_store(struct merge *m, struct session *s) {
+/* With the lock of the key held: true, it is over, *error says how. False: the key holds a packed string, which is in `thaw` now. */
+static bool merge_try(struct merge *m, struct session *s, struct view *v, const struct key *k, struct thaw *thaw, const char **error) {
+    struct hll_key h;
+    *error = look(view_get(v, k), &h);
+    if (!*error && h.e && entry_packed(h.e)) {
+        if (!thaw->plain || !thaw_is(thaw, h.e)) {
+            thaw_drop(thaw);
+            thaw_hold(thaw, h.e);
+            return false;
+        }
+        h.value = thaw_all(thaw, s->lane);
+        if (!hll_valid(h.value)) *error = NOT_VALID;
+    }
+    if (!*error) *error = merge_into(v, k, &h, &s->lane->env->store_config, m->dense, m->reg);
+    return true;
+}
+
+/* False: to be gone on with once the call's locks are gone. */
+static bool merge_store(struct merge *m, struct session *s, const char **error) {
     struct work *w = &m->work;
-    const struct store_config *config = &s->lane->env->store_config;
     struct key k = store_key(store_seed(w->store), m->dest);
+    struct thaw thaw = {.pinned = NULL};
     struct view v;
+    bool over;
     w->wrote = true;
-    if (w->view) return merge_into(w->view, &k, config, m->dense, m->reg);
-    view_init(&v, w->store, w->db, clock_ms(), &s->lane->store_stats);
-    store_lock(w->store, store_shard_of(k.hash));
-    const char *error = merge_into(&v, &k, config, m->dense, m->reg);
-    store_unlock(w->store, store_shard_of(k.hash));
-    return error;
+    do {
+        if (!w->view) {
+            view_init(&v, w->store, w->db, clock_ms(), &s->lane->store_stats);
+            store_lock(w->store, store_shard_of(k.hash));
+        }
+        over = merge_try(m, s, w->view ? w->view : &v, &k, &thaw, error);
+        if (w->view) break;
+        store_unlock(w->store, store_shard_of(k.hash));
+        if (!over) thaw_all(&thaw, s->lane);
+    } while (!over);
+    thaw_drop(&thaw);
+    return over;
 }
 
 static bool merge_on(struct work *w, struct session *s) {
@@ -164,54 +214,65 @@ static bool merge_on(struct work *w, struct session *s) {
         else if (m->at % PIECE == 0 && work_over(w)) return false;
     }
     if (!error) error = m->error;
-    if (!error && m->store) error = merge_store(m, s);
+    if (!error && m->store && !merge_store(m, s, &error)) return false;
     if (error) work_error(w, s, error);
     else if (m->store) resp_ok(&s->writer);
     else resp_int(&s->writer, (int64_t)hll_count_registers(m->reg));
     return true;
 }
 
-static void merge_keep(struct call *c, struct merge *m) {
+/* False: the call will be run again. */
+static bool merge_keep(struct call *c, struct merge *m) {
     size_t bytes = c->key[0].n, at = bytes;
     struct hll_key h;
+    bool there = true;
     for (int i = 0; i < c->keys && !m->error; i++) {
-        m->error = look(call_read(c, i), &h);
-        if (!h.e || m->error) continue;
+        there &= find(c, i, false, &h, &m->error);
+        if (!there || !h.e || m->error) continue;
         struct source *s = &m->source[m->n++];
-        *s = (struct source){h.value, entry_pin(h.e) ? h.e : NULL};
-        if (!s->pinned) bytes += h.value.n;
+        *s = (struct source){.value = h.value, .text = call_text_take(c, i, h.e)};
+        if (!s->text && entry_pin(h.e)) s->pinned = h.e;
+        if (!s->pinned && !s->text) bytes += h.value.n;
         m->dense |= hll_is_dense(h.value);
     }
+    if (!there) return false;
     m->bytes = mem_alloc(MEM_CLIENT, bytes + 1);
     memcpy(m->bytes, c->key[0].p, c->key[0].n);
     m->dest = (struct slice){m->bytes, c->key[0].n};
     for (int i = 0; i < m->n; i++) {
         struct source *s = &m->source[i];
-        if (s->pinned) continue;
+        if (s->pinned || s->text) continue;
         s->value.p = memcpy(m->bytes + at, s->value.p, s->value.n);
         at += s->value.n;
     }
+    return true;
 }
 
 static void merge_in_slices(struct call *c, bool store) {
     struct merge *m = work_new(c, sizeof *m + (size_t)c->keys * sizeof *m->source, merge_on, merge_drop);
     m->store = store;
-    merge_keep(c, m);
-    work_start(c, &m->work);
+    if (merge_keep(c, m)) work_start(c, &m->work);
+    else m->work.task.drop(&m->work.task);
 }
 
 /* Gathers the registers of all keys, which are few; false after an error was replied. */
 static bool merge_at_once(struct call *c, uint8_t *reg, bool *dense) {
     struct hll_key h;
+    bool there = true;
     for (int i = 0; i < c->keys; i++) {
-        if (!hll_open(c, i, false, &h)) return false;
-        if (!h.e) continue;
+        const char *error;
+        there &= find(c, i, false, &h, &error);
+        if (error) {
+            reply_error(c, error);
+            return false;
+        }
+        if (!there || !h.e) continue;
         *dense |= hll_is_dense(h.value);
         if (hll_gather(h.value, reg)) continue;
         reply_error(c, HLL_CORRUPTED);
         return false;
     }
-    return true;
+    return there;
 }
 
 /* -- PFCOUNT and PFMERGE ------------------------------------------------------------------------------------------------------- */
@@ -222,6 +283,13 @@ static void count_one(struct call *c) {
     if (!hll_open(c, 0, false, &h)) return;
     hll_as_raw(c, &h);
     if (h.e && !hll_cached(h.value, &count)) {
+        /* A packed one stays plain from now on, as its estimate is kept in it; unless that would be for want of room. */
+        if (entry_packed(h.e) && store_fits(c->v.store, 2 * h.value.n + STRINGS_SPARE)) {
+            if (!(h.e = call_plain(c, 0, h.e))) return;
+            h.value = entry_value(h.e);
+            hll_as_raw(c, &h);
+            h.value = entry_value(h.e);
+        }
         if (!hll_count(h.value, &count)) {
             reply_error(c, HLL_CORRUPTED);
             return;
@@ -253,7 +321,10 @@ static void run_pfmerge(struct call *c) {
     uint8_t reg[HLL_REGISTERS] = {0};
     bool dense = false;
     if (!merge_at_once(c, reg, &dense)) return;
-    const char *error = merge_into(&c->v, &c->key[0], &call_env(c)->store_config, dense, reg);
+    struct hll_key h;
+    const char *error;
+    if (!find(c, 0, true, &h, &error)) return;
+    if (!error) error = merge_into(&c->v, &c->key[0], &h, &call_env(c)->store_config, dense, reg);
     if (error) reply_error(c, error);
     else resp_ok(c->w);
 }

@@ -3,6 +3,7 @@
 #include "command/env.h"
 #include "command/lane.h"
 #include "command/monitor.h"
+#include "command/pack.h"
 
 #include <assert.h>
 
@@ -16,6 +17,8 @@ struct lane *lane_new(struct env *e, unsigned index) {
     l->commands = mem_zalloc(MEM_MISC, command_total() * sizeof *l->commands);
     l->batch = batch_new();
     l->monitor = monitor_box_new();
+    l->packer = packer_new();
+    l->pack_memory = pack_memory_new();
     return l;
 }
 
@@ -23,6 +26,8 @@ void lane_free(struct lane *l) {
     assert(!l->sessions);
     batch_free(l->batch);
     monitor_box_free(l->monitor);
+    packer_free(l->packer);
+    pack_memory_free(l->pack_memory);
     for (unsigned i = 0; i < command_total(); i++) hist_free(&l->commands[i].latency);
     mem_free(MEM_MISC, l->commands);
     chain_pool_free(&l->pool);
@@ -44,7 +49,8 @@ void lane_reset_stats(struct lane *l) {
         &l->rejected_connections, &l->output_limit_closes, &l->query_limit_closes, &l->evicted_clients, &l->reads, &l->writes, &l->turns, &l->turn_ticks,
         &l->expire_ticks, &l->expire_unfinished, &l->store_stats.hits, &l->store_stats.misses,
         &l->store_stats.expired, &l->store_stats.evicted, &l->store_stats.expired_inside, &l->store_stats.stale_share,
-        &l->store_stats.evict_slices, &l->store_stats.evict_us_worst, &l->store_stats.moved};
+        &l->store_stats.evict_slices, &l->store_stats.evict_us_worst, &l->store_stats.moved, &l->store_stats.packed,
+        &l->store_stats.pack_failed, &l->store_stats.pack_passed};
     for (size_t i = 0; i < sizeof reset / sizeof *reset; i++) counter_reset(reset[i]);
     lag_reset(&l->store_stats.lag);
     for (unsigned i = 0; i < command_total(); i++) {

@@ -11,6 +11,8 @@
 #include "store/store.h"
 
 struct env;
+struct packer;
+struct pack_memory;
 struct session;
 
 /* Per command and lane. Indexed by the command's number. */
@@ -37,6 +39,8 @@ struct lane {
     uint64_t random;                 /* state of lane_random */
     struct batch *batch;             /* scratch of dispatch */
     struct monitor_box *monitor;     /* lines on their way to its sessions that run MONITOR */
+    struct packer *packer;           /* store/packed.h */
+    struct pack_memory *pack_memory; /* pack.h */
     void *host_lane;                 /* the host's own */
 };
 

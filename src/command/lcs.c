@@ -16,6 +16,8 @@
  */
 #include "command/strings.h"
 
+#include "command/thaw.h"
+
 #include "base/clock.h"
 
 enum stage { STAGE_SEEN, STAGE_MASKS, STAGE_ROWS, STAGE_COUNT, STAGE_TRACE, STAGE_FREE };
@@ -310,7 +312,9 @@ static bool lcs_size_ok(struct call *c, size_t a, size_t b) {
 }
 
 /* Keeps an entry's bytes readable after the call: large ones by reference, small ones by copy. */
-static void text_keep(struct text *t, struct entry *e) {
+static void text_keep(struct call *c, int key, struct text *t, struct entry *e) {
+    t->copy = call_text_take(c, key, e);
+    if (t->copy) return;
     if (e && entry_pin(e)) {
         t->pinned = e;
         return;
@@ -328,8 +332,10 @@ void strings_lcs(struct call *c) {
         return;
     }
     if (!lcs_read_words(c, &o)) return;
-    struct slice a = ea ? entry_value(ea) : SLICE(""), b = eb ? entry_value(eb) : SLICE("");
-    if (!lcs_size_ok(c, a.n, b.n)) return;
+    if (!lcs_size_ok(c, ea ? entry_length(ea) : 0, eb ? entry_length(eb) : 0)) return;
+    struct slice a, b;
+    bool there = call_text(c, 0, ea, &a);
+    if (!call_text(c, 1, eb, &b) || !there) return;
 
     struct lcs *l = mem_zalloc(MEM_CLIENT, sizeof *l);
     l->task.step = lcs_step;
@@ -352,8 +358,8 @@ void strings_lcs(struct call *c) {
         lcs_reply(l, c->s);
         lcs_drop(&l->task);
     } else {
-        text_keep(&l->a, ea);
-        text_keep(&l->b, eb);
+        text_keep(c, 0, &l->a, ea);
+        text_keep(c, 1, &l->b, eb);
         session_park(c->s, &l->task);
     }
 }

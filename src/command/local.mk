@@ -46,6 +46,8 @@ libcommand_a_SOURCES = \
   %D%/lists.h \
   %D%/memory.c \
   %D%/monitor.c %D%/monitor.h \
+  %D%/owing.c %D%/owing.h \
+  %D%/pack.c %D%/pack.h \
   %D%/redact.c %D%/redact.h \
   %D%/roster.c %D%/roster.h \
   %D%/scan.c \
@@ -61,6 +63,7 @@ libcommand_a_SOURCES = \
   %D%/string.c \
   %D%/string_number.c \
   %D%/strings.h \
+  %D%/thaw.c %D%/thaw.h \
   %D%/version.h \
   %D%/wait.c %D%/wait.h \
   %D%/work.c %D%/work.h \

@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include "command/dispatch.h"
 #include "command/monitor.h"
+#include "command/pack.h"
+#include "command/thaw.h"
 
 #include <assert.h>
 
@@ -52,6 +54,9 @@ static void task_free(struct session *s) {
 void session_end(struct session *s) {
     struct lane *lane = s->lane;
     task_free(s);
+    thaw_over(s);
+    pack_free(s->pack);
+    s->pack = NULL;
     if (s->monitor) monitor_end(s);
     s->monitor = false;
     chain_free(&s->out);

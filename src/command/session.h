@@ -11,6 +11,9 @@
 #include "command/env.h"
 #include "resp/writer.h"
 
+struct wanted;
+struct pack;
+
 enum task_state { TASK_AGAIN /* more to do right away */, TASK_WAIT /* until woken, or task->wake_us */, TASK_DONE };
 
 /* Something that goes on after its request returned. Made by a handler with session_park. */
@@ -41,6 +44,8 @@ struct session {
     struct chain out;
     struct resp_reader reader;
     struct task *task;
+    struct wanted *wanted;            /* strings that its request wants plain: thaw.h */
+    struct pack *pack;                /* values of its request, on which dispatch works in slices: pack.h */
     const struct command *last;       /* for CLIENT LIST */
     char *name, *lib_name, *lib_version; /* NULL: not set; MEM_CLIENT */
     char address[72], local_address[72]; /* "127.0.0.1:50210", "/path:0" */

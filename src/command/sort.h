@@ -58,6 +58,9 @@ struct sort {
     struct buf name;             /* of a key to be looked up */
     struct view later;           /* out of the call: as of this slice */
     struct home made;            /* STORE: the list */
+    struct lane *lane;
+    bool any_packed;             /* does any string lie packed (store/packed.h)? */
+    bool waits;                  /* one that is needed does, and cannot be unpacked before the call is over */
     int gets;
     struct sort_pattern get[];
 };

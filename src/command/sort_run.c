@@ -1,6 +1,8 @@
 /* What SORT does, a little at a time: read the elements, look up their weights, sort, look up what is asked for. */
 #include "command/sort.h"
 
+#include "command/thaw.h"
+
 #include "base/clock.h"
 #include "base/num.h"
 #include "store/entry.h"
@@ -100,9 +102,10 @@ static bool read_piece(struct sort *s) {
 
 /* What a pattern names for an element: its value, good until found_over. */
 struct found {
+    struct thaw thaw;     /* where it lies packed */
     struct slice value;
     struct entry *string; /* that it is the whole of; NULL: a part of something */
-    bool locked;
+    bool locked, packed;
     unsigned shard;
 };
 
@@ -112,6 +115,12 @@ static bool found_in(struct sort *s, struct view *v, const struct sort_pattern *
     if (!e) return false;
     if (p->source == SORT_STRING) {
         if (entry_type(e) != VALUE_STRING) return false;
+        if (entry_packed(e)) {
+            f->packed = true;
+            if (s->work.view) s->waits = true; /* unpacking is nothing to do under the call's locks */
+            else thaw_hold(&f->thaw, e);
+            return true;
+        }
         f->value = entry_value(e);
         f->string = e;
         return true;
@@ -125,11 +134,17 @@ static bool found_in(struct sort *s, struct view *v, const struct sort_pattern *
     return true;
 }
 
-static void found_over(struct sort *s, const struct found *f) {
+static void found_over(struct sort *s, struct found *f) {
     if (f->locked) store_unlock(s->work.store, f->shard);
+    f->locked = false;
 }
 
-/* False: there is nothing, and found_over is not needed. */
+static void found_drop(struct sort *s, struct found *f) {
+    found_over(s, f);
+    if (f->packed) thaw_drop(&f->thaw);
+}
+
+/* False: there is nothing, and found_drop is not needed. If s->waits is set, it is to be looked up once more, later. */
 static bool find(struct sort *s, const struct sort_pattern *p, const struct sort_item *item, struct found *f) {
     *f = (struct found){.locked = false};
     if (p->source == SORT_NOTHING) return false;
@@ -147,9 +162,10 @@ static bool find(struct sort *s, const struct sort_pattern *p, const struct sort
         f->shard = store_shard_of(k.hash);
         store_lock(s->work.store, f->shard);
     }
-    if (found_in(s, s->work.view ? s->work.view : &s->later, p, &k, f)) return true;
-    found_over(s, f);
-    return false;
+    bool there = found_in(s, s->work.view ? s->work.view : &s->later, p, &k, f);
+    if (!there || f->packed) found_over(s, f);
+    if (f->packed && !s->waits) f->value = thaw_all(&f->thaw, s->lane);
+    return there;
 }
 
 /* -- weights ----------------------------------------------------------------------------------------------------------------- */
@@ -173,6 +189,7 @@ static bool score_of(struct slice text, double *out) {
 static bool weigh(struct sort *s, struct sort_item *item) {
     struct found f = {.value = {item->p, item->n}};
     bool there = !s->by || find(s, &s->weight, item, &f), ok = true;
+    if (s->waits) return true;
     if (!s->alpha) {
         item->score = 0;
         if (there) ok = score_of(f.value, &item->score);
@@ -180,7 +197,7 @@ static bool weigh(struct sort *s, struct sort_item *item) {
         item->by = there ? keep(s, f.value) : NULL;
         item->by_n = (uint32_t)f.value.n;
     }
-    if (s->by && there) found_over(s, &f);
+    if (s->by && there) found_drop(s, &f);
     return ok;
 }
 
@@ -188,8 +205,10 @@ enum weighing { WEIGH_MORE, WEIGH_DONE, WEIGH_WRONG };
 
 static enum weighing weigh_piece(struct sort *s) {
     if (s->unsorted || (s->alpha && !s->by)) return WEIGH_DONE; /* elements are their own weights */
-    for (int i = 0; i < PIECE && s->at < s->n; i++)
-        if (!weigh(s, &s->item[s->at++])) return WEIGH_WRONG;
+    for (int i = 0; i < PIECE && s->at < s->n; i++, s->at++) {
+        if (!weigh(s, &s->item[s->at])) return WEIGH_WRONG;
+        if (s->waits) return WEIGH_MORE;
+    }
     return s->at == s->n ? WEIGH_DONE : WEIGH_MORE;
 }
 
@@ -267,13 +286,28 @@ static void put(struct sort *s, const struct found *f) {
     }
 }
 
+/* Under the call's locks: does one of the values of an item lie packed? */
+static bool item_waits(struct sort *s, const struct sort_item *item) {
+    struct found f;
+    struct store_stats *stats = s->work.view->stats;
+    uint64_t hits = counter_get(&stats->hits), misses = counter_get(&stats->misses);
+    bool touch = s->work.view->touch;
+    s->work.view->touch = false;
+    for (int i = 0; i < s->gets && !s->waits; i++)
+        if (s->get[i].source == SORT_STRING && find(s, &s->get[i], item, &f)) found_over(s, &f);
+    s->work.view->touch = touch;
+    counter_add(&stats->hits, hits - counter_get(&stats->hits)); /* this was no use of them */
+    counter_add(&stats->misses, misses - counter_get(&stats->misses));
+    return s->waits;
+}
+
 static void put_item(struct sort *s, const struct sort_item *item) {
     struct found f = {.value = {item->p, item->n}};
     if (!s->gets) put(s, &f);
     for (int i = 0; i < s->gets; i++) {
         if (find(s, &s->get[i], item, &f)) {
             put(s, &f);
-            found_over(s, &f);
+            found_drop(s, &f);
         } else if (s->store) {
             put(s, &(struct found){.value = SLICE("")});
         } else {
@@ -283,7 +317,10 @@ static void put_item(struct sort *s, const struct sort_item *item) {
 }
 
 static bool put_piece(struct sort *s) {
-    for (int i = 0; i < PIECE && s->at < s->to; i++) put_item(s, &s->item[s->at++]);
+    for (int i = 0; i < PIECE && s->at < s->to; i++) {
+        if (s->work.view && s->any_packed && item_waits(s, &s->item[s->at])) return false;
+        put_item(s, &s->item[s->at++]);
+    }
     return s->at == s->to;
 }
 
@@ -342,6 +379,7 @@ static enum step step(struct sort *s) {
 
 bool sort_on(struct work *w, struct session *to) {
     struct sort *s = (struct sort *)w;
+    s->lane = to->lane;
     if (!w->view) {
         view_init(&s->later, w->store, w->db, clock_ms(), &to->lane->store_stats);
         s->later.touch = !to->no_touch;
@@ -349,7 +387,10 @@ bool sort_on(struct work *w, struct session *to) {
     for (;;) {
         switch (step(s)) {
         case STEP_MORE:
-            if (work_over(w)) return false;
+            if (s->waits || work_over(w)) {
+                s->waits = false;
+                return false;
+            }
             break;
         case STEP_DONE:
             finish(s, to);
@@ -409,6 +450,9 @@ static void keep_words(struct sort *s) {
 
 void sort_start(struct call *c, struct sort *s, const struct holder *h) {
     size_t rank, count;
+    struct packed_totals packed;
+    packed_totals(&packed);
+    s->any_packed = packed.values;
     if (h) s->home = work_keep(&s->work, h);
     s->type = h ? h->type : VALUE_LIST;
     if (s->unsorted && s->type == VALUE_SET && s->store) { /* a set has no order that could be stored: its elements' */

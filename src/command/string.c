@@ -1,6 +1,9 @@
 /* Strings as a whole: set, get, and parts of them. Numbers are in string_number.c, LCS in lcs.c. */
 #include "command/strings.h"
 
+#include "command/owing.h"
+#include "command/thaw.h"
+
 #define TOO_LONG "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
 #define BY_REFERENCE 16384 /* a part of a value from this size on is sent from where it lies */
 
@@ -33,6 +36,18 @@ static void run_get(struct call *c) {
         return;
     }
     reply_string(c, e);
+}
+
+/* Room for the value at `arg`; false after a reply, or if the call will be run again. */
+static inline bool value_room(struct call *c, int arg) {
+    enum entry_form form;
+    return strings_room(c, 0, call_value(c, arg, &form).n);
+}
+
+static inline void value_set(struct call *c, int key, int arg, int64_t deadline) {
+    enum entry_form form;
+    struct slice v = call_value(c, arg, &form);
+    view_set(&c->v, &c->key[key], v, deadline, form);
 }
 
 enum when { WHEN_NONE, WHEN_EX, WHEN_PX, WHEN_EXAT, WHEN_PXAT };
@@ -99,7 +114,7 @@ static void set_with_words(struct call *c) {
     int64_t deadline = 0;
     if (!read_words(c, true, &o)) return;
     if (o.when && !read_deadline(c, o.when_arg, o.when, &deadline)) return;
-    if (!strings_room(c, 0, c->argv[2].n)) return;
+    if (!value_room(c, 2)) return;
     struct entry *e = NULL;
     if (o.get) {
         bool ok;
@@ -113,7 +128,7 @@ static void set_with_words(struct call *c) {
         if (!o.get) resp_null(c->w);
         return;
     }
-    view_set(&c->v, &c->key[0], c->argv[2], o.keep ? VIEW_KEEP : deadline, FORM_AUTO);
+    value_set(c, 0, 2, o.keep ? VIEW_KEEP : deadline);
     if (!o.get) resp_ok(c->w);
 }
 
@@ -122,26 +137,26 @@ static void run_set(struct call *c) {
         set_with_words(c);
         return;
     }
-    if (__builtin_expect(!strings_room(c, 0, c->argv[2].n), 0)) return;
-    view_set(&c->v, &c->key[0], c->argv[2], 0, FORM_AUTO);
+    if (__builtin_expect(!value_room(c, 2), 0)) return;
+    value_set(c, 0, 2, 0);
     resp_ok(c->w);
 }
 
 static void run_setnx(struct call *c) {
-    if (!strings_room(c, 0, c->argv[2].n)) return;
+    if (!value_room(c, 2)) return;
     if (call_write(c, 0)) {
         reply_zero(c);
         return;
     }
-    view_set(&c->v, &c->key[0], c->argv[2], 0, FORM_AUTO);
+    value_set(c, 0, 2, 0);
     reply_one(c);
 }
 
 static void set_expiring(struct call *c, enum when w) {
     int64_t deadline;
     if (!read_deadline(c, 2, w, &deadline)) return;
-    if (!strings_room(c, 0, c->argv[3].n)) return;
-    view_set(&c->v, &c->key[0], c->argv[3], deadline, FORM_AUTO);
+    if (!value_room(c, 3)) return;
+    value_set(c, 0, 3, deadline);
     resp_ok(c->w);
 }
 static void run_setex(struct call *c) { set_expiring(c, WHEN_EX); }
@@ -149,11 +164,11 @@ static void run_psetex(struct call *c) { set_expiring(c, WHEN_PX); }
 
 static void run_getset(struct call *c) {
     bool ok;
-    if (!strings_room(c, 0, c->argv[2].n)) return;
+    if (!value_room(c, 2)) return;
     struct entry *e = call_read_type(c, 0, VALUE_STRING, &ok);
     if (!ok) return;
     reply_value_or_null(c, e);
-    view_set(&c->v, &c->key[0], c->argv[2], 0, FORM_AUTO);
+    value_set(c, 0, 2, 0);
 }
 
 static void run_getdel(struct call *c) {
@@ -200,12 +215,13 @@ static bool pairs_ok(struct call *c) {
         return false;
     }
     size_t need = 0;
-    for (int i = 0; i < c->keys; i++) need += view_room_for(&c->v, &c->key[i], c->argv[2 * i + 2].n);
+    enum entry_form form;
+    for (int i = 0; i < c->keys; i++) need += view_room_for(&c->v, &c->key[i], call_value(c, 2 * i + 2, &form).n);
     return call_room(c, need);
 }
 
 static void set_pairs(struct call *c) {
-    for (int i = 0; i < c->keys; i++) view_set(&c->v, &c->key[i], c->argv[2 * i + 2], 0, FORM_AUTO);
+    for (int i = 0; i < c->keys; i++) value_set(c, i, 2 * i + 2, 0);
 }
 
 static void run_mset(struct call *c) {
@@ -240,8 +256,9 @@ static void run_append(struct call *c) {
     struct slice tail = c->argv[2];
     struct entry *e = call_write_type(c, 0, VALUE_STRING, &ok);
     if (!ok) return;
-    size_t n = e ? entry_value(e).n : 0;
+    size_t n = e ? entry_length(e) : 0;
     if (e && !length_ok(c, n, tail.n)) return;
+    if (e && !(e = call_plain(c, 0, e))) return;
     if (!strings_room(c, 0, n + tail.n)) return;
     if (e) {
         char *p = view_edit(&c->v, &c->key[0], e, n + tail.n, FORM_RAW);
@@ -263,7 +280,7 @@ static void run_setrange(struct call *c) {
     }
     struct entry *e = call_write_type(c, 0, VALUE_STRING, &ok);
     if (!ok) return;
-    size_t n = e ? entry_value(e).n : 0;
+    size_t n = e ? entry_length(e) : 0;
     if (!part.n) {
         resp_int(c->w, (int64_t)n);
         return;
@@ -271,6 +288,7 @@ static void run_setrange(struct call *c) {
     if (!length_ok(c, (size_t)offset, part.n)) return;
     size_t end = (size_t)offset + part.n;
     if (end > n) n = end;
+    if (e && !(e = call_plain(c, 0, e))) return;
     if (!strings_room(c, 0, n)) return;
     char *p = view_edit(&c->v, &c->key[0], e, n, FORM_RAW);
     memcpy(p + offset, part.p, part.n);
@@ -280,7 +298,7 @@ static void run_setrange(struct call *c) {
 static void run_strlen(struct call *c) {
     bool ok;
     struct entry *e = call_read_type(c, 0, VALUE_STRING, &ok);
-    if (ok) resp_int(c->w, e ? (int64_t)entry_value(e).n : 0);
+    if (ok) resp_int(c->w, e ? (int64_t)entry_length(e) : 0);
 }
 
 static void run_getrange(struct call *c) {
@@ -290,7 +308,7 @@ static void run_getrange(struct call *c) {
     struct entry *e = call_read_type(c, 0, VALUE_STRING, &ok);
     if (!ok) return;
     struct slice v = e ? entry_value(e) : (struct slice){"", 0};
-    int64_t n = (int64_t)v.n;
+    int64_t n = e ? (int64_t)entry_length(e) : 0;
     if (from < 0 && to < 0 && from > to) n = 0; /* backwards, wherever the ends may lie */
     if (from < 0) from = from + n < 0 ? 0 : from + n;
     if (to < 0) to = to + n < 0 ? 0 : to + n;
@@ -300,7 +318,9 @@ static void run_getrange(struct call *c) {
         return;
     }
     size_t part = (size_t)(to - from + 1);
-    if (part >= BY_REFERENCE && entry_pin(e))
+    if (entry_packed(e))
+        owing_bulk(c, e, (size_t)from, part);
+    else if (part >= BY_REFERENCE && entry_pin(e))
         resp_bulk_ref(c->w, v.p + from, part, entry_release, e);
     else
         resp_bulk(c->w, v.p + from, part);
@@ -339,6 +359,7 @@ static const struct command rows[] = {
         .categories = A_STRING,
         .keys = KEY(K_RW | K_ACCESS | K_UPDATE | K_VARIABLE_FLAGS),
         .run = run_set,
+        .value = 2,
         .group = "string",
         .since = "1.0.0",
         .complexity = "O(1)",
@@ -352,6 +373,7 @@ static const struct command rows[] = {
         .categories = A_STRING,
         .keys = KEY(K_OW | K_INSERT),
         .run = run_setnx,
+        .value = 2,
         .group = "string",
         .since = "1.0.0",
         .complexity = "O(1)",
@@ -363,6 +385,7 @@ static const struct command rows[] = {
         .categories = A_STRING,
         .keys = KEY(K_OW | K_UPDATE),
         .run = run_setex,
+        .value = 3,
         .group = "string",
         .since = "2.0.0",
         .complexity = "O(1)",
@@ -374,6 +397,7 @@ static const struct command rows[] = {
         .categories = A_STRING,
         .keys = KEY(K_OW | K_UPDATE),
         .run = run_psetex,
+        .value = 3,
         .group = "string",
         .since = "2.6.0",
         .complexity = "O(1)",
@@ -385,6 +409,7 @@ static const struct command rows[] = {
         .categories = A_STRING,
         .keys = KEY(K_RW | K_ACCESS | K_UPDATE),
         .run = run_getset,
+        .value = 2,
         .group = "string",
         .since = "1.0.0",
         .complexity = "O(1)",
@@ -431,6 +456,7 @@ static const struct command rows[] = {
         .categories = A_STRING,
         .keys = {{KEYS_RANGE, 1, -1, 2, K_OW | K_UPDATE}},
         .run = run_mset,
+        .value = 2,
         .group = "string",
         .since = "1.0.1",
         .complexity = "O(N) where N is the number of keys to set.",
@@ -443,6 +469,7 @@ static const struct command rows[] = {
         .categories = A_STRING,
         .keys = {{KEYS_RANGE, 1, -1, 2, K_OW | K_INSERT}},
         .run = run_msetnx,
+        .value = 2,
         .group = "string",
         .since = "1.0.1",
         .complexity = "O(N) where N is the number of keys to set.",

@@ -1,7 +1,11 @@
 /* Strings that are numbers: INCR and its kin. */
 #include "command/strings.h"
 
+#include "command/thaw.h"
+
 #include <math.h>
+
+#define LONGEST 5120 /* bytes of a number, as in Redis */
 
 static void add(struct call *c, int64_t by) {
     char text[NUM_I64_MAX];
@@ -10,7 +14,7 @@ static void add(struct call *c, int64_t by) {
     if (!strings_room(c, 0, sizeof text)) return;
     struct entry *e = call_write_type(c, 0, VALUE_STRING, &ok);
     if (!ok) return;
-    if (e && !num_i64(entry_value(e), &v)) {
+    if (e && (entry_packed(e) || !num_i64(entry_value(e), &v))) { /* packed ones are too long for a number */
         reply_error(c, "ERR value is not an integer or out of range");
         return;
     }
@@ -40,6 +44,17 @@ void strings_decrby(struct call *c) {
     add(c, -by);
 }
 
+/* What the key holds; false after an error was replied, or if the call will be run again. */
+static bool number_there(struct call *c, struct entry *e, long double *v) {
+    struct slice text;
+    if (!e || (entry_length(e) <= LONGEST)) {
+        if (!call_text(c, 0, e, &text)) return false;
+        if (!e || num_long_double(text, v)) return true;
+    }
+    reply_error(c, "ERR value is not a valid float");
+    return false;
+}
+
 /* The result is kept as text: it never becomes an integer to OBJECT ENCODING, whatever it looks like. */
 void strings_incrbyfloat(struct call *c) {
     char text[NUM_LONG_DOUBLE_MAX];
@@ -48,7 +63,8 @@ void strings_incrbyfloat(struct call *c) {
     if (!strings_room(c, 0, 64)) return;
     struct entry *e = call_write_type(c, 0, VALUE_STRING, &ok);
     if (!ok) return;
-    if ((e && !num_long_double(entry_value(e), &v)) || !num_long_double(c->argv[2], &by)) {
+    if (!number_there(c, e, &v)) return;
+    if (!num_long_double(c->argv[2], &by)) {
         reply_error(c, "ERR value is not a valid float");
         return;
     }

@@ -134,6 +134,13 @@ static const struct option_row store_rows[] = {
         SAYS(MEMORY, "How slowly the counter of uses grows under the lfu policies: 10 tells up to about a million uses apart.")},
     {"lfu-decay-time", OPTION_INT, .max = INT32_MAX, .initial = "1", LIVE, M(lfu_decay_time),
         SAYS(MEMORY, "Minutes after which the counter of uses loses one. 0: it never does.")},
+    {"compression", OPTION_BOOL, .flags = OPTION_OURS, .initial = "yes", LIVE, M(compression),
+        SAYS(MEMORY, "Keep long strings compressed (LZ4) where that saves at least an eighth of them. Those that are there already "
+                     "stay as they are when this changes.")},
+    {"compression-min-size", OPTION_MEMORY, .flags = OPTION_OURS, .max = INT64_MAX, .initial = "1024", LIVE, M(compression_min_size), .sample = "1kb",
+        SAYS(MEMORY, "Shortest string that is compressed, in bytes; under 32 is as 32. 0: none is.")},
+    {"compression-acceleration", OPTION_INT, .flags = OPTION_OURS, .min = 1, .max = 65536, .initial = "1", LIVE, M(compression_acceleration),
+        SAYS(MEMORY, "LZ4's: 1 saves the most, each more makes compressing a few percent faster.")},
     {"databases", OPTION_INT, FIXED, .min = 1, .max = STORE_DATABASES, .initial = "16", M(databases),
         SAYS(MEMORY, "Number of databases that SELECT may choose from, at most 16.")},
 };

@@ -26,6 +26,7 @@ struct run {
     const char *file;
     unsigned line;
     bool split; /* each byte of a request arrives by itself */
+    bool packed; /* compression-min-size is 32: nearly all strings lie compressed */
     struct settings settings;
     struct loopback *net; /* of the case at work; NULL: none yet */
     struct named named[PEERS];
@@ -36,7 +37,8 @@ struct run {
 };
 
 static void complain(struct run *r, const char *expected, const char *got) {
-    printf("%s:%u: %s%s: expected %s, got %s\n", r->file, r->line, r->title, r->split ? " (byte by byte)" : "", expected, got);
+    printf("%s:%u: %s%s: expected %s, got %s\n", r->file, r->line, r->title,
+        r->split ? " (byte by byte)" : r->packed ? " (compressed)" : "", expected, got);
     r->failures++;
 }
 
@@ -45,9 +47,10 @@ static struct slice output_of(const struct peer *p) { return (struct slice){p->o
 /* -- cases --------------------------------------------------------------------------------------------------------------------- */
 
 static void configure(struct env *e, void *arg) {
-    struct settings *s = arg;
-    memset(s, 0, sizeof *s);
-    settings_bind(s, e->options, &e->config, &e->store_config);
+    struct run *r = arg;
+    memset(&r->settings, 0, sizeof r->settings);
+    settings_bind(&r->settings, e->options, &e->config, &e->store_config);
+    if (r->packed) atomic_store(&e->store_config.compression_min_size, 32);
 }
 
 static void switch_to(struct run *r, struct slice name) {
@@ -95,7 +98,7 @@ static void case_begin(struct run *r, struct slice title) {
     case_end(r);
     snprintf(r->title, sizeof r->title, "%.*s", (int)title.n, title.p);
     r->failures = r->peers = 0;
-    r->net = loopback_new(LANES, configure, &r->settings);
+    r->net = loopback_new(LANES, configure, r);
     switch_to(r, SLICE("main"));
 }
 
@@ -314,8 +317,9 @@ static bool file_run(struct run *r, const char *path) {
 
 static bool path_run(struct run *r, const char *path) {
     bool read = true;
-    for (int split = 0; split < 2 && read; split++) {
-        r->split = split;
+    for (int way = 0; way < 3 && read; way++) {
+        r->split = way == 1;
+        r->packed = way == 2;
         read = file_run(r, path);
     }
     return read;

@@ -10,6 +10,8 @@ FAR_S = 4102444800  # in 2100
 
 
 class Generator:
+    long_values = False  # a third of all values are long enough to be compressed
+
     def __init__(self, family, seed):
         self.random = random.Random(f'{family}:{seed}')
         self.make = getattr(self, family)
@@ -47,7 +49,17 @@ class Generator:
                         'nan', '0x1p3', '1e400', ' 1', 'x', '1.', '.5', '1e', f'{self.random.uniform(-1000, 1000):.6f}',
                         str(self.random.randint(-10**9, 10**9)))
 
+    def long_value(self):
+        """Words, or bits, that LZ4 makes something of; a few random bytes between them."""
+        words = self.one([b'the ', b'quick ', b'"name": ', b'brown ', b'true, ', b'12345 '], [b'\0', b'\0\0\0', b'\xff', b'\x01\xfe'])
+        size = self.one(40, 80, 300, 300, 2000, 2000, 4800, 20000, self.one(20000, 65536, 65537, 140000, 300000))
+        out = b''.join(self.random.choice(words) for _ in range(min(size, 3000)))
+        out = (out + b'%d' % self.random.randrange(10**6)) * (size // len(out) + 1)
+        return out[:size]
+
     def value(self):
+        if self.long_values and self.chance(0.4):
+            return self.long_value()
         r = self.random.random()
         if r < 0.3:
             return self.number()

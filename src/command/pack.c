@@ -1,0 +1,204 @@
+#include "command/pack.h"
+
+#include <assert.h>
+
+#define KEEP 65536          /* bytes of scratch that stay */
+#define SLICE_BYTES 131072  /* of plain strings in one slice: LZ4 does some 600 MB a second */
+#define PATIENCE 4          /* failures in a row before anything is passed over */
+#define KINDS 256
+
+struct pack_value {
+    int arg;
+    size_t at, n;
+};
+
+/* -- what is worth a try ----------------------------------------------------------------------------------------------------- */
+
+struct pack_memory {
+    uint8_t failed[KINDS]; /* in a row */
+    uint8_t pass[KINDS];   /* how many more to pass over */
+};
+
+struct pack_memory *pack_memory_new(void) { return mem_zalloc(MEM_MISC, sizeof(struct pack_memory)); }
+void pack_memory_free(struct pack_memory *m) { mem_free(MEM_MISC, m); }
+
+/* Values of one format begin alike. */
+static unsigned kind_of(struct slice v) {
+    uint16_t first;
+    memcpy(&first, v.p, sizeof first);
+    unsigned size = 63 - (unsigned)__builtin_clzll(v.n);
+    return ((first ^ size << 11) * 0x9e3779b1u) >> 24;
+}
+
+static bool worth_a_try(struct pack_memory *m, unsigned kind) {
+    if (!m->pass[kind]) return true;
+    m->pass[kind]--;
+    return false;
+}
+
+static void note_outcome(struct pack_memory *m, unsigned kind, bool paid) {
+    if (paid) {
+        m->failed[kind] = 0;
+        return;
+    }
+    if (m->failed[kind] < PATIENCE + 8) m->failed[kind]++;
+    unsigned over = m->failed[kind] < PATIENCE ? 0 : 1u << (m->failed[kind] - PATIENCE);
+    m->pass[kind] = (uint8_t)(over > PACK_PASSED ? PACK_PASSED : over);
+}
+
+size_t pack_from(const struct store_config *config) {
+    int64_t n = option_get(&config->compression_min_size);
+    if (!option_get(&config->compression) || n <= 0) return SIZE_MAX;
+    return n < PACKED_LEAST ? PACKED_LEAST : (size_t)n;
+}
+
+/* -- packing ----------------------------------------------------------------------------------------------------------------- */
+
+/* Begins with the value, if it is worth it. */
+static bool begin(struct lane *l, struct packing *g, struct slice v, struct buf *out) {
+    const struct store_config *config = &l->env->store_config;
+    if (v.n < pack_from(config) || v.n > UINT32_MAX) return false;
+    if (!worth_a_try(l->pack_memory, kind_of(v))) {
+        counter_add(&l->store_stats.pack_passed, 1);
+        return false;
+    }
+    packing_begin(g, v, (int)option_get(&config->compression_acceleration), out);
+    return true;
+}
+
+static enum packed_state step(struct lane *l, struct packing *g) {
+    enum packed_state st = packing_step(g, l->packer);
+    if (st == PACKED_MORE) return st;
+    note_outcome(l->pack_memory, kind_of(g->plain), st == PACKED_DONE);
+    counter_add(st == PACKED_DONE ? &l->store_stats.packed : &l->store_stats.pack_failed, 1);
+    return st;
+}
+
+bool pack_bytes(struct lane *l, struct packing *g, struct slice plain, struct buf *out, bool *more) {
+    *more = false;
+    if (!g->out && !begin(l, g, plain, out)) return false;
+    for (size_t done = 0; done < SLICE_BYTES; done += PACKED_BLOCK) {
+        enum packed_state st = step(l, g);
+        if (st != PACKED_MORE) return st == PACKED_DONE;
+    }
+    *more = true;
+    return false;
+}
+
+static bool pack_on(struct pack *p, struct lane *l, const struct request *q) {
+    int every = q->command->keys[0].step == 2 ? 2 : q->argc; /* MSET: each second word */
+    for (size_t done = 0; p->arg < q->argc; p->arg += every) {
+        struct slice v = q->argv[p->arg];
+        if (!p->packing && !begin(l, &p->at, v, &p->bytes)) continue;
+        p->packing = true;
+        p->at.plain = v; /* the input may lie elsewhere by now */
+        enum packed_state st = PACKED_MORE;
+        while (st == PACKED_MORE) {
+            if (done >= SLICE_BYTES) return false;
+            st = step(l, &p->at);
+            done += v.n < PACKED_BLOCK ? v.n : PACKED_BLOCK;
+        }
+        p->packing = false;
+        if (st != PACKED_DONE) continue;
+        struct pack_value *w = (struct pack_value *)(void *)buf_room(&p->values, sizeof *w);
+        *w = (struct pack_value){p->arg, p->at.start, p->bytes.n - p->at.start};
+        p->values.n += sizeof *w;
+    }
+    return true;
+}
+
+struct slice call_value_packed(const struct call *c, int arg, enum entry_form *form) {
+    const struct pack_value *w = (const struct pack_value *)(const void *)c->pack->values.p;
+    size_t low = 0, high = c->pack->values.n / sizeof *w;
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        if (w[mid].arg < arg) low = mid + 1;
+        else high = mid;
+    }
+    if (low == c->pack->values.n / sizeof *w || w[low].arg != arg) return c->argv[arg];
+    *form = FORM_LZ4;
+    return (struct slice){c->pack->bytes.p + w[low].at, w[low].n};
+}
+
+/* -- requests ---------------------------------------------------------------------------------------------------------------- */
+
+static void init(struct pack *p) {
+    *p = (struct pack){.arg = 0};
+    buf_init(&p->bytes, MEM_CLIENT);
+    buf_init(&p->values, MEM_CLIENT);
+}
+
+struct pack *pack_new(void) {
+    struct pack *p = mem_alloc(MEM_CLIENT, sizeof *p);
+    init(p);
+    return p;
+}
+
+void pack_free(struct pack *p) {
+    if (!p) return;
+    buf_free(&p->bytes);
+    buf_free(&p->values);
+    mem_free(MEM_CLIENT, p);
+}
+
+/* What the lane's one holds moves to one of its own. */
+static struct pack *move_out(struct pack *p) {
+    struct pack *own = pack_new();
+    *own = *p;
+    own->at.out = &own->bytes;
+    init(p);
+    return own;
+}
+
+/* What was held is offered again. The request is not over yet: CLIENT REPLY SKIP, if that was before it, is still to come. */
+static enum task_state hold_step(struct task *t, struct session *s, int64_t slice_us) {
+    (void)t;
+    (void)slice_us;
+    s->reply_skip_next = s->reply_skip;
+    return TASK_DONE;
+}
+static void hold_drop(struct task *t) { mem_free(MEM_CLIENT, t); }
+
+static void hold(struct session *s) {
+    struct task *t = mem_zalloc(MEM_CLIENT, sizeof *t);
+    t->step = hold_step;
+    t->drop = hold_drop;
+    session_park(s, t);
+}
+
+bool pack_ready(struct batch *b, struct session *s, const struct request *q) {
+    struct call *c = &b->call;
+    if (q->fault || !q->command->value || (b->careful && session_needs_auth(s))) return true;
+    struct pack *p = s->pack ? s->pack : b->pack;
+    if (!s->pack) p->arg = q->command->value;
+    if (!pack_on(p, s->lane, q)) {
+        if (!s->pack) s->pack = move_out(p);
+        hold(s);
+        return false;
+    }
+    c->pack = p;
+    c->aside = true;
+    return true;
+}
+
+void pack_over(struct session *s, struct call *c) {
+    struct pack *p = c->pack;
+    if (!p) return;
+    c->pack = NULL;
+    if (p == s->pack) {
+        pack_free(p);
+        s->pack = NULL;
+        return;
+    }
+    p->bytes.n = p->values.n = 0;
+    if (p->bytes.cap > KEEP) buf_free(&p->bytes);
+}
+
+struct pack *pack_keep(struct session *s, struct call *c) {
+    struct pack *p = c->pack;
+    c->pack = NULL;
+    if (!p) return NULL;
+    if (p != s->pack) return move_out(p);
+    s->pack = NULL;
+    return p;
+}
