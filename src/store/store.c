@@ -283,7 +283,14 @@ uint64_t store_trash_freed(const struct store *s) { return atomic_load(&s->trash
 
 /* -- walks over segments ---------------------------------------------------------------------------------------------- */
 
+#define AHEAD 8 /* segments that are on their way to the processor's caches */
+
 void walk_start(struct walk *w, unsigned part) { *w = (struct walk){.shard = part, .running = true}; }
+
+static void fetch_first(const struct table *t) {
+    uint64_t span = table_next(t, 0);
+    for (uint64_t i = 1; i < AHEAD && !(i * span >> t->depth); i++) __builtin_prefetch(t->dir[i * span]);
+}
 
 bool walk_next(struct store *s, struct walk *w, unsigned parts, struct stop *at) {
     for (; w->shard < STORE_SHARDS; w->shard += parts, w->db = 0) {
@@ -292,6 +299,7 @@ bool walk_next(struct store *s, struct walk *w, unsigned parts, struct stop *at)
             unsigned db = w->databases ? w->databases[w->db] : w->db;
             struct table *t = store_table(s, w->shard, db);
             uint64_t place = w->position >> (TABLE_MAX_DEPTH - t->depth);
+            if (!place && t->dir && t->depth) fetch_first(t);
             struct segment *seg = table_segment(t, &place);
             if (!seg) continue;
             *at = (struct stop){t, seg, place, w->shard, db};
@@ -303,8 +311,6 @@ bool walk_next(struct store *s, struct walk *w, unsigned parts, struct stop *at)
     w->running = false;
     return false;
 }
-
-#define AHEAD 4 /* segments that are on their way to the processor's caches */
 
 bool walk_past(struct walk *w, struct stop *at) {
     const struct table *t = at->table;
