@@ -2,6 +2,7 @@
 #include "command/cache.h"
 
 #include "base/clock.h"
+#include "command/figures.h"
 #include "store/rule.h"
 
 #define LOOK_US 500 /* how often who waits looks whether it is over */
@@ -76,6 +77,7 @@ static void run_invalidate(struct call *c) {
         return;
     }
     w->n = n;
+    counter_add(&c->v.stats->invalidations, n);
     view_rules(&c->v); /* requests behind this one are under them */
     if (wait) {
         session_park(c->s, &w->task);
@@ -122,12 +124,30 @@ static void run_invalidations(struct call *c) {
     chain_join(&c->s->out, &l.body);
 }
 
+/* -- STATS ----------------------------------------------------------------------------------------------------------------- */
+
+static void reply_figure(void *arg, const struct figure *f) {
+    struct resp_writer *w = arg;
+    resp_text(w, f->name);
+    if (f->real) resp_double(w, f->number);
+    else resp_int(w, (int64_t)f->count);
+}
+
+static void run_stats(struct call *c) {
+    resp_map(c->w, figures_each(call_env(c), NULL, NULL));
+    figures_each(call_env(c), reply_figure, c->w);
+}
+
+/* -- HELP ------------------------------------------------------------------------------------------------------------------ */
+
 static const char *const lines[] = {
     "INVALIDATE <pattern> [<pattern> ...] [WAIT]",
     "    From the reply on, nobody sees a key of this database that matches a pattern and was written before.",
     "    Memory follows in the background. With WAIT the reply is how many keys went, once they have.",
     "INVALIDATIONS",
     "    List the invalidations whose keys are still being removed.",
+    "STATS",
+    "    Return how the cache does: keys, bytes, hits and misses, and what went for which reason.",
     NULL,
 };
 static void run_help(struct call *c) { reply_help(c, lines); }
@@ -156,6 +176,14 @@ static const struct command sub_rows[] = {
         .complexity = "O(N) where N is the number of running invalidations",
         .tips = "nondeterministic_output",
         .summary = "Lists the invalidations whose keys are still being removed."},
+    {.name = "STATS",
+        .arity = 2,
+        .flags = C_READONLY | C_LOADING | C_STALE,
+        COMMON,
+        .run = run_stats,
+        .complexity = "O(1)",
+        .tips = "nondeterministic_output",
+        .summary = "Returns how the cache does: keys, bytes, hits and misses, and what went for which reason."},
     {.name = "HELP", .arity = 2, .flags = C_LOADING | C_STALE, COMMON, .run = run_help, .complexity = "O(1)",
         .summary = "Returns a text about the subcommands."},
     {.name = NULL},

@@ -4,6 +4,7 @@
 #include "command/latency.h"
 #include "command/slowlog.h"
 #include "command/wait.h"
+#include "store/rule.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -122,6 +123,7 @@ void env_reset_stats(struct env *e) {
     atomic_fetch_add(&e->changes_before, changes_counted(e));
     for (unsigned i = 0; i < e->lanes; i++) lane_reset_stats(e->lane[i]);
     errors_reset(e->errors);
+    rule_removed_reset(e->store);
     throughput_forget(e);
 }
 

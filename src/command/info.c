@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "command/figures.h"
 #include "command/version.h"
 #include "command/wait.h"
 #include "store/packed.h"
@@ -465,6 +466,13 @@ static void each_database(struct info *i) {
     }
 }
 
+static void put_figure(void *arg, const struct figure *f) {
+    struct info *i = arg;
+    if (f->real) buf_printf(i->out, "cache_%s:%.4f\r\n", f->name, f->number);
+    else buf_printf(i->out, "cache_%s:%llu\r\n", f->name, (unsigned long long)f->count);
+}
+static void each_figure(struct info *i) { figures_each(i->e, put_figure, i); }
+
 static const struct field cluster_fields[] = {IS("cluster_enabled", "0"), END};
 
 /* -- sections -------------------------------------------------------------------------------------------------------------- */
@@ -483,6 +491,7 @@ static const struct section {
     {"compression", "Compression", BY_DEFAULT | IN_ALL, compression_fields, NULL},
     {"persistence", "Persistence", BY_DEFAULT | IN_ALL, persistence_fields, NULL},
     {"stats", "Stats", BY_DEFAULT | IN_ALL, stats_fields, NULL},
+    {"cache", "Cache", BY_DEFAULT | IN_ALL, NULL, each_figure},
     {"replication", "Replication", BY_DEFAULT | IN_ALL, replication_fields, NULL},
     {"cpu", "CPU", BY_DEFAULT | IN_ALL, cpu_fields, NULL},
     {"modules", "Modules", BY_DEFAULT | IN_ALL, NULL, NULL},

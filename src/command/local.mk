@@ -24,6 +24,7 @@ libcommand_a_SOURCES = \
   %D%/errors.c %D%/errors.h \
   %D%/events.c %D%/events.h \
   %D%/expiry.c \
+  %D%/figures.c %D%/figures.h \
   %D%/geo.c %D%/geo.h \
   %D%/geo_search.c \
   %D%/hash.c \

@@ -11,7 +11,7 @@
 
 #define REST_MS 400
 #define REST_UNIT 50 /* ms, in which segments remember their last look; 16 bits of it, 54 minutes */
-#define PASS_MS 100     /* a pass begins at most this often */
+#define PASS_MS 200     /* a pass begins at most this often */
 #define PASS_MS_MOST 400 /* and no later than this behind the last one, however long that took */
 #define PASS_SHARE 20   /* else it rests this many times as long as it worked */
 #define PAST_MOST 64    /* segments that are passed by under one lock */

@@ -96,6 +96,11 @@ static struct rule *rule_new(unsigned db, struct slice pattern) {
     return r;
 }
 
+static void rules_tell(struct store *s, unsigned db, const struct slice *pattern, size_t n) {
+    for (size_t i = 0; i < n && store_watched(s); i++)
+        store_tell(s, NULL, STORE_INVALIDATED, db, &(struct key){pattern[i].p, pattern[i].n, 0});
+}
+
 bool rule_add(struct store *s, unsigned db, const struct slice *pattern, size_t n, struct rule **out) {
     struct rules *rules = &s->rules;
     lock_acquire(&rules->lock);
@@ -106,7 +111,10 @@ bool rule_add(struct store *s, unsigned db, const struct slice *pattern, size_t 
         out[i]->number = last + 1 + (uint32_t)i;
         atomic_store(&rules->slot[out[i]->number % RULE_RUNNING_MAX], out[i]);
     }
-    if (room) atomic_store(&rules->last, last + (uint32_t)n);
+    if (room) {
+        atomic_store(&rules->last, last + (uint32_t)n);
+        rules_tell(s, db, pattern, n);
+    }
     lock_release(&rules->lock);
     return room;
 }
@@ -134,6 +142,7 @@ bool rule_over(const struct store *s, const struct rule *r) {
 uint64_t rule_removed(const struct rule *r) { return atomic_load(&r->removed); }
 unsigned rule_running(const struct store *s) { return atomic_load(&s->rules.last) - atomic_load(&s->rules.over); }
 uint64_t rule_removed_ever(const struct store *s) { return atomic_load(&s->rules.removed); }
+void rule_removed_reset(struct store *s) { atomic_store(&s->rules.removed, 0); }
 
 void rules_swap(struct store *s, unsigned a, unsigned b) {
     lock_acquire(&s->rules.lock);

@@ -32,7 +32,7 @@ struct store_config {
 
 /* One of these for each thread that executes commands; summed for INFO. */
 struct store_stats {
-    counter hits, misses, expired, expired_inside, evicted, evict_slices, evict_us_worst; /* inside: fields of hashes */
+    counter hits, misses, sets, invalidations, expired, expired_inside, evicted, evict_slices, evict_us_worst; /* inside: fields of hashes */
     struct lag lag;             /* of `expired` */
     counter stale_share;        /* in STORE_SHARE-ths: of keys with a deadline, those past it and still there (expire.c) */
     counter moved, packed, pack_failed, pack_passed; /* out of sparse slabs; strings packed, for which it did not pay, not tried */

@@ -90,6 +90,7 @@ void view_insert(struct view *v, const struct key *k, struct entry *e) {
     struct table *t = view_table(v, k);
     struct store *s = v->store;
     bool first = !t->dir;
+    counter_add(&v->stats->sets, 1);
     if (!first) {
         uint64_t place = table_place(t, k->hash);
         if (__builtin_expect(t->dir[place]->swept != v->rules, 0) &&
@@ -117,6 +118,7 @@ static void view_place(struct view *v, const struct key *k, struct spot at, stru
 struct entry *view_set(struct view *v, const struct key *k, struct slice value, int64_t deadline, enum entry_form form) {
     struct spot at;
     struct entry *old = view_find(v, k, &at);
+    if (old) counter_add(&v->stats->sets, 1);
     if (deadline == VIEW_KEEP) deadline = old ? entry_deadline(old) : 0;
     struct entry_spec spec = {.type = VALUE_STRING, .form = form, .deadline = deadline, .key = {k->p, k->n}, .valuelen = value.n,
         .plain = __builtin_expect(form == FORM_LZ4, 0) ? packed_length(value) : 0,
@@ -139,6 +141,7 @@ struct entry *view_set(struct view *v, const struct key *k, struct slice value, 
 struct entry *view_set_home(struct view *v, const struct key *k, enum value_type t, const struct home *home, int64_t deadline) {
     struct spot at;
     struct entry *old = view_find(v, k, &at);
+    if (old) counter_add(&v->stats->sets, 1);
     if (deadline == VIEW_KEEP) deadline = old ? entry_deadline(old) : 0;
     struct slice value = home->object ? (struct slice){(const char *)&home->object, sizeof home->object}
                                       : (struct slice){(const char *)home->p, home->n};
@@ -192,6 +195,7 @@ char *view_edit_here(struct view *v, const struct key *k, const struct entry *e,
 void view_put(struct view *v, const struct key *k, struct entry *made) {
     struct spot at;
     struct entry *old = view_find(v, k, &at);
+    if (old) counter_add(&v->stats->sets, 1);
     view_place(v, k, at, old, made);
 }
 

@@ -1,0 +1,87 @@
+#include "command/figures.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "store/rule.h"
+
+/* One look. Sums that several rows are made of are formed once. */
+struct look {
+    struct env *e;
+    struct lag_sum lag;
+};
+
+enum how { HOW_STORE, HOW_COUNT, HOW_NUMBER };
+
+struct row {
+    const char *name;
+    enum how how;
+    size_t offset; /* of a counter in struct store_stats */
+    uint64_t (*count)(const struct look *l);
+    double (*number)(const struct look *l);
+};
+
+#define STORE(name, member) {name, HOW_STORE, offsetof(struct store_stats, member), NULL, NULL}
+#define COUNT(name, get) {name, HOW_COUNT, 0, get, NULL}
+#define NUMBER(name, get) {name, HOW_NUMBER, 0, NULL, get}
+
+static uint64_t stat(const struct look *l, size_t offset) { return env_store_stat(l->e, offset); }
+#define STAT(l, member) stat((l), offsetof(struct store_stats, member))
+
+static uint64_t keys(const struct look *l) {
+    uint64_t n = 0;
+    for (unsigned db = 0; db < STORE_DATABASES; db++) n += store_count(l->e->store, db);
+    return n;
+}
+static uint64_t volatiles(const struct look *l) {
+    uint64_t n = 0;
+    for (unsigned db = 0; db < STORE_DATABASES; db++) n += store_volatile(l->e->store, db);
+    return n;
+}
+static uint64_t bytes(const struct look *l) {
+    (void)l;
+    return mem_used(MEM_DATA) + mem_used(MEM_INDEX);
+}
+static double hit_ratio(const struct look *l) {
+    double hits = (double)STAT(l, hits), asked = hits + (double)STAT(l, misses);
+    return asked > 0 ? hits / asked : 0;
+}
+static double lag_mean(const struct look *l) { return lag_mean_ms(&l->lag); }
+static uint64_t lag_p99(const struct look *l) { return lag_percentile_ms(&l->lag, 99); }
+static uint64_t lag_worst(const struct look *l) { return l->lag.worst_ms; }
+static uint64_t running(const struct look *l) { return rule_running(l->e->store); }
+static uint64_t invalidated(const struct look *l) { return rule_removed_ever(l->e->store); }
+
+static const struct row rows[] = {
+    COUNT("keys", keys),
+    COUNT("volatile_keys", volatiles),
+    COUNT("bytes", bytes),
+    STORE("hits", hits),
+    STORE("misses", misses),
+    NUMBER("hit_ratio", hit_ratio),
+    STORE("sets", sets),
+    STORE("evictions", evicted),
+    STORE("expiries", expired),
+    STORE("expiries_of_fields", expired_inside),
+    NUMBER("expiry_lag_mean_ms", lag_mean),
+    COUNT("expiry_lag_p99_ms", lag_p99),
+    COUNT("expiry_lag_worst_ms", lag_worst), /* of the last minute or two */
+    STORE("invalidations", invalidations),
+    COUNT("invalidations_running", running),
+    COUNT("invalidated_keys", invalidated),
+};
+#define ROWS (sizeof rows / sizeof *rows)
+
+size_t figures_each(struct env *e, figures_take *take, void *arg) {
+    struct look l = {.e = e};
+    int64_t now = clock_ms();
+    for (unsigned i = 0; i < e->lanes; i++) lag_sum_add(&l.lag, &e->lane[i]->store_stats.lag, now);
+    for (size_t i = 0; i < ROWS && take; i++) {
+        const struct row *r = &rows[i];
+        struct figure f = {.name = r->name, .real = r->how == HOW_NUMBER};
+        if (r->how == HOW_STORE) f.count = stat(&l, r->offset);
+        else if (r->how == HOW_COUNT) f.count = r->count(&l);
+        else f.number = r->number(&l);
+        take(arg, &f);
+    }
+    return ROWS;
+}
