@@ -67,24 +67,30 @@ void cache_when_swept(struct call *c, void (*reply)(struct session *s, unsigned 
 
 /* -- INVALIDATE ------------------------------------------------------------------------------------------------------------ */
 
-static void run_invalidate(struct call *c) {
-    bool wait = c->argc > 3 && call_is(c, c->argc - 1, "WAIT");
-    size_t n = (size_t)c->argc - 2 - wait;
-    struct settling *w = settling_new(c, n);
-    if (!rule_add(c->v.store, c->v.db, c->argv + 2, n, w->rule)) {
-        settling_drop(&w->task);
+/* Requests behind this one are under the new rules too. */
+static bool invalidate(struct call *c, size_t n, struct rule **out) {
+    if (!rule_add(c->v.store, c->v.db, c->argv + 2, n, out)) {
         reply_error(c, "TRYAGAIN Too many invalidations are running");
+        return false;
+    }
+    counter_add(&c->v.stats->invalidations, n);
+    view_rules(&c->v);
+    return true;
+}
+
+static void run_invalidate(struct call *c) {
+    if (c->argc == 3 || !call_is(c, c->argc - 1, "WAIT")) {
+        if (invalidate(c, (size_t)c->argc - 2, NULL)) resp_ok(c->w);
+        return;
+    }
+    size_t n = (size_t)c->argc - 3;
+    struct settling *w = settling_new(c, n);
+    if (!invalidate(c, n, w->rule)) {
+        settling_drop(&w->task);
         return;
     }
     w->n = n;
-    counter_add(&c->v.stats->invalidations, n);
-    view_rules(&c->v); /* requests behind this one are under them */
-    if (wait) {
-        session_park(c->s, &w->task);
-    } else {
-        settling_drop(&w->task);
-        resp_ok(c->w);
-    }
+    session_park(c->s, &w->task);
 }
 
 /* -- INVALIDATIONS --------------------------------------------------------------------------------------------------------- */

@@ -357,6 +357,13 @@ static void set_active_expire_run(struct call *c) {
     resp_ok(c->w);
 }
 
+static void set_active_sweep_run(struct call *c) {
+    int64_t v;
+    if (!num_i64(c->argv[2], &v)) v = 0;
+    atomic_store(&call_env(c)->store_config.sweep_held, v == 0);
+    resp_ok(c->w);
+}
+
 static void skip_checksum_run(struct call *c) {
     int64_t v;
     if (!num_i64(c->argv[2], &v)) v = 0;
@@ -438,6 +445,8 @@ static const struct word {
     {"SEGFAULT", 2, 2, 0, 0, segfault_run, "SEGFAULT", "    Stop by an access that the kernel forbids."},
     {"SET-ACTIVE-EXPIRE", 3, 3, 0, 0, set_active_expire_run, "SET-ACTIVE-EXPIRE <0|1>",
         "    Whether keys past their time go before anybody asks for them."},
+    {"SET-ACTIVE-SWEEP", 3, 3, 0, 0, set_active_sweep_run, "SET-ACTIVE-SWEEP <0|1>",
+        "    Whether keys that were invalidated are removed before anybody asks for them."},
     {"SET-SKIP-CHECKSUM-VALIDATION", 3, 3, 0, 0, skip_checksum_run, "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
         "    Whether RESTORE takes payloads whose checksum is wrong."},
     {"SLEEP", 3, 3, 0, 0, sleep_run, "SLEEP <seconds>", "    Stand still for that long, all threads."},

@@ -8,8 +8,7 @@
 struct rule {
     _Atomic uint32_t refs;
     uint32_t number;
-    unsigned db;            /* SWAPDB changes it, under all locks */
-    uint64_t first, mask;   /* the literal bytes that it begins with, up to eight, as a word */
+    unsigned db; /* SWAPDB changes it, under all locks */
     _Atomic uint64_t removed;
     int64_t started_ms;
     struct slice pattern;
@@ -18,31 +17,64 @@ struct rule {
 
 /* -- matching -------------------------------------------------------------------------------------------------------------- */
 
-static uint64_t first_bytes(const char *p, size_t n) {
+#define WORD sizeof(uint64_t)
+
+static inline uint64_t first_bytes(const char *p, size_t n) {
     uint64_t v = 0;
-    if (__builtin_expect(n >= sizeof v, 1)) memcpy(&v, p, sizeof v);
-    else memcpy(&v, p, n);
+    memcpy(&v, p, n < WORD ? n : WORD);
     return v;
 }
 
-/* How many bytes the pattern begins with before anything in it is special. */
-static size_t literal(struct slice pattern) {
-    size_t n = 0;
-    while (n < pattern.n && !memchr("*?[\\", pattern.p[n], 4)) n++;
-    return n;
+/* In the upper bytes of the word, whatever their number. */
+static uint64_t last_bytes(const char *p, size_t n) {
+    uint64_t v = 0;
+    size_t some = n < WORD ? n : WORD;
+    memcpy((char *)&v + WORD - some, p + n - some, some);
+    return v;
 }
 
-static inline bool matches(const struct rule *r, unsigned db, uint64_t first, struct slice key) {
-    if (__builtin_expect(((first ^ r->first) & r->mask) != 0, 1) || r->db != db) return false;
+static bool special(char c) { return c == '*' || c == '?' || c == '[' || c == '\\'; }
+
+/* A pattern's end is literal as far as no byte can belong to something that begins before it: behind the last ']' and what it escapes,
+ * too. */
+static void words_of(struct slice pattern, struct rule_word *first, struct rule_word *last) {
+    size_t head = 0, tail = 0;
+    while (head < pattern.n && head < WORD && !special(pattern.p[head])) head++;
+    bool escapes = pattern.n && (memchr(pattern.p, '\\', pattern.n) || memchr(pattern.p, '[', pattern.n));
+    while (!escapes && tail < pattern.n && tail < WORD && !special(pattern.p[pattern.n - 1 - tail])) tail++;
+    *first = (struct rule_word){.bytes = first_bytes(pattern.p, head)};
+    *last = (struct rule_word){.bytes = last_bytes(pattern.p + pattern.n - tail, tail)};
+    memset(&first->mask, 0xff, head);
+    memset((char *)&last->mask + WORD - tail, 0xff, tail);
+}
+
+static inline bool alike(const struct rule_word *w, uint64_t bytes) { return !((w->bytes ^ bytes) & w->mask); }
+
+static bool matches(const struct rule *r, const struct rule_word *tail, unsigned db, struct slice key) {
+    if (r->db != db || !alike(tail, last_bytes(key.p, key.n))) return false;
     return slice_equal(r->pattern, SLICE("*")) || match_glob(r->pattern, key);
+}
+
+/* Every lookup while a rule is running goes through it, so it is spelled out. */
+bool rules_suspect(const struct rules *rules, uint32_t swept, uint32_t last, struct slice key) {
+    uint32_t at = (swept + 1) % RULE_RING, n = last - swept;
+    if (__builtin_expect(key.n < WORD || n > RULE_RING - at, 0)) return true; /* n also where it was swept for later ones */
+    const struct rule_word *w = rules->head + at, *end = w + n;
+    const uint64_t first = first_bytes(key.p, WORD);
+    for (; end - w >= 4; w += 4)
+        if (alike(w, first) || alike(w + 1, first) || alike(w + 2, first) || alike(w + 3, first)) return true;
+    for (; w < end; w++)
+        if (alike(w, first)) return true;
+    return false;
 }
 
 /* The oldest rule behind `swept`, up to `last`, that the key falls under. */
 static struct rule *rule_for(const struct rules *rules, uint32_t swept, uint32_t last, unsigned db, struct slice key) {
-    uint64_t first = first_bytes(key.p, key.n);
-    for (uint32_t i = swept + 1; (int32_t)(last - i) >= 0; i++) {
-        struct rule *r = atomic_load_explicit(&rules->slot[i % RULE_RUNNING_MAX], memory_order_relaxed);
-        if (matches(r, db, first, key)) return r;
+    const uint64_t first = __builtin_expect(key.n >= WORD, 1) ? first_bytes(key.p, WORD) : first_bytes(key.p, key.n);
+    for (uint32_t at = (swept + 1) % RULE_RING, end = (last + 1) % RULE_RING; at != end; at = (at + 1) % RULE_RING) {
+        if (!alike(&rules->head[at], first)) continue;
+        struct rule *r = atomic_load_explicit(&rules->slot[at], memory_order_relaxed);
+        if (matches(r, &rules->tail[at], db, key)) return r;
     }
     return NULL;
 }
@@ -85,14 +117,11 @@ void rules_sweep(struct store *s, struct table *t, uint64_t place, uint32_t last
 
 /* -- life of a rule -------------------------------------------------------------------------------------------------------- */
 
-static struct rule *rule_new(unsigned db, struct slice pattern) {
+static struct rule *rule_new(unsigned db, struct slice pattern, uint32_t refs) {
     struct rule *r = mem_alloc(MEM_MISC, sizeof *r + pattern.n);
-    size_t n = literal(pattern);
-    if (n > sizeof r->first) n = sizeof r->first;
-    *r = (struct rule){.db = db, .started_ms = clock_ms(), .first = first_bytes(pattern.p, n), .pattern = {r->text, pattern.n}};
-    memset(&r->mask, 0xff, n);
+    *r = (struct rule){.db = db, .started_ms = clock_ms(), .pattern = {r->text, pattern.n}};
     memcpy(r->text, pattern.p, pattern.n);
-    atomic_init(&r->refs, 2);
+    atomic_init(&r->refs, refs);
     return r;
 }
 
@@ -107,9 +136,11 @@ bool rule_add(struct store *s, unsigned db, const struct slice *pattern, size_t 
     uint32_t last = atomic_load(&rules->last);
     bool room = n + (last - atomic_load(&rules->over)) <= RULE_RUNNING_MAX;
     for (size_t i = 0; room && i < n; i++) {
-        out[i] = rule_new(db, pattern[i]);
-        out[i]->number = last + 1 + (uint32_t)i;
-        atomic_store(&rules->slot[out[i]->number % RULE_RUNNING_MAX], out[i]);
+        struct rule *r = rule_new(db, pattern[i], out ? 2 : 1);
+        r->number = last + 1 + (uint32_t)i;
+        words_of(pattern[i], &rules->head[r->number % RULE_RING], &rules->tail[r->number % RULE_RING]);
+        atomic_store_explicit(&rules->slot[r->number % RULE_RING], r, memory_order_relaxed);
+        if (out) out[i] = r;
     }
     if (room) {
         atomic_store(&rules->last, last + (uint32_t)n);
@@ -124,7 +155,7 @@ struct rule *rule_newest(struct store *s) {
     struct rule *r = NULL;
     lock_acquire(&rules->lock);
     if (rules->last != rules->over) {
-        r = rules->slot[rules->last % RULE_RUNNING_MAX];
+        r = rules->slot[rules->last % RULE_RING];
         atomic_fetch_add(&r->refs, 1);
     }
     lock_release(&rules->lock);
@@ -147,7 +178,7 @@ void rule_removed_reset(struct store *s) { atomic_store(&s->rules.removed, 0); }
 void rules_swap(struct store *s, unsigned a, unsigned b) {
     lock_acquire(&s->rules.lock);
     for (uint32_t i = s->rules.over + 1, last = s->rules.last; (int32_t)(last - i) >= 0; i++) {
-        struct rule *r = s->rules.slot[i % RULE_RUNNING_MAX];
+        struct rule *r = s->rules.slot[i % RULE_RING];
         if (r->db == a || r->db == b) r->db = r->db == a ? b : a;
     }
     lock_release(&s->rules.lock);
@@ -155,7 +186,7 @@ void rules_swap(struct store *s, unsigned a, unsigned b) {
 
 void rules_free(struct store *s) {
     for (uint32_t i = s->rules.over + 1, last = s->rules.last; (int32_t)(last - i) >= 0; i++)
-        rule_release(s->rules.slot[i % RULE_RUNNING_MAX]);
+        rule_release(s->rules.slot[i % RULE_RING]);
 }
 
 /* -- in the background ------------------------------------------------------------------------------------------------------ */
@@ -174,7 +205,7 @@ static unsigned percent_swept(const struct store *s, uint32_t number) {
 void rule_each(struct store *s, void (*each)(void *arg, const struct rule_facts *f), void *arg) {
     lock_acquire(&s->rules.lock);
     for (uint32_t i = s->rules.over + 1, last = s->rules.last; (int32_t)(last - i) >= 0; i++) {
-        const struct rule *r = s->rules.slot[i % RULE_RUNNING_MAX];
+        const struct rule *r = s->rules.slot[i % RULE_RING];
         struct rule_facts f = {r->number, r->db, r->pattern, r->started_ms, rule_removed(r), percent_swept(s, r->number)};
         each(arg, &f);
     }
@@ -192,7 +223,7 @@ static void rules_end(struct store *s, unsigned parts) {
     }
     while ((int32_t)(lowest - over) > 0) {
         over++;
-        struct rule *r = rules->slot[over % RULE_RUNNING_MAX];
+        struct rule *r = rules->slot[over % RULE_RING];
         atomic_store(&rules->over, over);
         rule_release(r);
     }
@@ -203,6 +234,7 @@ bool rule_sweep_step(struct store *s, unsigned part, unsigned parts, int64_t sli
     struct rule_part *p = &s->rules.part[part];
     uint32_t last = atomic_load(&s->rules.last);
     atomic_store_explicit(&s->rules.parts, parts, memory_order_relaxed);
+    if (option_get(&s->config->sweep_held)) return false;
     if (!p->walk.running) {
         if (atomic_load(&p->swept) == last) return false;
         atomic_store(&p->pass, last);

@@ -15,7 +15,7 @@
 
 #include "store/view.h"
 
-#define RULE_RUNNING_MAX 1024 /* at a time */
+#define RULE_RUNNING_MAX 1023 /* at a time */
 
 struct rule;
 
@@ -28,7 +28,7 @@ struct rule_facts {
     unsigned percent;   /* of the shards that are swept */
 };
 
-/* One rule for each of n patterns, all at one moment, with a reference each for the caller. False: too many are running. No lock
+/* One rule for each of n patterns, all at one moment, with a reference each for the caller if `out` is not NULL. False: too many are running. No lock
  * held. */
 bool rule_add(struct store *s, unsigned db, const struct slice *pattern, size_t n, struct rule **out);
 struct rule *rule_newest(struct store *s); /* of those running, with a reference; NULL: there is none */

@@ -23,11 +23,16 @@ static void view_expired(struct view *v, const struct key *k, struct spot at, st
     view_remove(v, k->hash, at, e, true);
 }
 
-/* Its segment has not been swept for all rules: is the entry under one of them? Then it goes. */
-static bool view_invalid(struct view *v, const struct key *k, struct spot at, struct entry *e) {
+/* Is the entry under one of the rules that its segment has not been swept for? Then it goes. */
+static __attribute__((noinline)) bool view_falls(struct view *v, const struct key *k, struct spot at, struct entry *e) {
     if (!rules_forbid(v->store, at.segment, v->rules, v->db, (struct slice){k->p, k->n}, true)) return false;
     view_remove(v, k->hash, at, e, true);
     return true;
+}
+
+/* The same, of a segment that has not been swept for all rules. */
+static inline bool view_invalid(struct view *v, const struct key *k, struct spot at, struct entry *e) {
+    return rules_suspect(&v->store->rules, at.segment->swept, v->rules, (struct slice){k->p, k->n}) && view_falls(v, k, at, e);
 }
 
 /* A capture under way gets an entry before it is changed or goes. */
