@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "resp/quick.h"
+#include "store/capture.h"
 
 #include <assert.h>
 
@@ -57,7 +58,7 @@ void batch_refresh(struct batch *b, struct session *s) {
     refresh_slow(b, f);
     b->ticks_late = clock_ticks() + b->ticks_ms;
     b->seed = store_seed(e->store);
-    b->limited = option_get(&e->store_config.maxmemory) != 0;
+    b->limited = option_get(&e->store_config.maxmemory) != 0 || capture_on(e->store);
     b->tracking = option_get(&f->latency_tracking) != 0;
     b->monitored = option_get(&f->monitor_any) != 0;
     bool locked = session_needs_auth(s);

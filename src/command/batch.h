@@ -40,7 +40,8 @@ struct batch {
     uint64_t ticks_ms;             /* in a millisecond */
     uint64_t ns_per_tick;          /* times 2^20 */
     bool careful;                  /* auth, a pause, silenced replies, MONITOR: more is to be done around each request */
-    bool limited, tracking, monitored;
+    bool limited;                  /* by maxmemory, or writes may be held back by a save */
+    bool tracking, monitored;
     bool refresh;                  /* a command may have changed session or settings */
     uint64_t seed;
     uint64_t ran;                  /* commands not yet in the lane's and the session's totals */

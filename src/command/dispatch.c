@@ -7,12 +7,14 @@
 #include "command/slowlog.h"
 #include "command/thaw.h"
 #include "command/wait.h"
+#include "store/capture.h"
 
 #include <stdio.h>
 
 #define OUT_OF_MEMORY "OOM command not allowed when used memory > 'maxmemory'."
 #define TRIES_AT_ONCE 4 /* other threads may take the room that was made: then again, but not for long */
 #define TRIES_IN_ALL 10000
+#define SAVE_WAIT_US 1000 /* between two looks whether a save has caught up */
 #define HTTP_LOG_US 60000000 /* one line a minute about HTTP */
 
 enum outcome { RAN, NO_ROOM, ROOM_LATER };
@@ -257,12 +259,23 @@ static enum store_fit room_from_trash(struct call *c, size_t need) {
     return more ? FIT_LATER : FIT_NO;
 }
 
+/* A save under way is handed what is changed before it changes: no faster than it can take it. */
+static bool held_back(const struct call *c) { return (c->cmd->flags & C_WRITE) && capture_pressed(c->v.store); }
+
+/* May it be that there is no room for it, of one kind or the other? */
+static bool may_lack_room(const struct call *c, const struct request *q) {
+    return ((q->command->flags & C_DENYOOM) && !store_fits(c->v.store, q->size)) ||
+        ((q->command->flags & C_WRITE) && capture_pressed(c->v.store));
+}
+
+static size_t room_at_first(const struct request *q) { return q->command->flags & C_DENYOOM ? q->size : 0; }
+
 /* With no lock held, makes room for `need` more bytes and unpacks what the request wants, then runs it; again if it asks for more
  * than there is. */
 static enum outcome run_with_room(struct batch *b, const struct request *q, size_t need) {
     struct call *c = &b->call;
     for (int i = 0; i < TRIES_AT_ONCE; i++) {
-        if (c->busy) return ROOM_LATER;
+        if (c->busy || held_back(c)) return ROOM_LATER;
         bool again = c->again;
         if (again && need == 1) need = 0;
         enum store_fit fit = need ? store_make_room(c->v.store, need, c->v.now, c->v.stats, STORE_SLICE_US) : FIT_YES;
@@ -355,14 +368,23 @@ static inline void aside_over(struct session *s, struct call *c) {
     pack_over(s, c);
 }
 
+/* Again in the next turn, or, where a save has to catch up first, a little later. */
+static enum task_state room_again(struct task *t, const struct store *store, bool busy) {
+    if (!capture_pressed(store) && !capture_owes(store) && !(busy && capture_on(store))) return TASK_AGAIN;
+    t->wake_us = clock_mono_us() + SAVE_WAIT_US;
+    return TASK_WAIT;
+}
+
 static enum task_state room_step(struct task *t, struct session *s, int64_t slice_us) {
     struct room *r = (struct room *)(void *)t;
     struct batch *b = s->lane->batch;
     struct call *c = &b->call;
     batch_refresh(b, s);
     b->ticks = clock_ticks();
-    if (!r->request.command)
-        return store_make_room(c->v.store, 0, c->v.now, c->v.stats, slice_us) == FIT_LATER ? TASK_AGAIN : TASK_DONE;
+    if (!r->request.command) {
+        bool later = store_make_room(c->v.store, 0, c->v.now, c->v.stats, slice_us) == FIT_LATER;
+        return later ? room_again(t, c->v.store, false) : TASK_DONE;
+    }
     call_begin(c, &r->request);
     request_keys(b, &r->request);
     c->again = r->again;
@@ -371,12 +393,12 @@ static enum task_state room_step(struct task *t, struct session *s, int64_t slic
     r->pack = NULL;
     s->task = NULL; /* the request may park in its turn: see session_step */
     enum outcome o = run_with_room(b, &r->request, r->need);
-    if (o == ROOM_LATER && (c->busy || c->again || ++r->tries < TRIES_IN_ALL)) {
+    if (o == ROOM_LATER && (c->busy || c->again || capture_on(c->v.store) || ++r->tries < TRIES_IN_ALL)) {
         if (c->need) r->need = c->busy ? 0 : c->need;
         r->again = c->again;
         r->pack = pack_keep(s, c);
         s->task = t;
-        return TASK_AGAIN;
+        return room_again(t, c->v.store, c->busy);
     }
     request_settle(b, s, &r->request, o == RAN ? RAN : NO_ROOM);
     aside_over(s, c);
@@ -388,7 +410,7 @@ static enum task_state room_step(struct task *t, struct session *s, int64_t slic
 
 static void request_end(struct batch *b, struct session *s, const struct request *q, enum outcome o) {
     if (o == ROOM_LATER)
-        room_park(s, q, b->call.busy ? 0 : b->call.need ? b->call.need : q->size, &b->call);
+        room_park(s, q, b->call.busy ? 0 : b->call.need ? b->call.need : room_at_first(q), &b->call);
     else
         request_settle(b, s, q, o);
     aside_over(s, &b->call);
@@ -400,8 +422,8 @@ static void request_run(struct batch *b, struct session *s, struct request *q) {
     flush_totals(b, s);
     call_begin(c, q);
     request_keys(b, q);
-    if (b->limited && (q->command->flags & C_DENYOOM) && !store_fits(c->v.store, q->size)) {
-        o = run_with_room(b, q, q->size);
+    if (b->limited && may_lack_room(c, q)) {
+        o = run_with_room(b, q, room_at_first(q));
     } else {
         run_locked(c);
         if (__builtin_expect(c->need != 0, 0)) o = run_with_room(b, q, c->need);
@@ -414,7 +436,7 @@ static inline bool request_run_simple(struct batch *b, struct session *s, struct
     struct call *c = &b->call;
     const struct command *cmd = q->command;
     struct store *store = c->v.store;
-    if (__builtin_expect(b->limited, 0) && (cmd->flags & C_DENYOOM) && !store_fits(store, q->size)) {
+    if (__builtin_expect(b->limited, 0) && may_lack_room(c, q)) {
         request_run(b, s, q);
         return true;
     }

@@ -217,6 +217,8 @@ static bool is_full(const struct capture *c) {
         !is_cancelled(c);
 }
 
+bool capture_on(const struct store *s) { return atomic_load_explicit(&s->capturing, memory_order_relaxed); }
+
 bool capture_pressed(const struct store *s) {
     const struct capture *c = s->capture;
     if (!atomic_load_explicit(&s->capturing, memory_order_acquire) || is_cancelled(c)) return false;

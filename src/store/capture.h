@@ -54,6 +54,7 @@ bool capture_begin(struct store *s, const struct capture_plan *plan);
 enum capture_progress capture_step(struct store *s, unsigned part, int64_t slice_us); /* no lock held */
 /* May be called from any thread at any time; what is taken from then on is worth nothing. capture_end is still to be waited for. */
 void capture_cancel(struct store *s);
+bool capture_on(const struct store *s);
 /* No writes for now: the budget is spent. Any thread; false while there is no capture. */
 bool capture_pressed(const struct store *s);
 bool capture_owes(const struct store *s); /* memory of large values that have gone will come back soon; any thread */
