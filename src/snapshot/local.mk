@@ -1,5 +1,8 @@
 noinst_LIBRARIES += libsnapshot.a
 libsnapshot_a_SOURCES = \
+  %D%/file.h \
+  %D%/heat.h \
+  %D%/image_writer.h \
   %D%/rdb.h \
   %D%/rdb_listpack.c \
   %D%/rdb_load.c \
@@ -8,4 +11,5 @@ libsnapshot_a_SOURCES = \
   %D%/rdb_save.c \
   %D%/rdb_wire.h \
   %D%/rdb_writer.c \
-  %D%/rdb_ziplist.c
+  %D%/rdb_ziplist.c \
+  %D%/record.h

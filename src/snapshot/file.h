@@ -1,0 +1,23 @@
+/* file: a file that appears whole or not at all: written under another name in the same folder, synced, renamed, the folder synced.
+ *
+ * Thread rule: one thread at a time. The holder owns it and ends it with file_commit or file_abandon.
+ */
+#ifndef LARDER_SNAPSHOT_FILE_H
+#define LARDER_SNAPSHOT_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct file;
+
+/* Begins `path`.tmp-PID-NUMBER beside path, readable by its owner and group as the umask says. NULL: see errno. */
+struct file *file_create(const char *path);
+/* An image_sink; asks the kernel to write every few MB, so that the sync at the end is short. */
+bool file_write(void *file, const void *p, size_t n);
+uint64_t file_size(const struct file *f);
+/* True: the file stands under its name, on disk. False, with errno: the old one, if there is any, stands as it did. Frees f. */
+bool file_commit(struct file *f);
+void file_abandon(struct file *f); /* removes what was written; frees f. NULL: nothing */
+
+#endif
