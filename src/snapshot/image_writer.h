@@ -40,6 +40,7 @@ struct image_options {
     uint64_t seed;                    /* of the store, for homes that are made on the way to RDB */
     int64_t now;                      /* ms: when the snapshot is of */
     uint64_t used_memory;             /* said in the file's head */
+    unsigned rdb_version;             /* 0: RDB_VERSION. Below 12, a hash goes as a whole at its fields' earliest deadline */
     image_sink *sink;
     void *arg;
 };

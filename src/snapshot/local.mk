@@ -1,8 +1,16 @@
 noinst_LIBRARIES += libsnapshot.a
 libsnapshot_a_SOURCES = \
+  %D%/file.c \
   %D%/file.h \
+  %D%/heat.c \
   %D%/heat.h \
+  %D%/image_inside.h \
+  %D%/image_native.c \
+  %D%/image_rdb.c \
+  %D%/image_writer.c \
   %D%/image_writer.h \
+  %D%/native.c \
+  %D%/native.h \
   %D%/rdb.h \
   %D%/rdb_listpack.c \
   %D%/rdb_load.c \
@@ -12,4 +20,6 @@ libsnapshot_a_SOURCES = \
   %D%/rdb_wire.h \
   %D%/rdb_writer.c \
   %D%/rdb_ziplist.c \
-  %D%/record.h
+  %D%/record.h \
+  %D%/record_read.c \
+  %D%/record_write.c

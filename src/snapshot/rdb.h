@@ -63,6 +63,7 @@ struct rdb_save *rdb_save_new_string(struct slice s, bool compress);
 enum rdb_status rdb_save_step(struct rdb_save *s, size_t most);
 struct buf *rdb_save_out(struct rdb_save *s);
 unsigned rdb_save_version(const struct rdb_save *s); /* the RDB version that has such values; known from the start on */
+void rdb_save_no_fields(struct rdb_save *s);           /* before the first step: fields without their deadlines, for older versions */
 /* Of a list, once it was written: the nodes that it was cut into, and their bytes before they were compressed. */
 struct rdb_nodes {
     size_t nodes, bytes;

@@ -90,6 +90,7 @@ void rdb_save_free(struct rdb_save *s) {
 struct buf *rdb_save_out(struct rdb_save *s) { return &s->out; }
 struct rdb_nodes rdb_save_nodes(const struct rdb_save *s) { return s->nodes; }
 unsigned rdb_save_version(const struct rdb_save *s) { return s->fields ? RDB_VERSION_FIELDS : RDB_VERSION; }
+void rdb_save_no_fields(struct rdb_save *s) { s->fields = false; }
 
 /* -- strings --------------------------------------------------------------------------------------------------------------- */
 

@@ -70,7 +70,6 @@ struct record_fill {
     int64_t now;
     uint64_t past;  /* fields left out */
     size_t wants;   /* after RECORD_MORE: bytes that must be there before it is worth trying again */
-    bool minus_zero;
 };
 void record_fill_begin(struct record_fill *f, struct home *home, const struct record *r, uint64_t members, int64_t now);
 enum record_status record_fill_add(struct record_fill *f, struct slice *body);

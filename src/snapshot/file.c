@@ -1,0 +1,109 @@
+#include "snapshot/file.h"
+
+#include "base/buf.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define SYNC_EVERY ((uint64_t)8 << 20)
+#define TRIES 1000
+
+struct file {
+    int fd;
+    uint64_t size, asked; /* asked: up to where the kernel was asked to write */
+    char *path, *temp;
+};
+
+static char *joined(const char *path, unsigned number) {
+    struct buf b = {0};
+    buf_printf(&b, "%s.tmp-%ld-%u", path, (long)getpid(), number);
+    buf_cstr(&b);
+    return b.p;
+}
+
+static void file_free(struct file *f) {
+    int error = errno;
+    if (f->fd >= 0) close(f->fd);
+    mem_free(MEM_MISC, f->path);
+    mem_free(MEM_MISC, f->temp);
+    mem_free(MEM_MISC, f);
+    errno = error;
+}
+
+struct file *file_create(const char *path) {
+    struct file *f = mem_zalloc(MEM_MISC, sizeof *f);
+    f->fd = -1;
+    f->path = mem_strdup(MEM_MISC, path);
+    for (unsigned i = 0; i < TRIES; i++) {
+        f->temp = joined(path, i);
+        f->fd = open(f->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+        if (f->fd >= 0) return f;
+        if (errno != EEXIST) break;
+        mem_free(MEM_MISC, f->temp);
+        f->temp = NULL;
+    }
+    file_free(f);
+    return NULL;
+}
+
+bool file_write(void *file, const void *p, size_t n) {
+    struct file *f = file;
+    for (const char *at = p; n;) {
+        ssize_t k = write(f->fd, at, n);
+        if (k < 0 && errno == EINTR) continue;
+        if (k <= 0) {
+            if (!k) errno = EIO;
+            return false;
+        }
+        at += k;
+        n -= (size_t)k;
+        f->size += (uint64_t)k;
+    }
+    if (f->size - f->asked < SYNC_EVERY) return true;
+    sync_file_range(f->fd, (off64_t)f->asked, (off64_t)(f->size - f->asked), SYNC_FILE_RANGE_WRITE);
+    f->asked = f->size;
+    return true;
+}
+
+uint64_t file_size(const struct file *f) { return f->size; }
+
+static bool sync_folder(const char *path) {
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? mem_strdup(MEM_MISC, path) : mem_strdup(MEM_MISC, ".");
+    if (slash) folder[slash == path ? 1 : slash - path] = 0;
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    mem_free(MEM_MISC, folder);
+    if (fd < 0) return false;
+    bool ok = !fsync(fd);
+    int error = errno;
+    close(fd);
+    errno = error;
+    return ok;
+}
+
+bool file_commit(struct file *f) {
+    bool ok = !fsync(f->fd);
+    int fd = f->fd;
+    f->fd = -1;
+    if (close(fd)) ok = false;
+    if (ok && rename(f->temp, f->path)) ok = false;
+    if (!ok) {
+        file_abandon(f);
+        return false;
+    }
+    /* It stands; a folder that cannot be synced only means that after a crash the old one may. */
+    ok = sync_folder(f->path);
+    file_free(f);
+    return ok;
+}
+
+void file_abandon(struct file *f) {
+    if (!f) return;
+    int error = errno;
+    if (f->temp) unlink(f->temp);
+    errno = error;
+    file_free(f);
+}
