@@ -16,5 +16,6 @@ bool client_word_ok(struct slice word);
 bool server_timeout(struct call *c, int arg, int64_t *ms);
 
 void monitor_run(struct call *c);
+void shutdown_run(struct call *c);
 
 #endif

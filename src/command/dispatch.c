@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "command/latency.h"
 #include "command/monitor.h"
+#include "command/persist.h"
 #include "command/slowlog.h"
 #include "command/thaw.h"
 #include "command/wait.h"
@@ -92,6 +93,14 @@ static void call_begin(struct call *c, const struct request *q) {
     c->busy = c->failed = c->closed = c->again = false;
 }
 
+#define UNSAVED                                                                                                              \
+    "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may "    \
+    "modify the data set are disabled, because this instance is configured to report errors during writes if RDB "           \
+    "snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error."
+
+/* As in Redis, whose health checks so see it too. */
+static bool refused_unsaved(const struct command *c) { return (c->flags & C_WRITE) || !strcmp(c->name, "PING"); }
+
 enum admission { ADMITTED, REFUSED, HELD };
 
 static enum admission request_admit(struct batch *b, struct session *s, const struct request *q) {
@@ -102,6 +111,8 @@ static enum admission request_admit(struct batch *b, struct session *s, const st
         refuse_fault(c, q->fault);
     else if (session_needs_auth(s) && !(q->command->flags & C_NO_AUTH))
         reply_error(c, "NOAUTH Authentication required.");
+    else if (persist_refuses(s->lane->env) && refused_unsaved(q->command))
+        reply_error(c, UNSAVED);
     else
         refused = false;
     if (refused) {

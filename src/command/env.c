@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "command/latency.h"
+#include "command/persist.h"
 #include "command/slowlog.h"
 #include "command/wait.h"
 #include "store/rule.h"
@@ -47,6 +48,7 @@ struct env *env_new(unsigned lanes) {
     e->latency = latency_new();
     e->waits = waits_new();
     e->errors = errors_new();
+    e->shutdown = shutdown_new();
     e->throughput = mem_zalloc(MEM_MISC, sizeof *e->throughput);
     e->started_us = clock_mono_us();
     e->started_ms = clock_ms();
@@ -65,12 +67,15 @@ struct env *env_new(unsigned lanes) {
 
 void env_open(struct env *e) {
     e->store = store_new(&e->store_config);
+    e->persist = persist_new(e);
     e->startup_bytes = mem_limited();
 }
 
 void env_free(struct env *e) {
+    persist_free(e->persist);
     for (unsigned i = 0; i < e->lanes; i++) lane_free(e->lane[i]);
     mem_free(MEM_MISC, e->lane);
+    shutdown_free(e->shutdown);
     if (e->store) store_free(e->store);
     slowlog_free(e->slowlog);
     latency_free(e->latency);

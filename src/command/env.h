@@ -22,7 +22,9 @@ struct env_config {
     setting proto_max_bulk_len, slowlog_slower_than, slowlog_max_len, latency_threshold, latency_tracking;
     setting lazy_server_del, lazy_user_del, lazy_user_flush, enable_debug, notify_events, maxclients;
     setting monitor_any; /* not an option: how many sessions run MONITOR */
-    setting rdb_compression; /* of what DUMP returns */
+    setting rdb_compression; /* of what DUMP returns and what is saved */
+    setting rdb_checksum, snapshot_format, snapshot_rate, stop_writes; /* see persist.h */
+    setting save_points;    /* not an option: how many `save` has */
     setting skip_checksum; /* not an option: DEBUG SET-SKIP-CHECKSUM-VALIDATION */
     setting has_password; /* not an option: requirepass is set */
 };
@@ -35,6 +37,7 @@ struct host {
     void (*pause)(struct env *e);        /* the pause (env.pause_*) changed: look again */
     void (*shutdown)(struct env *e, bool now);
     const char *(*rewrite_config)(struct env *e, struct buf *why); /* NULL done, else why not */
+    void (*background)(struct env *e);   /* there is something for the lanes' background to do; any thread. May be NULL */
 };
 
 struct env {
@@ -49,6 +52,9 @@ struct env {
     struct latency *latency;
     struct waits *waits;             /* who waits for which key: wait.h */
     struct errors *errors;           /* errorstats */
+    struct persist *persist;         /* saving: persist.h */
+    struct shutdown *shutdown;
+    _Atomic bool save_failed;        /* the last one */
     _Atomic uint64_t next_session;
     _Atomic uint64_t changes_before; /* see env_changes: what RESETSTAT took from the counters */
     int64_t started_us, started_ms;  /* monotonic; wall clock */

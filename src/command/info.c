@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "command/figures.h"
+#include "command/persist.h"
 #include "command/version.h"
 #include "command/wait.h"
 #include "store/packed.h"
@@ -24,6 +25,8 @@ struct info {
     struct buf *out;
     bool have_memory;
     struct memory_figures memory;
+    bool have_saver;
+    struct saver_facts saver;
 };
 
 enum field_kind { FIELD_TEXT, FIELD_LANE, FIELD_STORE, FIELD_WRITE };
@@ -260,21 +263,41 @@ static const struct field compression_fields[] = {
 
 /* -- persistence, replication ---------------------------------------------------------------------------------------------- */
 
-static void started(struct info *i) { put_u64(i, (uint64_t)i->e->started_ms / 1000); }
 static void replication_id(struct info *i) {
     lock_acquire(&i->e->text_lock);
     buf_puts(i->out, i->e->replication_id);
     lock_release(&i->e->text_lock);
 }
 
-static void changes(struct info *i) { put_u64(i, env_changes(i->e)); }
+static const struct saver_facts *saver(struct info *i) {
+    if (!i->have_saver) persist_facts(i->e, &i->saver);
+    i->have_saver = true;
+    return &i->saver;
+}
+static void put_i64(struct info *i, int64_t v) { buf_printf(i->out, "%lld", (long long)v); }
+
+static void save_percent(struct info *i) {
+    double total = (double)saver(i)->keys_total;
+    buf_printf(i->out, "%.2f", total > 0 ? 100 * (double)i->saver.keys_done / total : 0);
+}
+static void save_keys(struct info *i) { put_u64(i, saver(i)->keys_done); }
+static void save_keys_total(struct info *i) { put_u64(i, saver(i)->keys_total); }
+static void save_changes(struct info *i) { put_u64(i, persist_changes(i->e)); }
+static void save_running(struct info *i) { put_u64(i, saver(i)->running); }
+static void save_last(struct info *i) { put_i64(i, saver(i)->saved_s); }
+static void save_status(struct info *i) { buf_puts(i->out, saver(i)->failed ? "err" : "ok"); }
+static void save_lasted(struct info *i) { put_i64(i, saver(i)->lasted_s); }
+static void save_runs(struct info *i) { put_i64(i, saver(i)->runs_s); }
+static void save_count(struct info *i) { put_u64(i, saver(i)->saves); }
+static void save_bytes(struct info *i) { put_u64(i, saver(i)->written); }
 
 static const struct field persistence_fields[] = {
     IS("loading", "0"), IS("async_loading", "0"), IS("current_cow_peak", "0"), IS("current_cow_size", "0"),
-    IS("current_cow_size_age", "0"), IS("current_fork_perc", "0.00"), IS("current_save_keys_processed", "0"),
-    IS("current_save_keys_total", "0"), GET("rdb_changes_since_last_save", changes), IS("rdb_bgsave_in_progress", "0"),
-    GET("rdb_last_save_time", started), IS("rdb_last_bgsave_status", "ok"), IS("rdb_last_bgsave_time_sec", "-1"),
-    IS("rdb_current_bgsave_time_sec", "-1"), IS("rdb_saves", "0"), IS("rdb_last_cow_size", "0"),
+    IS("current_cow_size_age", "0"), GET("current_fork_perc", save_percent), GET("current_save_keys_processed", save_keys),
+    GET("current_save_keys_total", save_keys_total), GET("rdb_changes_since_last_save", save_changes),
+    GET("rdb_bgsave_in_progress", save_running), GET("rdb_last_save_time", save_last), GET("rdb_last_bgsave_status", save_status),
+    GET("rdb_last_bgsave_time_sec", save_lasted), GET("rdb_current_bgsave_time_sec", save_runs), GET("rdb_saves", save_count),
+    IS("rdb_last_cow_size", "0"), GET("larder_last_save_bytes", save_bytes),
     IS("rdb_last_load_keys_expired", "0"), IS("rdb_last_load_keys_loaded", "0"), IS("aof_enabled", "0"),
     IS("aof_rewrite_in_progress", "0"), IS("aof_rewrite_scheduled", "0"), IS("aof_last_rewrite_time_sec", "-1"),
     IS("aof_current_rewrite_time_sec", "-1"), IS("aof_last_bgrewrite_status", "ok"), IS("aof_rewrites", "0"),

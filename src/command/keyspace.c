@@ -2,6 +2,7 @@
 #include "command/keyspace.h"
 
 #include "command/cache.h"
+#include "command/persist.h"
 
 #define NO_DATABASE "ERR DB index is out of range"
 
@@ -167,7 +168,9 @@ static void flush(struct call *c, int db) {
         reply_syntax(c);
         return;
     }
+    if (db < 0) persist_abandon(call_env(c));
     store_flush(c->v.store, db, false);
+    if (db < 0) persist_flushed(call_env(c));
     if (lazy || !store_trash_step(c->v.store, STORE_SLICE_US)) {
         resp_ok(c->w);
         return;

@@ -49,6 +49,7 @@ libcommand_a_SOURCES = \
   %D%/monitor.c %D%/monitor.h \
   %D%/owing.c %D%/owing.h \
   %D%/pack.c %D%/pack.h \
+  %D%/persist.c %D%/persist.h \
   %D%/redact.c %D%/redact.h \
   %D%/roster.c %D%/roster.h \
   %D%/scan.c \
@@ -58,6 +59,7 @@ libcommand_a_SOURCES = \
   %D%/set_algebra.c \
   %D%/set_random.c \
   %D%/sets.h \
+  %D%/shutdown.c \
   %D%/slowlog.c %D%/slowlog.h \
   %D%/sort.c %D%/sort.h \
   %D%/sort_run.c \

@@ -1,5 +1,4 @@
 #include "base/clock.h"
-#include "base/log.h"
 #include "command/admin.h"
 #include "command/version.h"
 
@@ -114,45 +113,6 @@ static void run_replicaof(struct call *c) {
     reply_error(c, "ERR replication is not supported: each larder stands for itself");
 }
 
-/* -- SHUTDOWN ---------------------------------------------------------------------------------------- */
-
-struct shutdown {
-    bool nosave, save, now, force, abort;
-};
-
-static bool shutdown_parse(struct call *c, struct shutdown *s) {
-    for (int i = 1; i < c->argc; i++) {
-        bool *field = call_is(c, i, "nosave")  ? &s->nosave
-                      : call_is(c, i, "save")  ? &s->save
-                      : call_is(c, i, "now")   ? &s->now
-                      : call_is(c, i, "force") ? &s->force
-                      : call_is(c, i, "abort") ? &s->abort
-                                               : NULL;
-        if (!field) return false;
-        *field = true;
-    }
-    bool others = s->nosave || s->save || s->now || s->force;
-    return !(s->abort && others) && !(s->nosave && s->save);
-}
-
-/* Nothing is written at the end yet, so who insists on it must not lose the keys in silence. */
-static void run_shutdown(struct call *c) {
-    struct env *e = call_env(c);
-    struct shutdown s = {0};
-    if (!shutdown_parse(c, &s)) {
-        reply_syntax(c);
-    } else if (s.abort) { /* it is never under way for long: there are no replicas to wait for */
-        reply_error(c, "ERR No shutdown in progress.");
-    } else if (s.save && !s.force) {
-        log_warning("SHUTDOWN SAVE: there are no snapshots yet, so keys cannot be saved. SHUTDOWN NOSAVE "
-                    "ends without them.");
-        reply_error(c, "ERR Errors trying to SHUTDOWN. Check logs.");
-    } else {
-        c->closed = true;
-        e->host->shutdown(e, s.now);
-    }
-}
-
 /* -- LOLWUT: a larder, differently stocked each time ------------------------------------------------- */
 
 enum { SHELVES = 3, SHELVES_MAX = 20, JAR = 7, JARS = 6, JARS_MAX = 24, JAR_ROWS = 4 };
@@ -245,7 +205,7 @@ static const struct command rows[] = {
     {.name = "SHUTDOWN",
         .arity = -1,
         .flags = C_ADMIN | C_NOSCRIPT | C_LOADING | C_STALE | C_NO_MULTI | C_ALLOW_BUSY,
-        .run = run_shutdown,
+        .run = shutdown_run,
         .group = "server",
         .since = "1.0.0",
         .complexity = "O(N) when saving, where N is the total number of keys in all databases when saving "

@@ -5,12 +5,14 @@
 #include "server/server.h"
 
 #include "server/worker.h"
+#include "store/capture.h"
 #include "store/rule.h"
 
 #define BACKGROUND_MS 100 /* how often the store is asked whether there is something to do */
+#define CAPTURE_US 100 /* of copying for a save, in a turn */
 #define CLIENTS_A_LOOK 200 /* with dynamic-hz, the looks become more frequent rather than longer */
 
-enum kind { KIND_SWEEP, KIND_EXPIRE, KIND_COMPACT, KIND_TRASH, KINDS };
+enum kind { KIND_SWEEP, KIND_EXPIRE, KIND_COMPACT, KIND_TRASH, KIND_CAPTURE, KINDS };
 
 static bool paused(const struct env *e, int64_t now) {
     return atomic_load_explicit(&e->pause_until_ms, memory_order_relaxed) > now;
@@ -37,8 +39,14 @@ static bool work(struct worker *w, enum kind kind) {
         if (!option_get(&e->store_config.active_expire) || paused(e, now)) return false;
         return expire(w, now);
     case KIND_COMPACT: return store_compact_step(e->store, part, parts, stats, STORE_SLICE_US);
+    case KIND_CAPTURE: return capture_step(e->store, part, CAPTURE_US) == CAPTURE_MORE;
     default: return store_trash_step(e->store, STORE_SLICE_US);
     }
+}
+
+void cron_look(struct worker *w) {
+    w->background = (1u << KINDS) - 1;
+    loop_idle_start(&w->loop);
 }
 
 void cron_step(struct worker *w) {
@@ -141,8 +149,7 @@ static void tick(void *arg) {
     tell_turns(w);
     if (now - w->background_us >= BACKGROUND_MS * 1000 - 1000) {
         w->background_us = now;
-        w->background = (1u << KINDS) - 1;
-        loop_idle_start(&w->loop);
+        cron_look(w);
         if (w->lane->index == 0) server_tick(w->server, w->ticks);
         w->ticks++;
     }

@@ -11,6 +11,7 @@
 struct worker;
 
 void cron_start(struct worker *w);
+void cron_look(struct worker *w); /* all kinds may have something to do */
 void cron_step(struct worker *w); /* one slice of what there is more of */
 
 #endif

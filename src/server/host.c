@@ -47,6 +47,11 @@ static void host_shutdown(struct env *e, bool now) {
     server_stop(server_of(e->host));
 }
 
+static void host_background(struct env *e) {
+    struct server *s = server_of(e->host);
+    for (unsigned i = 0; i < s->workers; i++) worker_look_at_background(&s->worker[i]);
+}
+
 static const char *host_rewrite(struct env *e, struct buf *why) {
     if (!e->config_file[0]) return "The server is running without a config file";
     return conf_rewrite(e->options, e->config_file, why);
@@ -61,5 +66,6 @@ struct host server_host(void) {
         .pause = host_pause,
         .shutdown = host_shutdown,
         .rewrite_config = host_rewrite,
+        .background = host_background,
     };
 }

@@ -13,6 +13,7 @@ libserver_a_SOURCES = \
   %D%/settings.c %D%/settings.h \
   %D%/settings_form.c \
   %D%/settings_rows.c \
+  %D%/settings_snapshot.c \
   %D%/settings_unused.c \
   %D%/sockets.c \
   %D%/worker.c %D%/worker.h

@@ -8,7 +8,7 @@
 enum { WIDTH = 96 };
 #define UNUSED_SECTION "Not used"
 
-static const char *const sections[] = {"Network", "Access", "Process", "Memory", "Types", "Clients", "Background work", "Slow log and latency",
+static const char *const sections[] = {"Network", "Access", "Process", "Memory", "Types", "Snapshots", "Clients", "Background work", "Slow log and latency",
     "Logging", NULL};
 
 static bool is_shown(const struct option_row *r) { return !(r->flags & (OPTION_ALIAS | OPTION_HIDDEN)); }

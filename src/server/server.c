@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "command/persist.h"
 #include "command/version.h"
 #include "server/crash.h"
 #include "server/notify.h"
@@ -186,12 +187,14 @@ static void on_signal(void *arg, int number) {
         return;
     }
     const char *name = number == SIGINT ? "SIGINT" : "SIGTERM";
-    if (atomic_load(&s->stopping) && number == SIGINT) {
+    if ((atomic_load(&s->stopping) || shutdown_under_way(s->env)) && number == SIGINT) {
         log_warning("You insist... exiting now.");
         _exit(1);
     }
     log_warning("Received %s scheduling shutdown...", name);
-    server_stop(s);
+    int64_t how = option_get(number == SIGINT ? &s->settings.server.on_sigint : &s->settings.server.on_sigterm);
+    enum shutdown_save save = how & SETTINGS_SHUTDOWN_SAVE ? SHUTDOWN_SAVE : how & SETTINGS_SHUTDOWN_NOSAVE ? SHUTDOWN_NOSAVE : SHUTDOWN_DEFAULT;
+    shutdown_begin(s->env, save, how & SETTINGS_SHUTDOWN_NOW, how & SETTINGS_SHUTDOWN_FORCE);
 }
 
 static void stop_here(void *to, void *arg) {
@@ -216,6 +219,7 @@ uint64_t server_client_bytes(const struct server *s) {
 
 void server_tick(struct server *s, uint64_t ticks) {
     env_sample(s->env);
+    persist_tick(s->env);
     if (ticks % 10 == 9) mem_decay(); /* threads that are idle do not do it by themselves */
     mem_peak();
     if (s->supervised == SUPERVISED_SYSTEMD && ticks % 100 == 99)

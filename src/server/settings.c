@@ -12,16 +12,18 @@
 
 /* Options whose change means more than a new number in a field. */
 static const char *const derived[] = {"dir", "logfile", "loglevel", "syslog-enabled", "requirepass", "hz", "notify-keyspace-events",
-    "client-output-buffer-limit", "oom-score-adj", NULL};
+    "client-output-buffer-limit", "oom-score-adj", "save", NULL};
 
 void settings_bind(struct settings *s, struct options *options, struct env_config *env, struct store_config *store) {
     *s = (struct settings){.options = options, .env = env, .store = store};
     struct settings_rows server = settings_rows_server(), of_env = settings_rows_env(), of_store = settings_rows_store(),
-                         of_types = settings_rows_types(), unused = settings_rows_unused();
+                         of_types = settings_rows_types(), of_snapshots = settings_rows_snapshot(),
+                         unused = settings_rows_unused();
     options_add(options, server.row, server.n, &s->server, s);
     options_add(options, of_store.row, of_store.n, store, s);
     options_add(options, of_types.row, of_types.n, store, s);
     options_add(options, of_env.row, of_env.n, env, s);
+    options_add(options, of_snapshots.row, of_snapshots.n, env, s);
     options_add(options, unused.row, unused.n, NULL, s);
 }
 
@@ -87,6 +89,13 @@ static void read_output_limits(struct settings *s, struct buf *text) {
     for (int c = 0; c < OUTPUT_CLASSES; c++) settings_output_limit(buf_slice(text), c, &s->server.output_limit[c]);
 }
 
+static void count_save_points(struct settings *s, struct buf *text) {
+    int64_t words = 0;
+    option_text(s->options, "save", text);
+    for (char *rest = NULL, *w = strtok_r(buf_cstr(text), " ", &rest); w; w = strtok_r(NULL, " ", &rest)) words++;
+    atomic_store(&s->env->save_points, words / 2);
+}
+
 #define OOM_FILE "/proc/self/oom_score_adj"
 
 static bool oom_read(int64_t *out) {
@@ -128,6 +137,7 @@ static const char *derive(struct settings *s, const char *name) {
     else if (!strcmp(name, "hz")) keep_hz_sane(s);
     else if (!strcmp(name, "notify-keyspace-events")) read_events(s, &text);
     else if (!strcmp(name, "client-output-buffer-limit")) read_output_limits(s, &text);
+    else if (!strcmp(name, "save")) count_save_points(s, &text);
     else if (!strncmp(name, "oom-score-adj", 13)) error = set_oom_score(s, &text);
     buf_free(&text);
     return error;

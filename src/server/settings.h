@@ -16,6 +16,7 @@ enum output_class { OUTPUT_NORMAL, OUTPUT_REPLICA, OUTPUT_PUBSUB, OUTPUT_CLASSES
 
 enum settings_oom { SETTINGS_OOM_NO, SETTINGS_OOM_RELATIVE, SETTINGS_OOM_ABSOLUTE };
 enum { SETTINGS_THREADS_MAX = 128 };
+enum { SETTINGS_SHUTDOWN_SAVE = 1, SETTINGS_SHUTDOWN_NOSAVE = 2, SETTINGS_SHUTDOWN_NOW = 4, SETTINGS_SHUTDOWN_FORCE = 8 };
 
 struct output_limit {
     setting hard, soft, soft_seconds; /* bytes, 0: none */
@@ -28,6 +29,7 @@ struct server_config {
     setting daemonize, supervised, set_proc_title, disable_thp, oom_score_adj;
     setting loglevel, syslog_enabled, syslog_facility;
     setting crash_log;
+    setting on_sigterm, on_sigint;     /* bits */
     setting query_buffer_limit;        /* bytes */
     struct output_limit output_limit[OUTPUT_CLASSES];
     setting maxmemory_clients;         /* bytes, 0: none; negative: percent of maxmemory */
@@ -78,6 +80,7 @@ struct settings_rows {
 };
 struct settings_rows settings_rows_server(void);
 struct settings_rows settings_rows_env(void);
+struct settings_rows settings_rows_snapshot(void);
 struct settings_rows settings_rows_store(void);
 struct settings_rows settings_rows_types(void);
 struct settings_rows settings_rows_unused(void);

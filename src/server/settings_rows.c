@@ -39,6 +39,14 @@ static const struct option_word allow_words[] = {
 static const struct option_word oom_words[] = {
     {"no", SETTINGS_OOM_NO}, {"yes", SETTINGS_OOM_RELATIVE}, {"relative", SETTINGS_OOM_RELATIVE}, {"absolute", SETTINGS_OOM_ABSOLUTE}, {0}};
 
+static const struct option_word shutdown_words[] = {{"default", 0}, {"save", SETTINGS_SHUTDOWN_SAVE}, {"nosave", SETTINGS_SHUTDOWN_NOSAVE},
+    {"now", SETTINGS_SHUTDOWN_NOW}, {"force", SETTINGS_SHUTDOWN_FORCE}, {0}};
+
+#define SHUTDOWN_ROW(name, field, signal)                                                                                  \
+    { name, OPTION_BITS, .initial = "default", .words = shutdown_words, LIVE, S(field),                                    \
+        SAYS(PROCESS, "What " signal " does: 'save' or 'nosave', by default as the save points say; 'force' to end even if it " \
+                      "cannot be saved; 'now' as in Redis, where it is about replicas.") }
+
 static const struct option_row server_rows[] = {
     {"bind", OPTION_LIST, .initial = "* -::*", .form = settings_form_bind, LIVE, .sample = "127.0.0.1 -::1",
         SAYS(NETWORK, "Addresses to listen on. One that begins with '-' may be missing on this machine; '*' is every IPv4 "
@@ -78,6 +86,8 @@ static const struct option_row server_rows[] = {
         SAYS(PROCESS, "Where to write the process id. Empty: nowhere, but /var/run/larderd.pid with daemonize.")},
     {"dir", OPTION_TEXT, .flags = OPTION_PROTECTED, .initial = "./", .form = settings_form_dir, LIVE,
         SAYS(PROCESS, "Working directory; relative paths of other settings begin here.")},
+    SHUTDOWN_ROW("shutdown-on-sigterm", on_sigterm, "SIGTERM"),
+    SHUTDOWN_ROW("shutdown-on-sigint", on_sigint, "SIGINT"),
     {"set-proc-title", OPTION_BOOL, FIXED, .initial = "yes", S(set_proc_title),
         SAYS(PROCESS, "Show addresses and state in the process list.")},
     {"proc-title-template", OPTION_TEXT, .initial = "{title} {listen-addr} {server-mode}", .form = settings_form_title, LIVE,
@@ -174,8 +184,6 @@ static const struct option_row env_rows[] = {
                       "does not allow as many.")},
     {"proto-max-bulk-len", OPTION_MEMORY, .min = 1 << 20, .max = INT64_MAX, .initial = "536870912", LIVE, E(proto_max_bulk_len),
         SAYS(CLIENTS, "Longest single argument of a request, and longest string that a command may make.")},
-    {"rdbcompression", OPTION_BOOL, .initial = "yes", LIVE, E(rdb_compression),
-        SAYS(TYPES, "Compress long strings in what DUMP returns.")},
     {"lazyfree-lazy-server-del", OPTION_BOOL, .flags = OPTION_UNUSED, .initial = "no", LIVE, E(lazy_server_del),
         SAYS(UNUSED, "Memory of what is overwritten, expires or is evicted never holds up a request.")},
     {"lazyfree-lazy-user-del", OPTION_BOOL, .initial = "no", LIVE, E(lazy_user_del), SAYS(BACKGROUND, "Let DEL work as UNLINK.")},

@@ -20,7 +20,7 @@
 #define ALIAS(older, newer) {.name = older, .flags = OPTION_ALIAS, .initial = newer}
 
 #define AOF "There is no append-only file."
-#define SNAPSHOT "There are no snapshots on the disk yet; the daemon starts empty."
+#define SNAPSHOT "This is as it should be in any case."
 #define REPLICATION "There is no replication: each daemon is a cache of its own."
 #define CLUSTER "There is no cluster: clients or a proxy spread keys over daemons."
 #define TLS "There is no TLS; put a proxy in front, or use a Unix socket."
@@ -34,7 +34,7 @@
 #define THREADS "Every thread reads, executes and writes; 'threads' says how many there are."
 #define CPULIST "Use CPUAffinity= of the systemd unit, or taskset."
 #define LATER "This server has nothing that it would control."
-#define SHUTDOWN "A shutdown saves nothing and waits for no replica."
+#define SHUTDOWN "A shutdown waits for no replica."
 #define DISK "Nothing is written to the disk."
 
 static const struct option_word appendfsync_words[] = {{"everysec", 1}, {"always", 2}, {"no", 0}, {0}};
@@ -45,18 +45,10 @@ static const struct option_word endpoint_words[] = {{"ip", 0}, {"hostname", 1}, 
 static const struct option_word panic_words[] = {{"ignore", 0}, {"panic", 1}, {"panic-on-replicas", 2}, {0}};
 static const struct option_word diskless_words[] = {{"disabled", 0}, {"on-empty-db", 1}, {"swapdb", 2}, {0}};
 static const struct option_word allow_words[] = {{"no", ENV_ALLOW_NO}, {"yes", ENV_ALLOW_YES}, {"local", ENV_ALLOW_LOCAL}, {0}};
-static const struct option_word shutdown_words[] = {{"default", 0}, {"save", 1}, {"nosave", 2}, {"now", 4}, {"force", 8}, {0}};
-
-#define SHUTDOWN_ROW(n) ROW(OPTION_BITS, n, "default", LIVE, .words = shutdown_words, .text = SHUTDOWN)
 
 static const struct option_row rows[] = {
-    ROW(OPTION_LIST, "save", "3600 1 300 100 60 10000", .flags = OPTION_UNUSED | OPTION_REPEATS, .max = 2, .form = settings_form_save,
-        .text = SNAPSHOT),
-    ROW(OPTION_TEXT, "dbfilename", "dump.rdb", .flags = OPTION_UNUSED | OPTION_PROTECTED, .form = settings_form_filename, .text = SNAPSHOT),
-    BOOL("stop-writes-on-bgsave-error", "yes", SNAPSHOT),
-    FBOOL("rdbchecksum", "yes", SNAPSHOT),
     BOOL("rdb-del-sync-files", "no", SNAPSHOT),
-    BOOL("rdb-save-incremental-fsync", "yes", SNAPSHOT),
+    BOOL("rdb-save-incremental-fsync", "yes", "Files are given to the disk as they are written, whatever this says."),
     ENUM("sanitize-dump-payload", "no", sanitize_words, SNAPSHOT),
     ROW(OPTION_INT, "rdb-key-save-delay", "0", .flags = OPTION_UNUSED | OPTION_HIDDEN, .min = INT32_MIN, .max = INT32_MAX, .text = SNAPSHOT),
     ROW(OPTION_INT, "key-load-delay", "0", .flags = OPTION_UNUSED | OPTION_HIDDEN, .min = INT32_MIN, .max = INT32_MAX, .text = SNAPSHOT),
@@ -183,8 +175,6 @@ static const struct option_row rows[] = {
     FINT("socket-mark-id", "0", 0, UINT32_MAX, "Connections carry no mark for the firewall."),
     INT("tracking-table-max-keys", "1000000", 0, INT64_MAX, "There is no client-side tracking yet."),
     INT("shutdown-timeout", "10", 0, INT32_MAX, SHUTDOWN),
-    SHUTDOWN_ROW("shutdown-on-sigint"),
-    SHUTDOWN_ROW("shutdown-on-sigterm"),
     BOOL("crash-memcheck-enabled", "yes", "The crash log does not test memory: what has crashed may hold any lock."),
     FBOOL("always-show-logo", "no", "There is no logo."),
     TEXT("ignore-warnings", "", "It silences a check of arm64 kernels that fork would need; nothing forks here."),

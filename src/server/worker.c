@@ -81,6 +81,13 @@ static void pause_changed(void *to, void *arg) {
 
 void worker_look_at_pause(struct worker *w) { loop_post(&w->loop, pause_changed, w, NULL); }
 
+static void background_begins(void *to, void *arg) {
+    (void)arg;
+    cron_look(to);
+}
+
+void worker_look_at_background(struct worker *w) { loop_post(&w->loop, background_begins, w, NULL); }
+
 /* -- connections ------------------------------------------------------------------------------------------------------------ */
 
 static void arrive(void *to, void *arg) { conn_open(to, (int)(intptr_t)arg); }

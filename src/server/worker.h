@@ -48,6 +48,7 @@ void worker_free(struct worker *w);             /* after worker_drain found noth
 
 void worker_give(struct worker *w, int fd);     /* a new connection; any thread */
 void worker_look_at_pause(struct worker *w);    /* CLIENT PAUSE began, changed or ended; any thread */
+void worker_look_at_background(struct worker *w); /* there is something for cron to do; any thread */
 /* For conn: its task can go on; its next request is held up by a pause. */
 void worker_queue(struct worker *w, struct conn *c);
 void worker_hold(struct worker *w, struct conn *c);

@@ -22,4 +22,5 @@ libsnapshot_a_SOURCES = \
   %D%/rdb_ziplist.c \
   %D%/record.h \
   %D%/record_read.c \
-  %D%/record_write.c
+  %D%/record_write.c \
+  %D%/saver.c %D%/saver.h

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "command/dispatch.h"
+#include "store/capture.h"
 #include "store/policy.h"
 
 #include <assert.h>
@@ -83,7 +84,7 @@ static void defaults(struct env *e) {
 struct loopback *loopback_new(unsigned lanes, void (*configure)(struct env *e, void *arg), void *arg) {
     struct loopback *l = mem_zalloc(MEM_CLIENT, sizeof *l);
     l->last = &l->first;
-    l->host = (struct host){host_post, host_close, host_wake, host_nothing, host_pause, host_shutdown, host_rewrite};
+    l->host = (struct host){host_post, host_close, host_wake, host_nothing, host_pause, host_shutdown, host_rewrite, NULL};
     command_start();
     l->env = env_new(lanes);
     l->env->host = &l->host;
@@ -188,10 +189,17 @@ static bool peer_run(struct peer *p) {
     return busy;
 }
 
+/* The lanes' parts in a save that is under way. */
+static bool capture_all(struct env *e) {
+    bool busy = false;
+    for (unsigned i = 0; i < e->lanes && capture_on(e->store); i++) busy |= capture_step(e->store, i, STORE_SLICE_US) == CAPTURE_MORE;
+    return busy;
+}
+
 void loopback_run(struct loopback *l) {
     bool busy;
     do {
-        busy = !l->manual && loopback_deliver(l);
+        busy = (!l->manual && loopback_deliver(l)) | capture_all(l->env);
         for (struct peer *p = l->peers; p; p = p->next)
             if (p->open && peer_run(p)) busy = true;
     } while (busy);

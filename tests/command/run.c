@@ -8,10 +8,13 @@
 #include "server/settings.h"
 #include "store/rule.h"
 
+#include <errno.h>
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #define LANES 2
 #define PEERS 32
@@ -28,6 +31,7 @@ struct run {
     bool split; /* each byte of a request arrives by itself */
     bool packed; /* compression-min-size is 32: nearly all strings lie compressed */
     struct settings settings;
+    char folder[64]; /* `dir` */
     struct loopback *net; /* of the case at work; NULL: none yet */
     struct named named[PEERS];
     unsigned peers;
@@ -48,9 +52,21 @@ static struct slice output_of(const struct peer *p) { return (struct slice){p->o
 
 static void configure(struct env *e, void *arg) {
     struct run *r = arg;
+    struct buf why = {0};
+    struct slice dir[] = {SLICE("dir"), slice_of(r->folder)};
     memset(&r->settings, 0, sizeof r->settings);
     settings_bind(&r->settings, e->options, &e->config, &e->store_config);
+    if (!options_line(e->options, dir, 2, &why)) abort();
+    buf_free(&why);
     if (r->packed) atomic_store(&e->store_config.compression_min_size, 32);
+}
+
+/* The folder that is saved to: only one file is ever left there. */
+static void folder_clear(const char *folder) {
+    char path[sizeof ((struct run *)0)->folder + 32];
+    snprintf(path, sizeof path, "%s/dump.larder", folder);
+    unlink(path);
+    if (rmdir(folder) && errno != ENOENT) perror(folder);
 }
 
 static void switch_to(struct run *r, struct slice name) {
@@ -82,6 +98,7 @@ static void leftover(struct run *r) {
 static void case_end(struct run *r) {
     if (!r->net) return;
     loopback_run(r->net);
+    mkdir(r->folder, 0700); /* it may be gone */
     for (unsigned i = 0; i < r->peers; i++) {
         r->peer = r->named[i].peer;
         leftover(r);
@@ -245,6 +262,12 @@ static void expire_cycle(struct run *r) {
     while (store_trash_step(e->store, STORE_SLICE_US)) {}
 }
 
+/* What comes of a task may take a while. */
+static void await_end(struct run *r) {
+    int64_t end = clock_mono_us() + PATIENCE_MS * 1000;
+    while (r->peer->open && clock_mono_us() < end && loopback_wait(r->net, PATIENCE_MS)) {}
+}
+
 static void directive(struct run *r, struct slice line) {
     int64_t ms;
     if (slice_is(line, "expire-cycle")) {
@@ -259,11 +282,16 @@ static void directive(struct run *r, struct slice line) {
         loopback_env(r->net)->config.enable_debug =
             slice_is(word, "yes") ? ENV_ALLOW_YES : slice_is(word, "local") ? ENV_ALLOW_LOCAL : ENV_ALLOW_NO;
     } else if (slice_is(line, "closed")) {
+        await_end(r);
         if (r->peer->open) complain(r, "a closed session", "an open one");
     } else if (slice_is(line, "open")) {
         if (!r->peer->open) complain(r, "an open session", "a closed one");
     } else if (slice_is(line, "sample")) {
         env_sample(loopback_env(r->net));
+    } else if (slice_is(line, "folder-gone")) {
+        folder_clear(r->folder);
+    } else if (slice_is(line, "folder-back")) {
+        if (mkdir(r->folder, 0700)) complain(r, "no folder", "one");
     } else if (slice_is(line, "shutdown")) {
         if (!loopback_shutdowns(r->net)) complain(r, "that the host was asked to shut down", "no such request");
     } else {
@@ -329,6 +357,11 @@ int main(int argc, char **argv) {
     struct run r = {0};
     bool read = true;
     clock_start();
+    strcpy(r.folder, "/tmp/larder-transcripts-XXXXXX");
+    if (!mkdtemp(r.folder)) {
+        perror(r.folder);
+        return 1;
+    }
     for (int i = 1; i < argc; i++) read &= path_run(&r, argv[i]);
     if (argc == 1) {
         const char *top = getenv("top_srcdir");
@@ -342,6 +375,7 @@ int main(int argc, char **argv) {
         for (size_t i = 0; i < found.gl_pathc; i++) read &= path_run(&r, found.gl_pathv[i]);
         globfree(&found);
     }
+    folder_clear(r.folder);
     printf("%u passed, %u failed\n", r.passed, r.failed);
     return !read || r.failed || !r.passed;
 }
