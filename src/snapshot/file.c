@@ -2,8 +2,10 @@
 
 #include "base/buf.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -47,6 +49,28 @@ struct file *file_create(const char *path) {
     }
     file_free(f);
     return NULL;
+}
+
+/* Whose temporary file of `name` is this? 0: it is none. */
+static long owner_of(const char *file, const char *name) {
+    size_t n = strlen(name);
+    if (strncmp(file, name, n) || strncmp(file + n, ".tmp-", 5)) return 0;
+    char *end;
+    long pid = strtol(file + n + 5, &end, 10);
+    return *end == '-' && pid > 0 ? pid : 0;
+}
+
+void file_sweep(const char *path) {
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    char *folder = slash ? mem_strdup(MEM_MISC, path) : mem_strdup(MEM_MISC, ".");
+    if (slash) folder[slash == path ? 1 : slash - path] = 0;
+    DIR *d = opendir(folder);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        long pid = owner_of(e->d_name, name);
+        if (pid && (pid == (long)getpid() || (kill((pid_t)pid, 0) && errno == ESRCH))) unlinkat(dirfd(d), e->d_name, 0);
+    }
+    if (d) closedir(d);
+    mem_free(MEM_MISC, folder);
 }
 
 bool file_write(void *file, const void *p, size_t n) {

@@ -11,6 +11,9 @@
 
 struct file;
 
+/* Removes what processes that are no more, or this one, have left beside `path` when they came to a sudden end. Nothing is being
+ * written to it. */
+void file_sweep(const char *path);
 /* Begins `path`.tmp-PID-NUMBER beside path, readable by its owner and group as the umask says. NULL: see errno. */
 struct file *file_create(const char *path);
 /* An image_sink; asks the kernel to write every few MB, so that the sync at the end is short. */

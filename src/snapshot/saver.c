@@ -103,6 +103,7 @@ static void put(struct writing *w, const struct capture_item *item) {
 /* -- one save ------------------------------------------------------------------------------------------------------------------ */
 
 static bool open_file(struct writing *w, const struct saver *v, int64_t now) {
+    file_sweep(v->path);
     w->file = file_create(v->path);
     if (!w->file) return false;
     struct image_options o = {.format = v->plan.format, .compress = v->plan.compress, .checksum = v->plan.checksum,
