@@ -29,14 +29,21 @@ class Redis:
         self.proc = subprocess.Popen(['redis-server', '--port', '0', '--unixsocket', sock, '--dir', self.dir, '--save', '',
                                       '--enable-debug-command', 'yes'], stdout=self.log, stderr=self.log)
         try:
-            until(lambda: os.path.exists(sock) or self.proc.poll() is not None, 'redis-server starts')
-            self.client = Client(sock)
+            until(lambda: self.connects(sock), 'redis-server starts')
             until(lambda: self.client.call('PING') == 'PONG', 'redis-server has loaded')
         except BaseException:
             self.log.seek(0)
             print('# ' + self.log.read().replace('\n', '\n# '))
             self.close()
             raise
+
+    def connects(self, sock):
+        assert self.proc.poll() is None, 'redis-server does not start'
+        try:
+            self.client = Client(sock)
+            return True
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
 
     def close(self):
         self.proc.kill()
