@@ -7,11 +7,14 @@ libsnapshot_a_SOURCES = \
   %D%/image_inside.h \
   %D%/image_native.c \
   %D%/image_rdb.c \
+  %D%/image_reader.c %D%/image_reader.h \
   %D%/image_writer.c \
   %D%/image_writer.h \
   %D%/native.c \
   %D%/native.h \
   %D%/rdb.h \
+  %D%/rdb_file.c %D%/rdb_file.h \
+  %D%/rdb_foreign.c %D%/rdb_foreign.h \
   %D%/rdb_listpack.c \
   %D%/rdb_load.c \
   %D%/rdb_pack.h \

@@ -44,6 +44,8 @@ struct rdb_save;
  * `now`: fields past their deadlines are left out. Refused at once: RDB_UNSUPPORTED or RDB_BAD, and *out is NULL. */
 enum rdb_status rdb_load_new(struct rdb_load **out, struct rdb_reader *in, uint8_t type, const struct type_limits *limits,
     uint64_t seed, int64_t now);
+/* Before the first step: in Valkey's own versions a type's byte means something else than in Redis's. */
+void rdb_load_valkey(struct rdb_load *l);
 /* Reads on, about `most` bytes of the value. RDB_OK: all of it is there. */
 enum rdb_status rdb_load_step(struct rdb_load *l, size_t most);
 enum value_type rdb_load_type(const struct rdb_load *l);

@@ -21,6 +21,7 @@ static const struct form {
     enum layout layout;
     enum rdb_pack_kind pack;
     bool deadlines, relative; /* of a hash's fields; relative to the earliest */
+    bool behind;              /* they stand behind the value, in 8 bytes, -1 for none */
     bool old_double;
 } forms[] = {
     [RDB_STRING] = {true, .type = VALUE_STRING, .layout = WHOLE},
@@ -45,6 +46,8 @@ static const struct form {
     [RDB_HASH_LISTPACK_FIELDS] = {true, .type = VALUE_HASH, .layout = BLOB, .pack = RDB_PACK_LISTPACK, .deadlines = true,
         .relative = true},
 };
+
+static const struct form valkey_hash = {true, .type = VALUE_HASH, .layout = PLAIN, .deadlines = true, .behind = true};
 
 struct rdb_load {
     struct rdb_reader *in;
@@ -88,6 +91,10 @@ enum rdb_status rdb_load_new(struct rdb_load **out, struct rdb_reader *in, uint8
     buf_init(&l->blob.bytes, MEM_CLIENT);
     *out = l;
     return RDB_OK;
+}
+
+void rdb_load_valkey(struct rdb_load *l) {
+    if (l->form == &forms[RDB_HASH_FIELDS_OLD]) l->form = &valkey_hash;
 }
 
 void rdb_load_free(struct rdb_load *l) {
@@ -137,10 +144,17 @@ static enum rdb_status deadline(const struct rdb_load *l, uint64_t v, int64_t *d
 
 /* -- plain ----------------------------------------------------------------------------------------------------------------- */
 
+static enum rdb_status deadline_behind(const struct rdb_load *l, int64_t *due) {
+    uint64_t v = 0;
+    enum rdb_status st = rdb_reader_u64(l->in, &v);
+    if (st || v == UINT64_MAX) return st;
+    return v ? deadline(l, v, due) : RDB_BAD;
+}
+
 static enum rdb_status plain_item(struct rdb_load *l) {
     struct found m = {.due = 0};
     enum rdb_status st = RDB_OK;
-    if (l->form->deadlines) {
+    if (l->form->deadlines && !l->form->behind) {
         uint64_t due = 0;
         st = rdb_reader_length(l->in, &due);
         if (!st) st = deadline(l, due, &m.due);
@@ -149,6 +163,7 @@ static enum rdb_status plain_item(struct rdb_load *l) {
     if (!st && l->form->type == VALUE_ZSET)
         st = l->form->old_double ? rdb_reader_old_double(l->in, &m.score) : rdb_reader_double(l->in, &m.score);
     if (!st && l->form->type == VALUE_HASH) st = rdb_reader_string(l->in, &l->value, &m.value);
+    if (!st && l->form->behind) st = deadline_behind(l, &m.due);
     return st ? st : add(l, &m);
 }
 

@@ -26,8 +26,7 @@ enum rdb_status rdb_reader_u64(struct rdb_reader *r, uint64_t *out) {
     return RDB_OK;
 }
 
-/* A length, or (*special) the number of a string's special form. */
-static enum rdb_status read_length(struct rdb_reader *r, uint64_t *out, bool *special) {
+enum rdb_status rdb_reader_head(struct rdb_reader *r, uint64_t *out, bool *special) {
     uint8_t first;
     int more;
     enum rdb_status st = rdb_reader_u8(r, &first);
@@ -52,7 +51,7 @@ static enum rdb_status read_length(struct rdb_reader *r, uint64_t *out, bool *sp
 
 enum rdb_status rdb_reader_length(struct rdb_reader *r, uint64_t *out) {
     bool special;
-    enum rdb_status st = read_length(r, out, &special);
+    enum rdb_status st = rdb_reader_head(r, out, &special);
     return st ? st : special ? RDB_BAD : RDB_OK;
 }
 
@@ -79,22 +78,25 @@ static enum rdb_status read_packed(struct rdb_reader *r, struct rdb_space *space
     return RDB_OK;
 }
 
-enum rdb_status rdb_reader_string(struct rdb_reader *r, struct rdb_space *space, struct slice *out) {
-    uint64_t n;
-    bool special;
-    enum rdb_status st = read_length(r, &n, &special);
-    if (st) return st;
+enum rdb_status rdb_reader_body(struct rdb_reader *r, uint64_t n, bool special, struct rdb_space *space, struct slice *out) {
     if (special) return n < 3 ? read_integer(r, 1 << n, space, out) : n == 3 ? read_packed(r, space, out) : RDB_BAD;
     if (n > UINT32_MAX) return RDB_BAD; /* nothing that long can be held */
     if (!rdb_reader_has(r, n)) return RDB_SHORT;
     *out = (struct slice){(const char *)r->p, n};
-    if (r->refill && n) {
+    if (r->refill && n && !r->direct) {
         space->bytes.n = 0;
         buf_put(&space->bytes, r->p, n);
         out->p = space->bytes.p;
     }
     r->p += n;
     return RDB_OK;
+}
+
+enum rdb_status rdb_reader_string(struct rdb_reader *r, struct rdb_space *space, struct slice *out) {
+    uint64_t n;
+    bool special;
+    enum rdb_status st = rdb_reader_head(r, &n, &special);
+    return st ? st : rdb_reader_body(r, n, special, space, out);
 }
 
 enum rdb_status rdb_reader_double(struct rdb_reader *r, double *out) {

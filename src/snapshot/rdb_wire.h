@@ -20,6 +20,7 @@ struct rdb_reader {
     const uint8_t *p, *end;
     /* Makes at least n bytes readable from p on, or says that there are not so many. NULL: p to end is all there is. */
     bool (*refill)(struct rdb_reader *r, size_t n);
+    bool direct; /* strings may lie in the range in spite of refill: who asks is done with them before it reads on */
 };
 
 static inline uint64_t rdb_little(const uint8_t *p, size_t n) {
@@ -48,6 +49,9 @@ enum rdb_status rdb_reader_u64(struct rdb_reader *r, uint64_t *out); /* 8 bytes,
 enum rdb_status rdb_reader_length(struct rdb_reader *r, uint64_t *out);
 /* The bytes are in the range (without refill) or in `space`, good until either is used again. */
 enum rdb_status rdb_reader_string(struct rdb_reader *r, struct rdb_space *space, struct slice *out);
+/* The same in two steps: a length, or (*special) the number of a special form; then the string. */
+enum rdb_status rdb_reader_head(struct rdb_reader *r, uint64_t *n, bool *special);
+enum rdb_status rdb_reader_body(struct rdb_reader *r, uint64_t n, bool special, struct rdb_space *space, struct slice *out);
 enum rdb_status rdb_reader_double(struct rdb_reader *r, double *out);       /* 8 bytes */
 enum rdb_status rdb_reader_old_double(struct rdb_reader *r, double *out);   /* a byte and that many letters */
 

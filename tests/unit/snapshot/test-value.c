@@ -1,3 +1,4 @@
+#include "describe.h"
 #include "snapshot/rdb_pack.h"
 #include "type/hash.h"
 #include "type/list.h"
@@ -9,84 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define NOW 1700000000000
+#define NOW DESCRIBE_NOW
 
 static struct type_limits limits;
 
 static void begin(void) { home_limits_default(&limits); }
 TestSuite(value, .init = begin);
-
-/* -- a value as text: what it is made of, members in order ---------------------------------------------------------------- */
-
-static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
-
-struct lines {
-    char **line;
-    size_t n;
-};
-
-static void add_line(struct lines *l, const char *format, ...) {
-    va_list args;
-    if (!(l->n & (l->n - 1))) l->line = realloc(l->line, (l->n ? 2 * l->n : 1) * sizeof *l->line);
-    va_start(args, format);
-    cr_assert_geq(vasprintf(&l->line[l->n++], format, args), 0);
-    va_end(args);
-}
-
-#define S(s) (int)(s).n, (s).p
-
-static char *describe(enum value_type t, const struct home *h) {
-    struct lines l = {NULL, 0};
-    struct slice member;
-    struct member m;
-    double score;
-    struct list_at list;
-    struct set_at set;
-    struct zset_at zset;
-    struct hash_at hash;
-    memset(&set, 0, sizeof set);
-    memset(&hash, 0, sizeof hash);
-    switch (t) {
-    case VALUE_LIST:
-        if (!list_seek(h, &list, 0)) break;
-        do add_line(&l, "%.*s", S(list.text));
-        while (list_next(h, &list));
-        list_leave(&list);
-        break;
-    case VALUE_SET:
-        while (set_next(h, &set, &member)) add_line(&l, "%.*s", S(member));
-        break;
-    case VALUE_ZSET:
-        zset_seek(&zset, h, 0, false);
-        while (zset_next(&zset, &member, &score)) add_line(&l, "%.*s:%.17g", S(member), score);
-        break;
-    default:
-        while (hash_next(h, &hash, 0, &m)) {
-            if (m.due) add_line(&l, "%.*s=%.*s@%lld", S(m.name), S(m.value), (long long)(m.due - NOW));
-            else add_line(&l, "%.*s=%.*s", S(m.name), S(m.value));
-        }
-    }
-    if (l.n && (t == VALUE_SET || t == VALUE_HASH)) qsort(l.line, l.n, sizeof *l.line, by_text);
-    struct buf out = {0};
-    for (size_t i = 0; i < l.n; i++) {
-        if (i) buf_put(&out, ",", 1);
-        buf_puts(&out, l.line[i]);
-        free(l.line[i]);
-    }
-    char *text = strdup(buf_cstr(&out));
-    buf_free(&out);
-    free(l.line);
-    return text;
-}
-
-static const char *check(enum value_type t, const struct home *h) {
-    switch (t) {
-    case VALUE_LIST: return list_check(h);
-    case VALUE_SET: return set_check(h);
-    case VALUE_ZSET: return zset_check(h);
-    default: return hash_check(h);
-    }
-}
 
 static const char *const words[] = {"ok", "more", "end", "short", "bad", "empty", "past", "unsupported"};
 
@@ -105,7 +34,7 @@ static char *load_text(const void *bytes, size_t n, size_t step) {
     } else if (rdb_load_type(l) == VALUE_STRING) {
         text = strndup(rdb_load_string(l).p, rdb_load_string(l).n);
     } else {
-        const char *wrong = check(rdb_load_type(l), rdb_load_home(l));
+        const char *wrong = describe_check(rdb_load_type(l), rdb_load_home(l));
         cr_assert_null(wrong, "%s", wrong);
         text = describe(rdb_load_type(l), rdb_load_home(l));
     }
