@@ -54,7 +54,7 @@ static void fill(struct twin *t, struct buf *b, size_t n) {
 
 static size_t size(struct twin *t, bool large) {
     unsigned which = (unsigned)twin_random(t, 100);
-    if (which < 60) return twin_random(t, 30);
+    if (which < 60 || t->small) return twin_random(t, 30);
     if (which < 90) return twin_random(t, 300);
     if (which < 99 || !large) return twin_random(t, 3000);
     return twin_random(t, 1 << 21);
@@ -126,7 +126,7 @@ void twin_write(struct twin *t, size_t n, bool large) {
         }
         struct home h;
         home_init_own(&h, &t->limits, 9);
-        grow(t, r.type, &h, 1 + (large && !twin_random(t, 40) ? 20000 : twin_random(t, twin_random(t, 10) ? 20 : 800)));
+        grow(t, r.type, &h, 1 + (large && !twin_random(t, 40) ? 20000 : t->small ? twin_random(t, 4) : twin_random(t, twin_random(t, 10) ? 20 : 800)));
         r.home = &h;
         twin_put(t, w, to, &r, (struct slice){NULL, 0});
         if (h.object) value_free(r.type, h.object);

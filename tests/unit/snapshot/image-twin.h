@@ -13,6 +13,7 @@ struct twin {
     struct buf file;
     struct described wrote;
     size_t most;         /* bytes the sink takes: SIZE_MAX */
+    bool small;          /* only short values */
     uint64_t random;
 };
 
