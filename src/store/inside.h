@@ -11,6 +11,7 @@
 #include "store/density.h"
 #include "store/slab.h"
 #include "store/captures.h"
+#include "store/graves.h"
 #include "store/holder.h"
 #include "store/rules.h"
 #include "store/watch.h"
@@ -61,6 +62,7 @@ struct store {
     _Atomic bool capturing;  /* changes under all locks, as does: */
     unsigned mark;           /* that new entries' slots get (capture.h) */
     struct capture *capture;
+    struct graves *graves;   /* while a warm-up runs (warm.h); changes under all locks and that of the rules */
 
     struct lock plan_lock; /* making and ending a plan */
     struct slab_plan *_Atomic plan;

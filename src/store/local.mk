@@ -7,6 +7,7 @@ libstore_a_SOURCES = \
   %D%/entry.c %D%/entry.h \
   %D%/evict.c \
   %D%/expire.c \
+  %D%/graves.c %D%/graves.h \
   %D%/holder.c %D%/holder.h \
   %D%/lag.c %D%/lag.h \
   %D%/layout.h \
@@ -21,4 +22,5 @@ libstore_a_SOURCES = \
   %D%/table.c %D%/table.h \
   %D%/view.c %D%/view.h \
   %D%/watch.h \
-  %D%/walk.h
+  %D%/walk.h \
+  %D%/warm.c %D%/warm.h

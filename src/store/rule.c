@@ -141,6 +141,7 @@ bool rule_add(struct store *s, unsigned db, const struct slice *pattern, size_t 
         words_of(pattern[i], &rules->head[r->number % RULE_RING], &rules->tail[r->number % RULE_RING]);
         atomic_store_explicit(&rules->slot[r->number % RULE_RING], r, memory_order_relaxed);
         if (out) out[i] = r;
+        graves_rule(s->graves, db, pattern[i]);
     }
     if (room) {
         atomic_store(&rules->last, last + (uint32_t)n);

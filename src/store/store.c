@@ -20,6 +20,7 @@ void store_free(struct store *s) {
     captures_free(s->capture);
     if (s->plan) slab_plan_free(s->plan);
     density_free(s->density);
+    graves_free(s->graves);
     rules_free(s);
     slab_trim();
     mem_free(MEM_MISC, s);
@@ -35,12 +36,15 @@ void store_set_hook(struct store *s, store_hook *hook, void *arg) {
 void store_watch(struct store *s, int more) { atomic_fetch_add(&s->watched, more); }
 
 void store_event(struct store *s, struct store_stats *stats, enum store_event event, unsigned db, const struct entry *e) {
-    if (!s->hook) return;
+    if (!s->hook && !s->graves) return;
     struct key k = store_key(s->seed, entry_key(e));
+    graves_bury(s->graves, db, k.hash);
+    if (!s->hook) return;
     s->hook(s->hook_arg, stats, event, db, &k, e);
 }
 
 void store_tell(struct store *s, struct store_stats *stats, enum store_event event, unsigned db, const struct key *k) {
+    if (event == STORE_DELETED) graves_bury(s->graves, db, k->hash);
     if (s->hook) s->hook(s->hook_arg, stats, event, db, k, NULL);
 }
 
@@ -171,6 +175,7 @@ uint64_t store_flush(struct store *s, int db, bool sync) {
             gone += counter_get(&t->keys);
             store_trash_table(s, t, d);
         }
+    graves_flush(s->graves, db);
     if (store_watched(s)) store_tell(s, NULL, STORE_FLUSHED, db < 0 ? STORE_DATABASES : (unsigned)db, NULL);
     store_unlock_all(s);
     while (sync && store_trash_step(s, STORE_SLICE_US)) {}
@@ -187,6 +192,7 @@ void store_swap(struct store *s, unsigned a, unsigned b) {
     }
     rules_swap(s, a, b);
     captures_swap(s, a, b);
+    graves_swap(s->graves, a, b);
     if (!store_watched(s)) return;
     store_tell(s, NULL, STORE_FLUSHED, a, NULL);
     store_tell(s, NULL, STORE_FLUSHED, b, NULL);

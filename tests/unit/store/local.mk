@@ -11,7 +11,8 @@ test_store_SOURCES = \
   %D%/test-rule.c \
   %D%/test-segment.c \
   %D%/test-slab.c \
-  %D%/test-store.c
+  %D%/test-store.c \
+  %D%/test-warm.c
 test_store_CFLAGS = $(UNIT_CFLAGS)
 test_store_LDADD = libstore.a libtype.a libbase.a $(UNIT_LIBS)
 endif
@@ -30,3 +31,8 @@ check_PROGRAMS += stress-capture
 TESTS += stress-capture
 stress_capture_SOURCES = %D%/stress-capture.c
 stress_capture_LDADD = libstore.a libtype.a libbase.a $(UNIT_LIBS)
+
+check_PROGRAMS += stress-warm
+TESTS += stress-warm
+stress_warm_SOURCES = %D%/stress-warm.c
+stress_warm_LDADD = libstore.a libtype.a libbase.a $(UNIT_LIBS)
