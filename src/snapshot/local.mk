@@ -26,4 +26,8 @@ libsnapshot_a_SOURCES = \
   %D%/record.h \
   %D%/record_read.c \
   %D%/record_write.c \
-  %D%/saver.c %D%/saver.h
+  %D%/saver.c %D%/saver.h \
+  %D%/warmup.c %D%/warmup.h %D%/warmup_inside.h \
+  %D%/warmup_hand.c \
+  %D%/warmup_native.c \
+  %D%/warmup_rdb.c

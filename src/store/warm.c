@@ -2,7 +2,7 @@
 
 #include "store/inside.h"
 
-#define AHEAD 8 /* entries whose memory is fetched before one is put in */
+#define AHEAD 16 /* entries that are put in under one lock; their places are fetched ahead */
 
 bool warm_begin(struct store *s) {
     struct graves *g = graves_new();
@@ -44,12 +44,26 @@ static void by_shard(struct warm_item *item, struct warm_item *spare, size_t n) 
     memcpy(item, spare, n * sizeof *item);
 }
 
-static void fetch_segment(struct store *s, const struct warm_item *item) {
+static const struct segment *segment_of(struct store *s, const struct warm_item *item) {
     const struct table *t = store_table(s, store_shard_of(item->hash), s->graves->store_db[item->db]);
-    if (!t->dir) return;
-    const struct segment *seg = t->dir[table_place(t, item->hash)];
-    __builtin_prefetch(seg);
-    __builtin_prefetch(&seg->slot[(uint64_t)table_tag(item->hash) * SEGMENT_SLOTS_MAX >> SEGMENT_TAG_BITS]);
+    return t->dir ? t->dir[table_place(t, item->hash)] : NULL;
+}
+
+/* The heads of segments, then the slots: what is waited for is waited for together. */
+static void fetch(struct store *s, const struct warm_item *item, size_t n) {
+    const struct segment *seg[AHEAD];
+    for (size_t i = 0; i < n; i++) {
+        seg[i] = segment_of(s, &item[i]);
+        __builtin_prefetch(seg[i]);
+        __builtin_prefetch(item[i].entry);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (!seg[i]) continue;
+        const uint64_t *home = &seg[i]->slot[segment_home(seg[i], table_tag(item[i].hash))];
+        __builtin_prefetch(home, 1);
+        __builtin_prefetch(home + 8, 1);
+    }
+    __asm__ volatile("" ::: "memory"); /* gcc takes a function that does nothing but fetch for one that does nothing */
 }
 
 struct putting {
@@ -96,7 +110,7 @@ void warm_put(struct store *s, struct warm_item *item, struct warm_item *spare, 
         unsigned shard = store_shard_of(item[i].hash);
         for (end = i + 1; end < n && end < i + AHEAD && store_shard_of(item[end].hash) == shard;) end++;
         store_lock(s, shard);
-        for (size_t k = i; k < end; k++) fetch_segment(s, &item[k]);
+        fetch(s, item + i, end - i);
         for (size_t k = i; k < end; k++)
             if (!put(&w, &item[k])) spare[left++] = item[k];
         store_unlock(s, shard);

@@ -1,0 +1,120 @@
+/* From a record to an entry that is put in. */
+#include "snapshot/warmup_inside.h"
+
+#include "base/clock.h"
+#include "base/match.h"
+#include "store/capture.h"
+
+#include <unistd.h>
+
+#define LARGE ((size_t)1 << 20) /* what does not fit is left out alone from here on; below, the warm-up is over */
+
+static void grow(struct home *h, size_t room) {
+    h->p = mem_realloc(MEM_UPKEEP, h->p, room * 2);
+    h->room = room * 2;
+}
+
+void hand_open(struct hand *h, struct warmup *w, unsigned number) {
+    struct store *s = w->config.store;
+    *h = (struct hand){.w = w, .stats = w->stats[number]};
+    h->item = mem_alloc(MEM_UPKEEP, 2 * WARMUP_BATCH * sizeof *h->item);
+    h->spare = h->item + WARMUP_BATCH;
+    h->home = (struct home){.limits = &w->config.store_config->limits, .seed = store_seed(s), .resize = grow};
+    hand_refresh(h);
+}
+
+void hand_close(struct hand *h) {
+    hand_put(h);
+    mem_free(MEM_UPKEEP, h->item);
+    mem_free(MEM_UPKEEP, h->home.p);
+}
+
+void hand_put(struct hand *h) {
+    struct warmup *w = h->w;
+    struct store *s = w->config.store;
+    struct warm_counts c = {0};
+    int64_t now = clock_ms();
+    if (h->n) warm_put(s, h->item, h->spare, h->n, now, h->stats, w->file->request.replace, &c);
+    h->n = 0;
+    atomic_fetch_add(&w->count.loaded, c.loaded);
+    atomic_fetch_add(&w->loaded_ever, c.loaded);
+    atomic_fetch_add(&w->count.present, c.present);
+    atomic_fetch_add(&w->count.buried, c.buried);
+    atomic_fetch_add(&w->count.no_room, c.no_room);
+    if (c.no_room) atomic_store(&w->full, true);
+    if (w->config.born && (c.born & (1u << VALUE_LIST | 1u << VALUE_ZSET))) w->config.born(w->config.arg);
+    while (capture_pressed(s) && !warmup_stopped(w)) usleep(1000); /* what it replaces would have to be kept */
+    hand_refresh(h);
+}
+
+void hand_refresh(struct hand *h) { view_init(&h->view, h->w->config.store, 0, clock_ms(), h->stats); }
+
+bool hand_wants(struct hand *h, struct record *r) {
+    const struct warmup_request *q = &h->w->file->request;
+    struct warmup_count *c = &h->w->count;
+    if (r->db >= STORE_DATABASES || r->db >= (unsigned)option_get(&h->w->config.store_config->databases)) {
+        atomic_fetch_add(&c->out_of_range, 1);
+        return false;
+    }
+    bool matches = !q->pattern.n || slice_equal(q->pattern, SLICE("*")) || match_glob(q->pattern, r->key);
+    if (!matches || (q->db >= 0 && r->db != (unsigned)q->db)) {
+        atomic_fetch_add(&c->filtered, 1);
+        return false;
+    }
+    if (r->deadline && r->deadline <= h->view.now) {
+        atomic_fetch_add(&c->expired, 1);
+        atomic_fetch_add(&h->w->expired_ever, 1);
+        return false;
+    }
+    int64_t latest = q->max_ttl_ms ? h->view.now + q->max_ttl_ms : 0;
+    if (latest && (!r->deadline || r->deadline > latest)) r->deadline = latest;
+    return true;
+}
+
+bool hand_has_room(struct hand *h, size_t n) {
+    if (store_fits(h->w->config.store, n)) return true;
+    atomic_fetch_add(&h->w->count.no_room, 1);
+    if (n < LARGE) atomic_store(&h->w->full, true);
+    return false;
+}
+
+struct entry *hand_entry(struct hand *h, const struct record *r, enum entry_form form, size_t n) {
+    struct key k = store_key(store_seed(h->w->config.store), r->key);
+    struct entry_spec spec = {.type = r->type, .form = form, .deadline = r->deadline, .key = r->key, .valuelen = n};
+    if (!hand_has_room(h, entry_need(&spec))) return NULL;
+    spec.access = heat_word(&h->view.policy, r, view_born(&h->view, &k));
+    h->item[h->n].hash = k.hash;
+    return entry_new(&spec);
+}
+
+void hand_take(struct hand *h, const struct record *r, struct entry *e) {
+    h->item[h->n].entry = e;
+    h->item[h->n].db = r->db;
+    if (++h->n == WARMUP_BATCH) hand_put(h);
+}
+
+void hand_take_string(struct hand *h, const struct record *r) {
+    struct entry *e = hand_entry(h, r, FORM_AUTO, r->original ? r->original : r->string.n);
+    if (!e) return;
+    char *value = (char *)(uintptr_t)entry_value(e).p;
+    if (!r->original) {
+        if (r->string.n) memcpy(value, r->string.p, r->string.n);
+    } else if (!native_lz4(r->string.p, r->string.n, value, r->original)) {
+        entry_free(e);
+        warmup_damaged(h->w, "a compressed value is not what it should be");
+        return;
+    }
+    hand_take(h, r, e);
+}
+
+void hand_take_home(struct hand *h, const struct record *r, const struct home *home) {
+    struct slice value = home->object ? (struct slice){(const char *)&home->object, sizeof home->object}
+                                      : (struct slice){(const char *)home->p, home->n};
+    struct entry *e = hand_entry(h, r, (enum entry_form)home->form, value.n);
+    if (!e) {
+        if (home->object) value_free(r->type, home->object);
+        return;
+    }
+    memcpy((char *)(uintptr_t)entry_value(e).p, value.p, value.n);
+    hand_take(h, r, e);
+}
