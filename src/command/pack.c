@@ -5,8 +5,6 @@
 #define KEEP 65536          /* bytes of scratch that stay */
 #define SLICE_BYTES 131072  /* of plain strings in one slice: LZ4 does some 600 MB a second */
 #define PATIENCE 4          /* failures in a row before anything is passed over */
-#define KINDS 256
-
 struct pack_value {
     int arg;
     size_t at, n;
@@ -14,36 +12,54 @@ struct pack_value {
 
 /* -- what is worth a try ----------------------------------------------------------------------------------------------------- */
 
-struct pack_memory {
-    uint8_t failed[KINDS]; /* in a row */
-    uint8_t pass[KINDS];   /* how many more to pass over */
-};
+enum { CONTROL, MARK, DIGIT, LETTER, BRACE, BRACKET, QUOTE, LESS, HIGH };
 
-struct pack_memory *pack_memory_new(void) { return mem_zalloc(MEM_MISC, sizeof(struct pack_memory)); }
-void pack_memory_free(struct pack_memory *m) { mem_free(MEM_MISC, m); }
-
-/* Values of one format begin alike. */
-static unsigned kind_of(struct slice v) {
-    uint16_t first;
-    memcpy(&first, v.p, sizeof first);
-    unsigned size = 63 - (unsigned)__builtin_clzll(v.n);
-    return ((first ^ size << 11) * 0x9e3779b1u) >> 24;
+static uint8_t class_of(int c) {
+    switch (c) {
+    case '{': return BRACE;
+    case '[': return BRACKET;
+    case '"': return QUOTE;
+    case '<': return LESS;
+    default: break;
+    }
+    if (c >= 128) return HIGH;
+    if (c < 32) return CONTROL;
+    if (c >= '0' && c <= '9') return DIGIT;
+    return (c | 32) >= 'a' && (c | 32) <= 'z' ? LETTER : MARK;
 }
 
-static bool worth_a_try(struct pack_memory *m, unsigned kind) {
-    if (!m->pass[kind]) return true;
-    m->pass[kind]--;
+struct pack_memory *pack_memory_new(void) {
+    struct pack_memory *m = mem_zalloc(MEM_MISC, sizeof *m);
+    for (int c = 0; c < 256; c++) {
+        m->second[c] = class_of(c);
+        m->first[c] = (uint8_t)(PACK_CLASSES * m->second[c]);
+    }
+    return m;
+}
+
+void pack_memory_free(struct pack_memory *m) { mem_free(MEM_MISC, m); }
+
+static bool worth_a_try(struct pack_memory *m, struct slice v) {
+    uint8_t *pass = pack_passes_of(m, v);
+    if (!*pass) return true;
+    --*pass;
     return false;
 }
 
-static void note_outcome(struct pack_memory *m, unsigned kind, bool paid) {
+static uint8_t *failures_of(struct pack_memory *m, struct slice v) { return &m->failed[pack_passes_of(m, v) - m->pass]; }
+
+/* What is going to be passed over is counted now, so that passing over costs next to nothing. */
+static void note_outcome(struct lane *l, struct slice v, bool paid) {
+    uint8_t *failed = failures_of(l->pack_memory, v);
     if (paid) {
-        m->failed[kind] = 0;
+        *failed = 0;
         return;
     }
-    if (m->failed[kind] < PATIENCE + 8) m->failed[kind]++;
-    unsigned over = m->failed[kind] < PATIENCE ? 0 : 1u << (m->failed[kind] - PATIENCE);
-    m->pass[kind] = (uint8_t)(over > PACK_PASSED ? PACK_PASSED : over);
+    if (*failed < PATIENCE + 8) ++*failed;
+    unsigned over = *failed < PATIENCE ? 0 : 1u << (*failed - PATIENCE);
+    if (over > PACK_PASSED) over = PACK_PASSED;
+    *pack_passes_of(l->pack_memory, v) = (uint8_t)over;
+    counter_add(&l->store_stats.pack_passed, over);
 }
 
 size_t pack_from(const struct store_config *config) {
@@ -57,19 +73,16 @@ size_t pack_from(const struct store_config *config) {
 /* Begins with the value, if it is worth it. */
 static bool begin(struct lane *l, struct packing *g, struct slice v, struct buf *out) {
     const struct store_config *config = &l->env->store_config;
-    if (v.n < pack_from(config) || v.n > UINT32_MAX) return false;
-    if (!worth_a_try(l->pack_memory, kind_of(v))) {
-        counter_add(&l->store_stats.pack_passed, 1);
-        return false;
-    }
+    if (v.n < pack_from(config) || v.n > UINT32_MAX || !worth_a_try(l->pack_memory, v)) return false;
     packing_begin(g, v, (int)option_get(&config->compression_acceleration), out);
+    g->doubtful = *failures_of(l->pack_memory, v) >= PATIENCE;
     return true;
 }
 
 static enum packed_state step(struct lane *l, struct packing *g) {
     enum packed_state st = packing_step(g, l->packer);
     if (st == PACKED_MORE) return st;
-    note_outcome(l->pack_memory, kind_of(g->plain), st == PACKED_DONE);
+    note_outcome(l, g->plain, st == PACKED_DONE);
     counter_add(st == PACKED_DONE ? &l->store_stats.packed : &l->store_stats.pack_failed, 1);
     return st;
 }
@@ -166,7 +179,7 @@ static void hold(struct session *s) {
     session_park(s, t);
 }
 
-bool pack_ready(struct batch *b, struct session *s, const struct request *q) {
+bool pack_request(struct batch *b, struct session *s, const struct request *q) {
     struct call *c = &b->call;
     if (q->fault || !q->command->value || (b->careful && session_needs_auth(s))) return true;
     struct pack *p = s->pack ? s->pack : b->pack;
@@ -177,7 +190,7 @@ bool pack_ready(struct batch *b, struct session *s, const struct request *q) {
         return false;
     }
     c->pack = p;
-    c->aside = true;
+    c->aside = true; /* even with nothing in it: it is to be given up */
     return true;
 }
 

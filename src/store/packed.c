@@ -8,6 +8,7 @@
 #define AS_IT_WAS 0x80000000u
 #define TRY_FROM 16384 /* of what is longer, the first bytes are tried alone */
 #define TRY 4096
+#define TRY_DOUBTFUL 512
 #define GIVE_UP_AFTER 4 /* blocks */
 
 struct packer {
@@ -54,7 +55,7 @@ static bool block_sound(struct slice stored, size_t length, size_t block, const 
     size_t n = block_size(stored, length, block, at, &as_it_was), plain = block_length(length, block);
     if (n > (size_t)(end_of(stored) - at)) return false;
     if (as_it_was) return n == plain;
-    return n <= LZ4_COMPRESSBOUND(PACKED_BLOCK) && LZ4_decompress_safe((const char *)at, space, (int)n, (int)plain) == (int)plain;
+    return n < plain && LZ4_decompress_safe((const char *)at, space, (int)n, (int)plain) == (int)plain;
 }
 
 bool packed_sound(struct slice stored, char *space) {
@@ -125,13 +126,13 @@ struct packer *packer_new(void) {
 void packer_free(struct packer *p) { mem_free(MEM_CLIENT, p); }
 char *packer_space(struct packer *p) { return p->space; }
 
-/* Bytes written, at most `most`; 0: they would be more. LZ4 keeps its table from one string to the next, so nothing is cleared,
- * but after a failure. */
-static size_t squeeze(struct packer *p, const char *from, size_t n, char *out, size_t most, int acceleration) {
+/* Bytes written to `out`, which has room for any outcome: then LZ4 cannot fail, and keeps its table from one string to the next,
+ * so that nothing is to be cleared. */
+static size_t squeeze(struct packer *p, const char *from, size_t n, char *out, int acceleration) {
     LZ4_resetStream_fast(&p->lz4);
-    int got = LZ4_compress_fast_continue(&p->lz4, from, out, (int)n, (int)most, acceleration);
-    if (got <= 0) LZ4_initStream(&p->lz4, sizeof p->lz4);
-    return got > 0 ? (size_t)got : 0;
+    int got = LZ4_compress_fast_continue(&p->lz4, from, out, (int)n, LZ4_compressBound((int)n), acceleration);
+    assert(got > 0);
+    return (size_t)got;
 }
 
 void packing_begin(struct packing *g, struct slice plain, int acceleration, struct buf *out) {
@@ -149,27 +150,24 @@ static bool begin(struct packing *g, struct packer *p) {
     size_t head = varint_size(g->plain.n) + 4 * blocks_of(g->plain.n);
     varint_put((uint8_t *)buf_room(g->out, head), g->plain.n);
     g->out->n += head;
-    if (g->plain.n <= TRY_FROM) return true;
-    return squeeze(p, g->plain.p, TRY, p->space, most_of(TRY), g->acceleration);
+    size_t some = g->plain.n > TRY_FROM ? TRY : g->doubtful && g->plain.n > TRY_DOUBTFUL ? TRY_DOUBTFUL : 0;
+    return !some || squeeze(p, g->plain.p, some, p->space, g->acceleration) <= most_of(some);
 }
 
 /* A string of one block. */
 static enum packed_state pack_short(struct packing *g, struct packer *p) {
-    size_t head = varint_size(g->plain.n), most = most_of(g->plain.n);
-    if (most <= head) return give_up(g);
-    char *to = buf_room(g->out, most - head);
-    size_t n = squeeze(p, g->plain.p, g->plain.n, to, most - head, g->acceleration);
-    if (!n) return give_up(g);
-    g->out->n += n;
-    return PACKED_DONE;
+    size_t n = g->plain.n;
+    char *to = buf_room(g->out, (size_t)LZ4_compressBound((int)n));
+    g->out->n += squeeze(p, g->plain.p, n, to, g->acceleration);
+    return g->out->n - g->start > most_of(n) ? give_up(g) : PACKED_DONE;
 }
 
 static enum packed_state pack_block(struct packing *g, struct packer *p) {
     size_t block = g->at / PACKED_BLOCK, length = block_length(g->plain.n, block);
-    char *to = buf_room(g->out, PACKED_BLOCK);
-    size_t n = squeeze(p, g->plain.p + g->at, length, to, length - 1, g->acceleration);
+    char *to = buf_room(g->out, (size_t)LZ4_compressBound(PACKED_BLOCK));
+    size_t n = squeeze(p, g->plain.p + g->at, length, to, g->acceleration);
     uint32_t word = (uint32_t)n;
-    if (!n) {
+    if (n >= length) {
         memcpy(to, g->plain.p + g->at, length);
         n = length;
         word = (uint32_t)n | AS_IT_WAS;

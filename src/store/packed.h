@@ -55,6 +55,7 @@ struct packing {
     struct buf *out;
     size_t start, at;
     int acceleration; /* LZ4's: 1 packs best, each more is a few percent faster */
+    bool doubtful;    /* it will hardly pay: the first bytes are tried alone, however long it is */
 };
 enum packed_state { PACKED_MORE, PACKED_DONE, PACKED_NOT /* it does not pay: out is as it was */ };
 void packing_begin(struct packing *g, struct slice plain, int acceleration, struct buf *out);

@@ -5,6 +5,7 @@
  *     --requests N      (100000)        --keys N        (100000) "key:" and twelve digits, drawn uniformly
  *     --gets SHARE      (1)             the rest, between 0 and 1, are SETs
  *     --value MIN-MAX   (100-100)       bytes of a value, uniform, content random
+ *     --json                            values are JSON records, cut off, in place of random bytes
  *     --ttl MIN-MAX     (0: none)       seconds, uniform, for every SET
  *     --deadline MS     (0: none)       of every SET in place of a TTL, as Unix time
  *     --latency                         add percentiles of the time from sending a pipeline to its last reply, in microseconds
@@ -34,7 +35,7 @@ struct options {
     const char *address;
     uint64_t connections, pipeline, requests, keys, value_min, value_max, ttl_min, ttl_max, deadline, seed;
     double gets;
-    bool fill, latency;
+    bool fill, latency, json;
 };
 
 struct connection {
@@ -80,6 +81,28 @@ static double seconds_now(void) {
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+/* Records of users as a web back end keeps them: the same fields in each, of which ids, names and numbers differ. */
+static void fill_with_json(struct load *l) {
+    static const char *const names[] = {"Ada", "Grace", "Linus", "Ken", "Barbara", "Edsger", "Donald", "Margaret"};
+    static const char *const cities[] = {"Lisbon", "Oslo", "Kyoto", "Quito", "Accra", "Perth"};
+    for (size_t at = 0; at < POOL;) {
+        char one[512];
+        uint64_t a = draw(l), b = draw(l);
+        const char *name = names[a % 8];
+        int n = snprintf(one, sizeof one,
+            "{\"id\":%llu,\"uuid\":\"%016llx%016llx\",\"name\":\"%s %llu\",\"email\":\"%s.%llu@example.com\",\"active\":%s,"
+            "\"score\":%.3f,\"address\":{\"city\":\"%s\",\"street\":\"Main Street %llu\"},\"roles\":[\"user\"%s],\"updated_at\":"
+            "\"2024-%02u-%02uT%02u:%02u:00Z\"}\n",
+            (unsigned long long)(a >> 40), (unsigned long long)a, (unsigned long long)b, name, (unsigned long long)(b >> 50), name,
+            (unsigned long long)(b >> 44), a & 64 ? "true" : "false", (double)(b & 0xfffff) / 1000, cities[b % 6],
+            (unsigned long long)(a >> 56), b & 128 ? ",\"admin\"" : "", (unsigned)(a >> 8) % 12 + 1, (unsigned)(a >> 16) % 28 + 1,
+            (unsigned)(b >> 8) % 24, (unsigned)(b >> 16) % 60);
+        if ((size_t)n > POOL - at) n = (int)(POOL - at);
+        memcpy(l->pool + at, one, (size_t)n);
+        at += (size_t)n;
+    }
+}
+
 /* -- requests ------------------------------------------------------------------------------------------------------------ */
 
 static char *room(struct connection *c, size_t n) {
@@ -110,7 +133,10 @@ static void put_set(struct load *l, struct connection *c, uint64_t key) {
     put(c, timed ? "*5\r\n$3\r\nSET\r\n" : "*3\r\n$3\r\nSET\r\n", 13);
     put_key(c, key);
     put(c, text, (size_t)snprintf(text, sizeof text, "$%llu\r\n", (unsigned long long)n));
-    put(c, l->pool + draw(l) % (POOL - n), n);
+    uint64_t from = draw(l) % (POOL - n);
+    if (l->o.json) /* from the beginning of a record */
+        while (from && l->pool[from - 1] != '\n') from--;
+    put(c, l->pool + from, n);
     if (!timed) {
         put(c, "\r\n", 2);
         return;
@@ -271,7 +297,7 @@ static void run(struct load *l) {
 
 static _Noreturn void usage(void) {
     fprintf(stderr, "usage: load ADDRESS [--connections N] [--pipeline N] [--requests N] [--keys N] [--gets SHARE]\n"
-                    "            [--value MIN-MAX] [--ttl MIN-MAX] [--deadline MS] [--latency] [--fill] [--seed N]\n");
+                    "            [--value MIN-MAX] [--json] [--ttl MIN-MAX] [--deadline MS] [--latency] [--fill] [--seed N]\n");
     exit(2);
 }
 
@@ -304,6 +330,7 @@ static struct options read_options(int argc, char **argv) {
         bool more = i + 1 < argc;
         if (!strcmp(argv[i], "--fill")) o.fill = true;
         else if (!strcmp(argv[i], "--latency")) o.latency = true;
+        else if (!strcmp(argv[i], "--json")) o.json = true;
         else if (argv[i][0] != '-' && !o.address) o.address = argv[i];
         else if (!more) usage();
         else if (n < sizeof numbers / sizeof *numbers) *numbers[n].to = number(argv[++i]);
@@ -324,7 +351,9 @@ int main(int argc, char **argv) {
     l.pool = malloc(POOL);
     l.in = malloc(IN_ROOM);
     if (!l.pool || !l.in) die("memory");
-    for (size_t i = 0; i < POOL; i += 8) memcpy(l.pool + i, &(uint64_t){draw(&l)}, 8);
+    if (l.o.json) fill_with_json(&l);
+    else
+        for (size_t i = 0; i < POOL; i += 8) memcpy(l.pool + i, &(uint64_t){draw(&l)}, 8);
     open_all(&l);
     double began = seconds_now();
     run(&l);
