@@ -3,6 +3,10 @@
 
 #include "base/clock.h"
 #include "command/figures.h"
+#include "command/changes.h"
+#include "command/feed.h"
+#include "command/fetch.h"
+#include "command/lease.h"
 #include "store/rule.h"
 
 #define LOOK_US 500 /* how often who waits looks whether it is over */
@@ -69,7 +73,11 @@ void cache_when_swept(struct call *c, void (*reply)(struct session *s, unsigned 
 
 /* Requests behind this one are under the new rules too. */
 static bool invalidate(struct call *c, size_t n, struct rule **out) {
-    if (!rule_add(c->v.store, c->v.db, c->argv + 2, n, out)) {
+    lease_invalidate_begin(call_env(c));
+    bool added = rule_add(c->v.store, c->v.db, c->argv + 2, n, out);
+    if (added) changes_invalidated(c->s->lane, c->v.db, c->argv + 2, n);
+    lease_invalidate_end(call_env(c));
+    if (!added) {
         reply_error(c, "TRYAGAIN Too many invalidations are running");
         return false;
     }
@@ -147,6 +155,14 @@ static void run_stats(struct call *c) {
 /* -- HELP ------------------------------------------------------------------------------------------------------------------ */
 
 static const char *const lines[] = {
+    "FEED [FROM <number> [EPOCH <id>]] [PREFIX <prefix> ...]",
+    "    From now on, or from a number on, this connection is told of every change of a key.",
+    "FETCH <key> [LEASE <ms>] [WAIT <ms>]",
+    "    The value, or the lease to load it, which one caller at a time gets.",
+    "FILL <key> <token> <value> [EX <seconds>|PX <ms>] [STALE <ms>]",
+    "    Store what was loaded, unless the key was changed meanwhile.",
+    "RELEASE <key> <token>",
+    "    Give up a lease without a value.",
     "INVALIDATE <pattern> [<pattern> ...] [WAIT]",
     "    From the reply on, nobody sees a key of this database that matches a pattern and was written before.",
     "    Memory follows in the background. With WAIT the reply is how many keys went, once they have.",
@@ -160,9 +176,39 @@ static void run_help(struct call *c) { reply_help(c, lines); }
 
 /* -- rows ------------------------------------------------------------------------------------------------------------------ */
 
+#define KEY(bits) .keys = {{KEYS_RANGE, 2, 0, 1, bits}}
 #define COMMON .group = "server", .since = "7.2.0"
 
 static const struct command sub_rows[] = {
+    {.name = "FEED",
+        .arity = -2,
+        .flags = C_PUBSUB | C_NOSCRIPT | C_LOADING | C_STALE | C_NO_MULTI | C_LISTENER,
+        COMMON,
+        .run = feed_run,
+        .complexity = "O(1); from then on O(N/64KB) for N bytes of changes, O(N*P) with P prefixes",
+        .summary = "Makes the connection a numbered stream of what has changed.",
+        .syntax = "[FROM seq [EPOCH id]] [PREFIX prefix [prefix ...]]"},
+    {.name = "FETCH",
+        .arity = -3,
+        .flags = C_READONLY | C_BLOCKING | C_FAST,
+        .categories = A_STRING,
+        COMMON,
+        KEY(K_RO | K_ACCESS),
+        .run = fetch_run,
+        .complexity = "O(1)",
+        .summary = "Returns a string, or to one caller at a time the lease to load it.",
+        .syntax = "key [LEASE milliseconds] [WAIT milliseconds]"},
+    {.name = "FILL",
+        .arity = -5,
+        .flags = C_WRITE | C_DENYOOM | C_FAST,
+        .categories = A_STRING,
+        COMMON,
+        KEY(K_OW | K_UPDATE),
+        .value = 4,
+        .run = fetch_fill,
+        .complexity = "O(1)",
+        .summary = "Stores what a lease was given for, unless the key was changed meanwhile.",
+        .syntax = "key token value [<EX seconds | PX milliseconds>] [STALE milliseconds]"},
     {.name = "INVALIDATE",
         .arity = -3,
         .flags = C_WRITE | C_FAST,
@@ -190,6 +236,16 @@ static const struct command sub_rows[] = {
         .complexity = "O(1)",
         .tips = "nondeterministic_output",
         .summary = "Returns how the cache does: keys, bytes, hits and misses, and what went for which reason."},
+    {.name = "RELEASE",
+        .arity = 4,
+        .flags = C_READONLY | C_FAST,
+        .categories = A_STRING,
+        COMMON,
+        KEY(K_RO),
+        .run = fetch_give_up,
+        .complexity = "O(1)",
+        .summary = "Gives up a lease without a value.",
+        .syntax = "key token"},
     {.name = "HELP", .arity = 2, .flags = C_LOADING | C_STALE, COMMON, .run = run_help, .complexity = "O(1)",
         .summary = "Returns a text about the subcommands."},
     {.name = NULL},

@@ -171,6 +171,7 @@ void command_start(void) {
         command_rows_latency(),
         command_rows_list(),
         command_rows_persist(),
+        command_rows_pubsub(),
         command_rows_server(),
         command_rows_set(),
         command_rows_slowlog(),

@@ -19,6 +19,7 @@ enum command_flag { /* COMMAND INFO's words */
     C_MOVABLEKEYS = 1 << 16, C_ALLOW_BUSY = 1 << 17, C_NO_ASYNC_LOADING = 1 << 18, C_NO_MANDATORY_KEYS = 1 << 19,
     C_ALL_LOCKS = 1 << 24,   /* ours: needs every shard (rare) */
     C_MODULE = 1 << 25,
+    C_LISTENER = 1 << 27,    /* a subscriber may send it in RESP2 */
     C_SYSCMD = 1 << 26,      /* COMMAND DOCS: for the server's own people */
 };
 
@@ -101,7 +102,7 @@ int command_keys_flags(const struct command *c, const struct slice *argv, int ar
 typedef const struct command *command_rows(void);
 command_rows command_rows_bitmap, command_rows_blocking, command_rows_cache, command_rows_client, command_rows_config,
     command_rows_connection, command_rows_dump, command_rows_geo, command_rows_hash, command_rows_hll, command_rows_introspect,
-    command_rows_keyspace, command_rows_latency, command_rows_list, command_rows_persist, command_rows_server, command_rows_set,
-    command_rows_slowlog, command_rows_sort, command_rows_string, command_rows_zset, command_rows_zset_algebra;
+    command_rows_keyspace, command_rows_latency, command_rows_list, command_rows_persist, command_rows_pubsub, command_rows_server,
+    command_rows_set, command_rows_slowlog, command_rows_sort, command_rows_string, command_rows_zset, command_rows_zset_algebra;
 
 #endif

@@ -1,9 +1,19 @@
 #include "command/admin.h"
 #include "command/version.h"
 
+/* To a subscriber, in RESP2: in the form of a message. */
+static void pong(struct call *c) {
+    resp_array(c->w, 2);
+    resp_text(c->w, "pong");
+    if (c->argc == 2) resp_bulk(c->w, c->argv[1].p, c->argv[1].n);
+    else resp_text(c->w, "");
+}
+
 static void run_ping(struct call *c) {
     if (c->argc > 2)
         reply_arity(c);
+    else if (c->w->proto == 2 && c->s->attends & (ATTEND_FEED | ATTEND_CHANNELS))
+        pong(c);
     else if (c->argc == 2)
         resp_bulk(c->w, c->argv[1].p, c->argv[1].n);
     else
@@ -170,7 +180,7 @@ static const struct command rows[] = {
         .syntax = "[protover [AUTH username password] [SETNAME clientname]]"},
     {.name = "PING",
         .arity = -1,
-        .flags = C_FAST,
+        .flags = C_FAST | C_LISTENER,
         GROUP,
         .run = run_ping,
         .since = "1.0.0",
@@ -180,7 +190,7 @@ static const struct command rows[] = {
         .syntax = "[message]"},
     {.name = "QUIT",
         .arity = -1,
-        .flags = EARLY,
+        .flags = EARLY | C_LISTENER,
         GROUP,
         .run = run_quit,
         .since = "1.0.0",
@@ -189,7 +199,7 @@ static const struct command rows[] = {
         .summary = "Closes the connection."},
     {.name = "RESET",
         .arity = 1,
-        .flags = EARLY,
+        .flags = EARLY | C_LISTENER,
         GROUP,
         .run = run_reset,
         .since = "6.2.0",

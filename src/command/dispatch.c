@@ -2,6 +2,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "command/changes.h"
+#include "command/feed.h"
 #include "command/latency.h"
 #include "command/monitor.h"
 #include "command/persist.h"
@@ -101,6 +103,19 @@ static void call_begin(struct call *c, const struct request *q) {
 /* As in Redis, whose health checks so see it too. */
 static bool refused_unsaved(const struct command *c) { return (c->flags & C_WRITE) || !strcmp(c->name, "PING"); }
 
+/* In RESP2 replies and messages could not be told apart. */
+static bool listener_may(const struct session *s, const struct request *q) {
+    if (s->attends & (ATTEND_FEED | ATTEND_CHANNELS)) return q->command->flags & C_LISTENER;
+    return true;
+}
+
+static void refuse_listener(struct call *c) {
+    char name[128];
+    size_t n = command_fullname(c->cmd, name, sizeof name);
+    reply_errorf(c, "ERR Can't execute '%.*s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+        (int)n, name);
+}
+
 enum admission { ADMITTED, REFUSED, HELD };
 
 static enum admission request_admit(struct batch *b, struct session *s, const struct request *q) {
@@ -113,11 +128,17 @@ static enum admission request_admit(struct batch *b, struct session *s, const st
         reply_error(c, "NOAUTH Authentication required.");
     else if (persist_refuses(s->lane->env) && refused_unsaved(q->command))
         reply_error(c, UNSAVED);
+    else if (s->attends && c->w->proto == 2 && !listener_may(s, q))
+        refuse_listener(c);
     else
         refused = false;
     if (refused) {
         count_rejected(c, q);
         return REFUSED;
+    }
+    if (s->listener) {
+        changes_settle(s->lane);
+        feed_give(s, true); /* a reply comes behind what had changed */
     }
     bool write = q->command->flags & (C_WRITE | C_MAY_REPLICATE);
     if (!pause_holds(s->lane->env, write)) return ADMITTED;
@@ -483,6 +504,7 @@ static bool request_run_careful(struct batch *b, struct session *s, struct reque
     }
     aside_over(s, &b->call);
     session_silence(s, &before);
+    session_replied(s, &before);
     b->refresh = true;
     return true;
 }
@@ -561,6 +583,7 @@ size_t dispatch_input(struct session *s, const char *p, size_t n, size_t *need) 
     if (s->task || s->closing || !n) return 0;
     batch_refresh(b, s);
     b->ticks = clock_ticks();
+    s->lane->running = s;
     while (done < n && !stop && !s->closing) {
         size_t skipped = 0;
         b->n = 0;
@@ -569,6 +592,8 @@ size_t dispatch_input(struct session *s, const char *p, size_t n, size_t *need) 
         batch_bring_near(b);
         done += skipped + batch_run(b, s, &stop);
     }
+    s->lane->running = NULL;
+    changes_settle(s->lane);
     resp_reader_trim(&s->reader);
     return s->closing ? n : done;
 }

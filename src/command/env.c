@@ -1,6 +1,11 @@
 #include "command/env.h"
 
 #include "base/clock.h"
+#include "command/changes.h"
+#include "command/feed.h"
+#include "command/lease.h"
+#include "command/stale.h"
+#include "command/topic.h"
 #include "command/latency.h"
 #include "command/persist.h"
 #include "command/slowlog.h"
@@ -47,6 +52,10 @@ struct env *env_new(unsigned lanes) {
     e->slowlog = slowlog_new();
     e->latency = latency_new();
     e->waits = waits_new();
+    e->feed = feed_new();
+    e->topics = topics_new();
+    e->leases = leases_new();
+    e->stales = stales_new();
     e->errors = errors_new();
     e->shutdown = shutdown_new();
     e->throughput = mem_zalloc(MEM_MISC, sizeof *e->throughput);
@@ -68,12 +77,17 @@ struct env *env_new(unsigned lanes) {
 void env_open(struct env *e) {
     e->store = store_new(&e->store_config);
     e->persist = persist_new(e);
+    changes_open(e);
     e->startup_bytes = mem_limited();
 }
 
 void env_free(struct env *e) {
     persist_free(e->persist);
     for (unsigned i = 0; i < e->lanes; i++) lane_free(e->lane[i]);
+    feed_free(e->feed);
+    topics_free(e->topics);
+    leases_free(e->leases);
+    stales_free(e->stales);
     mem_free(MEM_MISC, e->lane);
     shutdown_free(e->shutdown);
     if (e->store) store_free(e->store);

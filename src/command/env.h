@@ -27,6 +27,7 @@ struct env_config {
     setting save_points;    /* not an option: how many `save` has */
     setting skip_checksum; /* not an option: DEBUG SET-SKIP-CHECKSUM-VALIDATION */
     setting has_password; /* not an option: requirepass is set */
+    setting feed_size, feed_keep, stale_max_memory;
 };
 
 struct host {
@@ -34,6 +35,7 @@ struct host {
     void (*close)(struct session *s, bool after_replies); /* session's own thread; may free it later, never at once */
     void (*wake)(struct session *s);     /* its task has something to do, or is over; session's own thread */
     void (*flush)(struct session *s);    /* there is output that no request of its own asked for */
+    void (*alarm)(struct lane *l, int64_t ms); /* calls feed_alarm on the lane's thread, once, after so long */
     void (*pause)(struct env *e);        /* the pause (env.pause_*) changed: look again */
     void (*shutdown)(struct env *e, bool now);
     const char *(*rewrite_config)(struct env *e, struct buf *why); /* NULL done, else why not */
@@ -50,6 +52,10 @@ struct env {
     unsigned lanes;
     struct slowlog *slowlog;
     struct latency *latency;
+    struct topics *topics;           /* topic.h */
+    struct leases *leases;           /* lease.h */
+    struct stales *stales;           /* stale.h */
+    struct feed *feed;               /* feed.h */
     struct waits *waits;             /* who waits for which key: wait.h */
     struct errors *errors;           /* errorstats */
     struct persist *persist;         /* saving: persist.h */

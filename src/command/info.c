@@ -12,6 +12,7 @@
 #include "command/version.h"
 #include "command/wait.h"
 #include "store/packed.h"
+#include "command/topic.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -347,6 +348,10 @@ static void stats_turn_time(struct info *i) {
     put_ticks_us(i, turns > 0 ? (uint64_t)(ticks / turns) : 0);
 }
 
+static void stats_channels(struct info *i) { put_u64(i, topic_count(i->e, TOPIC_CHANNEL)); }
+static void stats_patterns(struct info *i) { put_u64(i, topic_count(i->e, TOPIC_PATTERN)); }
+static void stats_shard_channels(struct info *i) { put_u64(i, topic_count(i->e, TOPIC_SHARD)); }
+
 static const struct field stats_fields[] = {
     LANE("total_connections_received", total_connections), LANE("total_commands_processed", total_commands),
     GET("instantaneous_ops_per_sec", stats_ops), LANE("total_net_input_bytes", net_in),
@@ -359,7 +364,8 @@ static const struct field stats_fields[] = {
     LANE("expired_time_cap_reached_count", expire_unfinished), GET("expire_cycle_cpu_milliseconds", stats_expire_ms),
     STORE("evicted_keys", evicted), LANE("evicted_clients", evicted_clients),
     IS("total_eviction_exceeded_time", "0"), IS("current_eviction_exceeded_time", "0"), STORE("keyspace_hits", hits),
-    STORE("keyspace_misses", misses), IS("pubsub_channels", "0"), IS("pubsub_patterns", "0"), IS("pubsubshard_channels", "0"),
+    STORE("keyspace_misses", misses), GET("pubsub_channels", stats_channels), GET("pubsub_patterns", stats_patterns),
+    GET("pubsubshard_channels", stats_shard_channels),
     IS("latest_fork_usec", "0"), IS("total_forks", "0"), IS("migrate_cached_sockets", "0"),
     IS("slave_expires_tracked_keys", "0"), STORE("active_defrag_hits", moved), IS("active_defrag_misses", "0"),
     IS("active_defrag_key_hits", "0"), IS("active_defrag_key_misses", "0"), IS("total_active_defrag_time", "0"),

@@ -2,6 +2,7 @@
 #include "command/keyspace.h"
 
 #include "command/cache.h"
+#include "command/changes.h"
 #include "command/persist.h"
 
 #define NO_DATABASE "ERR DB index is out of range"
@@ -143,7 +144,11 @@ static void run_swapdb(struct call *c) {
     if (!call_range(c, 1, INT32_MIN, INT32_MAX, &a, "ERR invalid first DB index")) return;
     if (!call_range(c, 2, INT32_MIN, INT32_MAX, &b, "ERR invalid second DB index")) return;
     if (!database_ok(c, a) || !database_ok(c, b)) return;
-    if (a != b) store_swap(c->v.store, (unsigned)a, (unsigned)b);
+    if (a != b) {
+        store_swap(c->v.store, (unsigned)a, (unsigned)b);
+        changes_flushed(c->s->lane, (unsigned)a);
+        changes_flushed(c->s->lane, (unsigned)b);
+    }
     c->v.born = ~0u; /* any key may be where there was none */
     resp_ok(c->w);
 }
@@ -171,6 +176,7 @@ static void flush(struct call *c, int db) {
     if (db < 0) persist_abandon(call_env(c));
     store_flush(c->v.store, db, false);
     if (db < 0) persist_flushed(call_env(c));
+    changes_flushed(c->s->lane, db < 0 ? STORE_DATABASES : (unsigned)db);
     if (lazy || !store_trash_step(c->v.store, STORE_SLICE_US)) {
         resp_ok(c->w);
         return;

@@ -1,9 +1,13 @@
 #include "base/clock.h"
 #include "command/dispatch.h"
 #include "command/env.h"
+#include "command/feed.h"
 #include "command/lane.h"
+#include "command/lease.h"
+#include "command/mail.h"
 #include "command/monitor.h"
 #include "command/pack.h"
+#include "command/topic.h"
 
 #include <assert.h>
 
@@ -19,6 +23,10 @@ struct lane *lane_new(struct env *e, unsigned index) {
     l->monitor = monitor_box_new();
     l->packer = packer_new();
     l->pack_memory = pack_memory_new();
+    l->mailbox = mailbox_new();
+    l->feed = feed_lane_new();
+    l->lease = lease_lane_new();
+    l->hall = topic_hall_new();
     return l;
 }
 
@@ -28,6 +36,10 @@ void lane_free(struct lane *l) {
     monitor_box_free(l->monitor);
     packer_free(l->packer);
     pack_memory_free(l->pack_memory);
+    mailbox_free(l->mailbox);
+    feed_lane_free(l->feed);
+    lease_lane_free(l->lease);
+    topic_hall_free(l->hall);
     for (unsigned i = 0; i < command_total(); i++) hist_free(&l->commands[i].latency);
     mem_free(MEM_MISC, l->commands);
     chain_pool_free(&l->pool);

@@ -25,6 +25,8 @@ struct lane {
     struct env *env;
     unsigned index;
     struct session *sessions;        /* doubly linked */
+    struct session *running;         /* whose request or task is at work; NULL: background work */
+    bool unsettled;                  /* something is to be told: changes.h */
     uint64_t session_count;
     struct chain_pool pool;
     struct store_stats store_stats;
@@ -38,6 +40,10 @@ struct lane {
     counter blocked, blocked_timed;  /* of them, those that CLIENT UNBLOCK could wake; those that wait until some time */
     uint64_t random;                 /* state of lane_random */
     struct batch *batch;             /* scratch of dispatch */
+    struct mailbox *mailbox;         /* mail.h */
+    struct topic_hall *hall;         /* topic.h */
+    struct lease_lane *lease;        /* lease.h */
+    struct feed_lane *feed;          /* feed.h */
     struct monitor_box *monitor;     /* lines on their way to its sessions that run MONITOR */
     struct packer *packer;           /* store/packed.h */
     struct pack_memory *pack_memory; /* pack.h */

@@ -7,6 +7,7 @@ libcommand_a_SOURCES = \
   %D%/blocking.c \
   %D%/cache.c %D%/cache.h \
   %D%/call.c %D%/call.h \
+  %D%/changes.c %D%/changes.h \
   %D%/client.c \
   %D%/clients.c %D%/clients.h \
   %D%/collection.c %D%/collection.h \
@@ -25,6 +26,9 @@ libcommand_a_SOURCES = \
   %D%/events.c %D%/events.h \
   %D%/expiry.c \
   %D%/figures.c %D%/figures.h \
+  %D%/feed.c %D%/feed.h \
+  %D%/feed_ring.c %D%/feed_ring.h \
+  %D%/fetch.c %D%/fetch.h \
   %D%/geo.c %D%/geo.h \
   %D%/geo_search.c \
   %D%/hash.c \
@@ -42,14 +46,18 @@ libcommand_a_SOURCES = \
   %D%/lane.c %D%/lane.h \
   %D%/latency.c %D%/latency.h \
   %D%/lcs.c \
+  %D%/lease.c %D%/lease.h \
   %D%/list.c \
   %D%/list_search.c \
   %D%/lists.h \
+  %D%/mail.c %D%/mail.h \
   %D%/memory.c \
   %D%/monitor.c %D%/monitor.h \
   %D%/owing.c %D%/owing.h \
   %D%/pack.c %D%/pack.h \
   %D%/persist.c %D%/persist.h \
+  %D%/pubsub.c %D%/pubsub.h \
+  %D%/push.c %D%/push.h \
   %D%/redact.c %D%/redact.h \
   %D%/roster.c %D%/roster.h \
   %D%/scan.c \
@@ -63,10 +71,12 @@ libcommand_a_SOURCES = \
   %D%/slowlog.c %D%/slowlog.h \
   %D%/sort.c %D%/sort.h \
   %D%/sort_run.c \
+  %D%/stale.c %D%/stale.h \
   %D%/string.c \
   %D%/string_number.c \
   %D%/strings.h \
   %D%/thaw.c %D%/thaw.h \
+  %D%/topic.c %D%/topic.h \
   %D%/version.h \
   %D%/wait.c %D%/wait.h \
   %D%/work.c %D%/work.h \

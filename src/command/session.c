@@ -1,10 +1,15 @@
 #include "command/session.h"
 
 #include "base/clock.h"
+#include "command/changes.h"
 #include "command/dispatch.h"
+#include "command/feed.h"
+#include "command/lease.h"
 #include "command/monitor.h"
 #include "command/pack.h"
 #include "command/thaw.h"
+#include "command/pubsub.h"
+#include "command/push.h"
 
 #include <assert.h>
 
@@ -51,12 +56,23 @@ static void task_free(struct session *s) {
     if (t) task_drop(s, t);
 }
 
+/* It listens to nothing any more. */
+static void leave_all(struct session *s) {
+    feed_leave(s);
+    pubsub_leave(s);
+    lease_book_close(s);
+    changes_settle(s->lane);
+}
+
 void session_end(struct session *s) {
     struct lane *lane = s->lane;
     task_free(s);
     thaw_over(s);
     pack_free(s->pack);
     s->pack = NULL;
+    leave_all(s);
+    push_drop(s);
+    mem_free(MEM_CLIENT, s->seats);
     if (s->monitor) monitor_end(s);
     s->monitor = false;
     chain_free(&s->out);
@@ -76,6 +92,7 @@ void session_end(struct session *s) {
 
 void session_reset(struct session *s) {
     if (s->monitor) monitor_end(s);
+    leave_all(s);
     session_defaults(s);
     session_set_text(&s->name, (struct slice){NULL, 0});
 }
@@ -105,16 +122,33 @@ static void task_over(struct session *s, struct task *t) {
     task_drop(s, t);
 }
 
+void session_replied(struct session *s, const struct chain_mark *before) {
+    struct chain_mark now = chain_mark(&s->out);
+    if (!s->attends) return;
+    if (!s->task) {
+        s->mid_reply = false;
+        changes_settle(s->lane);
+        if (s->listener) feed_give(s, false);
+        push_settle(s);
+    } else if (now.tail != before->tail || now.pos != before->pos) {
+        s->mid_reply = true;
+    }
+}
+
 enum task_state session_step(struct session *s, int64_t slice_us) {
     struct task *t = s->task;
     if (!t) return TASK_DONE;
     struct chain_mark before = chain_mark(&s->out);
     uint64_t started = clock_ticks();
+    s->lane->running = s;
     enum task_state state = t->step(t, s, slice_us);
     t->ticks += clock_ticks() - started;
     session_silence(s, &before);
+    if (state == TASK_DONE) task_over(s, t);
+    session_replied(s, &before);
+    s->lane->running = NULL;
+    changes_settle(s->lane);
     if (state != TASK_DONE) return state;
-    task_over(s, t);
     return s->task ? TASK_AGAIN : TASK_DONE; /* a task may end by running its request, and that may park anew */
 }
 
@@ -136,10 +170,9 @@ void session_set_text(char **field, struct slice value) {
     (*field)[value.n] = 0;
 }
 
-/* Those who run MONITOR are normal clients, as in Redis; pub/sub and replication are not built. */
+/* Those who run MONITOR are normal clients, as in Redis; listeners of the feed are as subscribers. Replication is not built. */
 const char *session_kind(const struct session *s) {
-    (void)s;
-    return "normal";
+    return s->attends & (ATTEND_FEED | ATTEND_CHANNELS) ? "pubsub" : "normal";
 }
 
 bool session_is_local(const struct session *s) {

@@ -30,6 +30,8 @@ struct task {
 };
 
 enum { SESSION_NAME_MAX = 128 };
+/* What a session listens to: more is to be looked at around each of its requests. */
+enum { ATTEND_FEED = 1, ATTEND_CHANNELS = 2, ATTEND_TRACKING = 4, ATTEND_TARGET = 8 /* others' invalidations come to it */ };
 enum session_hold { HOLD_NONE, HOLD_READ, HOLD_WRITE };
 
 struct session {
@@ -39,6 +41,12 @@ struct session {
     unsigned db;
     enum session_hold held;           /* does the next request wait for CLIENT PAUSE to end? */
     bool authenticated, closing, monitor, no_evict, no_touch, replies_off, reply_skip, reply_skip_next, unix_socket, readonly;
+    unsigned attends;
+    bool mid_reply;                   /* its task has replied in part: push.h */
+    struct chain *aside;              /* what waits behind that */
+    struct lease_book *leases;        /* that it has */
+    struct seats *seats;              /* in topics */
+    struct listener *listener;        /* of the feed */
     bool killed;                      /* CLIENT KILL closed it; it is not listed any more */
     struct resp_writer writer;        /* writer.out is &out; writer.proto is 2 or 3 */
     struct chain out;
@@ -73,6 +81,8 @@ enum task_state session_step(struct session *s, int64_t slice_us);
 void session_describe(const struct session *s, struct buf *out);
 /* Around everything that a request of this session writes: takes back what CLIENT REPLY OFF and SKIP keep silent. */
 void session_silence(struct session *s, const struct chain_mark *before);
+/* After a request, or a step of its task: has it been replied to, whole or in part? What waited behind the reply comes. */
+void session_replied(struct session *s, const struct chain_mark *before);
 void session_request_over(struct session *s);            /* SKIP moves on to the next request */
 size_t session_memory(const struct session *s);
 void session_set_text(char **field, struct slice value);  /* name, lib_name, lib_version */

@@ -142,7 +142,7 @@ void conn_tick(struct conn *c, int64_t now_us) {
     struct session *s = &c->session;
     if (c->stream.closing) return;
     int64_t timeout = option_get(&conn_config(c)->timeout);
-    bool exempt = session_parked(s) || c->held || s->monitor;
+    bool exempt = session_parked(s) || c->held || s->monitor || s->attends & (ATTEND_CHANNELS | ATTEND_FEED);
     if (timeout && !exempt && now_us - s->active_us > timeout * 1000000) {
         log_verbose("Closing idle client");
         conn_close(c);

@@ -1,6 +1,9 @@
 #include "server/cron.h"
 
 #include "base/clock.h"
+#include "command/changes.h"
+#include "command/lease.h"
+#include "command/stale.h"
 #include "server/conn.h"
 #include "server/server.h"
 
@@ -54,6 +57,7 @@ void cron_step(struct worker *w) {
         unsigned kind = (w->next_kind + i) % KINDS;
         if (!(w->background & 1u << kind)) continue;
         if (!work(w, kind)) w->background &= ~(1u << kind);
+        changes_settle(w->lane);
         w->next_kind = (kind + 1) % KINDS;
         return;
     }
@@ -150,6 +154,9 @@ static void tick(void *arg) {
     if (now - w->background_us >= BACKGROUND_MS * 1000 - 1000) {
         w->background_us = now;
         cron_look(w);
+        lease_sweep(w->lane);
+        stale_sweep(w->lane->env, w->lane->index, w->lane->env->lanes);
+        changes_settle(w->lane);
         if (w->lane->index == 0) server_tick(w->server, w->ticks);
         w->ticks++;
     }

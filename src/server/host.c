@@ -1,5 +1,6 @@
 /* What commands ask of the server that runs them. */
 #include "base/log.h"
+#include "command/changes.h"
 #include "server/conn.h"
 #include "server/server.h"
 
@@ -14,6 +15,7 @@ static void run_posted(void *to, void *arg) {
     struct posted p = *(struct posted *)arg;
     mem_free(MEM_MISC, arg);
     p.job(to, p.arg);
+    changes_settle(to);
 }
 
 static void host_post(struct host *h, unsigned lane, void (*job)(struct lane *to, void *arg), void *arg) {
@@ -36,6 +38,8 @@ static void host_wake(struct session *s) {
 }
 
 static void host_flush(struct session *s) { conn_output(conn_of(s)); }
+
+static void host_alarm(struct lane *l, int64_t ms) { worker_alarm(l->host_lane, ms); }
 
 static void host_pause(struct env *e) {
     struct server *s = server_of(e->host);
@@ -63,6 +67,7 @@ struct host server_host(void) {
         .close = host_close,
         .wake = host_wake,
         .flush = host_flush,
+        .alarm = host_alarm,
         .pause = host_pause,
         .shutdown = host_shutdown,
         .rewrite_config = host_rewrite,

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "command/feed.h"
 #include "command/persist.h"
 #include "command/version.h"
 #include "server/crash.h"
@@ -220,6 +221,7 @@ uint64_t server_client_bytes(const struct server *s) {
 void server_tick(struct server *s, uint64_t ticks) {
     env_sample(s->env);
     persist_tick(s->env);
+    feed_tick(s->env);
     if (ticks % 10 == 9) mem_decay(); /* threads that are idle do not do it by themselves */
     mem_peak();
     if (s->supervised == SUPERVISED_SYSTEMD && ticks % 100 == 99)

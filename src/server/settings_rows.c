@@ -182,6 +182,14 @@ static const struct option_row env_rows[] = {
     {"maxclients", OPTION_INT, .min = 1, .max = UINT32_MAX, .initial = "10000", LIVE, E(maxclients),
         SAYS(CLIENTS, "Most connections at a time; one more gets an error and is closed. Lowered where the limit of open files "
                       "does not allow as many.")},
+    {"feed-size", OPTION_MEMORY, .flags = OPTION_OURS, .min = 131072, .max = INT64_MAX, .initial = "8388608", LIVE, E(feed_size),
+        SAYS(CLIENTS, "Bytes of changes that are kept for those who listen with CACHE FEED: who falls further behind, or comes back after "
+                      "more, has to empty its cache. Taken only while somebody listens.")},
+    {"feed-keep", OPTION_INT, .flags = OPTION_OURS, .max = INT32_MAX, .initial = "60", LIVE, E(feed_keep),
+        SAYS(CLIENTS, "Seconds for which changes are recorded after the last listener of the feed has left, so that it may come back.")},
+    {"stale-max-memory", OPTION_MEMORY, .flags = OPTION_OURS, .max = INT64_MAX, .initial = "67108864", LIVE, E(stale_max_memory),
+        SAYS(MEMORY, "Most bytes of values past their TTL that CACHE FILL's STALE keeps for CACHE FETCH; the oldest go first. They are part "
+                     "of maxmemory. 0: none is kept.")},
     {"proto-max-bulk-len", OPTION_MEMORY, .min = 1 << 20, .max = INT64_MAX, .initial = "536870912", LIVE, E(proto_max_bulk_len),
         SAYS(CLIENTS, "Longest single argument of a request, and longest string that a command may make.")},
     {"lazyfree-lazy-server-del", OPTION_BOOL, .flags = OPTION_UNUSED, .initial = "no", LIVE, E(lazy_server_del),

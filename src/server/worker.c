@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "command/feed.h"
 #include "server/conn.h"
 #include "server/crash.h"
 #include "server/cron.h"
@@ -102,6 +103,9 @@ void worker_give(struct worker *w, int fd) {
 
 /* -- life ------------------------------------------------------------------------------------------------------------------- */
 
+static void alarm_fired(void *arg) { feed_alarm(arg); }
+void worker_alarm(struct worker *w, int64_t ms) { loop_timer_set(w->alarm, ms > 0 ? (uint64_t)ms : 0, 0); }
+
 int worker_init(struct worker *w, struct server *server, struct lane *lane) {
     *w = (struct worker){.server = server, .lane = lane};
     TAILQ_INIT(&w->conns);
@@ -111,6 +115,7 @@ int worker_init(struct worker *w, struct server *server, struct lane *lane) {
     int rc = loop_init(&w->loop, NULL, worker_idle, w);
     if (rc) return rc;
     w->loop.at_reads = foresee;
+    w->alarm = loop_timer_new(&w->loop, alarm_fired, w->lane);
     w->pause_timer = loop_timer_new(&w->loop, release_held, w);
     cron_start(w);
     return 0;
@@ -165,5 +170,6 @@ bool worker_drain(struct worker *w) {
 void worker_free(struct worker *w) {
     loop_timer_free(w->tick);
     loop_timer_free(w->pause_timer);
+    loop_timer_free(w->alarm);
     loop_free(&w->loop);
 }

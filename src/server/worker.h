@@ -27,7 +27,7 @@ struct worker {
     pthread_t thread;
     _Atomic unsigned load;          /* connections given to it */
     struct conn_list conns, run, held;
-    struct loop_timer *tick, *pause_timer;
+    struct loop_timer *tick, *pause_timer, *alarm;
     unsigned background;            /* cron's kinds of work with more to do */
     unsigned next_kind;
     uint64_t ticks;
@@ -39,6 +39,7 @@ struct worker {
 };
 
 int worker_init(struct worker *w, struct server *server, struct lane *lane); /* 0 or a negative errno */
+void worker_alarm(struct worker *w, int64_t ms); /* feed_alarm on its lane after so long; its thread */
 int worker_start(struct worker *w);             /* on a thread of its own */
 void worker_run(struct worker *w);              /* on this thread, until worker_stop */
 void worker_stop(struct worker *w);             /* any thread */

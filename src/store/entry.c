@@ -18,9 +18,23 @@ static size_t header_size(const struct entry_spec *s, bool extended) {
            (s->deadline && !extended ? ENTRY_NARROW : 0);
 }
 
-/* Large blocks and wide deadlines need the extension. */
+/* A stale window in two bytes: twelve bits of it, and how far they are shifted. Rounded up. */
+static uint16_t stale_pack(int64_t ms) {
+    unsigned shift = 0;
+    if (ms > ENTRY_STALE_MAX) ms = ENTRY_STALE_MAX;
+    while (ms > 4095ll << shift) shift++;
+    return (uint16_t)(((uint64_t)ms + (1ull << shift) - 1) >> shift | shift << 12);
+}
+
+int64_t entry_stale(const struct entry *e) {
+    uint16_t v = 0;
+    if (entry_kind(e) & ENTRY_EXTENDED) memcpy(&v, (const char *)e + 6, sizeof v);
+    return (int64_t)(v & 4095) << (v >> 12);
+}
+
+/* Large blocks, wide deadlines and stale windows need the extension. */
 static bool needs_extension(const struct entry_spec *s) {
-    return is_wide(s->deadline) || header_size(s, false) + s->key.n + s->valuelen > SLAB_MAX;
+    return is_wide(s->deadline) || s->stale || header_size(s, false) + s->key.n + s->valuelen > SLAB_MAX;
 }
 
 size_t entry_need(const struct entry_spec *s) { return header_size(s, needs_extension(s)) + s->key.n + s->valuelen; }
@@ -45,7 +59,9 @@ static uint8_t *put_header(struct entry *e, const struct entry_spec *s, bool ext
     memcpy(p + 1, &s->access, sizeof s->access);
     p += 5;
     if (__builtin_expect(extended, 0)) {
+        uint16_t stale = stale_pack(s->stale);
         memset(p, 0, ENTRY_EXTENSION);
+        memcpy(p + 1, &stale, sizeof stale);
         memcpy((char *)e + ENTRY_WIDE_AT, &s->deadline, sizeof s->deadline);
         p += ENTRY_EXTENSION;
     }
@@ -106,7 +122,7 @@ struct entry_spec entry_spec_of(const struct entry *e) {
     struct entry_parts p = entry_parts(e);
     return (struct entry_spec){.type = entry_type(e), .form = entry_form(e), .access = entry_access(e),
         .deadline = entry_parts_deadline(&p), .key = {p.key, p.keylen}, .valuelen = p.valuelen,
-        .plain = entry_packed(e) ? packed_length((struct slice){p.value, p.valuelen}) : 0};
+        .plain = entry_packed(e) ? packed_length((struct slice){p.value, p.valuelen}) : 0, .stale = entry_stale(e)};
 }
 
 static void free_now(struct entry *e) {

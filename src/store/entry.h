@@ -2,7 +2,7 @@
  *
  *   byte 0      kind: type (3 bits), form (3), has a deadline (1), has an extension (1)
  *   1..4        access: what the eviction policy remembers (see policy.h)
- *   [5..19]     extension, where the kind says so: policy id, 2 spare, references (4, aligned to 4), deadline in ms since 1970 (8)
+ *   [5..19]     extension, where the kind says so: policy id, stale window (2), references (4, aligned to 4), deadline in ms since 1970 (8)
  *   1,2,5 bytes key length; 1,2,5 bytes value length (base/varint.h)
  *   [5]         deadline in ms since ENTRY_EPOCH, little endian, unless it is in the extension
  *   key, value  the value of a collection is its packed bytes, or a pointer to its object (type/home.h)
@@ -25,6 +25,7 @@ struct entry_spec {
     struct slice key;
     size_t valuelen;
     size_t plain; /* of FORM_LZ4: length of the string that the value's bytes are */
+    int64_t stale; /* ms for which the value is of use behind its deadline, about; 0: none */
 };
 
 size_t entry_need(const struct entry_spec *spec);             /* bytes of such an entry */
@@ -43,6 +44,8 @@ void entry_free_block(struct entry *e);                       /* only the block:
 bool entry_pin(struct entry *e);                              /* one more reference; false for entries in slabs */
 void entry_release(void *e);                                  /* a chain_release: from any thread, without a lock */
 bool entry_pinned(const struct entry *e);
+#define ENTRY_STALE_MAX (4095ll << 15) /* ms */
+int64_t entry_stale(const struct entry *e);                   /* as it is kept: a little more than was asked for */
 const char *entry_encoding(const struct entry *e);            /* as OBJECT ENCODING says it */
 struct home entry_home(const struct entry *e);                /* of a collection, for reading; without limits and seed */
 int64_t entry_due_inside(const struct entry *e);

@@ -1,7 +1,9 @@
 #include "loopback.h"
 
 #include "base/clock.h"
+#include "command/changes.h"
 #include "command/dispatch.h"
+#include "command/feed.h"
 #include "store/capture.h"
 #include "store/policy.h"
 
@@ -49,6 +51,14 @@ static void host_close(struct session *s, bool after_replies) {
 
 static void host_wake(struct session *s) { peer_of(s)->ready = true; }
 static void host_nothing(struct session *s) { (void)s; }
+static void alarm_job(struct lane *l, void *arg) {
+    (void)arg;
+    feed_alarm(l);
+}
+static void host_alarm(struct lane *l, int64_t ms) {
+    (void)ms;
+    host_post(l->env->host, l->index, alarm_job, NULL);
+}
 static void host_pause(struct env *e) { (void)e; }
 
 static void host_shutdown(struct env *e, bool now) {
@@ -71,6 +81,9 @@ static void defaults(struct env *e) {
     c->slowlog_max_len = 128;
     c->latency_tracking = 1;
     c->maxclients = 10000;
+    c->feed_size = 1 << 20;
+    c->feed_keep = 60;
+    c->stale_max_memory = 64 << 20;
     struct store_config *s = &e->store_config;
     s->policy = POLICY_NOEVICTION;
     s->lfu_log_factor = 10;
@@ -84,7 +97,7 @@ static void defaults(struct env *e) {
 struct loopback *loopback_new(unsigned lanes, void (*configure)(struct env *e, void *arg), void *arg) {
     struct loopback *l = mem_zalloc(MEM_CLIENT, sizeof *l);
     l->last = &l->first;
-    l->host = (struct host){host_post, host_close, host_wake, host_nothing, host_pause, host_shutdown, host_rewrite, NULL};
+    l->host = (struct host){host_post, host_close, host_wake, host_nothing, host_alarm, host_pause, host_shutdown, host_rewrite, NULL};
     command_start();
     l->env = env_new(lanes);
     l->env->host = &l->host;
@@ -150,6 +163,7 @@ bool loopback_deliver(struct loopback *l) {
     l->first = j->next;
     if (!l->first) l->last = &l->first;
     j->run(l->env->lane[j->lane], j->arg);
+    changes_settle(l->env->lane[j->lane]);
     mem_free(MEM_CLIENT, j);
     return true;
 }

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/match.h"
 #include "base/num.h"
+#include "command/changes.h"
 #include "server/settings.h"
 #include "store/rule.h"
 
@@ -25,7 +26,15 @@ struct named {
     struct peer *peer;
 };
 
+#define KEPT 8
+
+struct kept { /* a word of a reply, for later requests */
+    char name[16], word[64];
+};
+
 struct run {
+    struct kept kept[KEPT];
+    unsigned kept_n;
     const char *file;
     unsigned line;
     bool split; /* each byte of a request arrives by itself */
@@ -114,7 +123,7 @@ static void case_end(struct run *r) {
 static void case_begin(struct run *r, struct slice title) {
     case_end(r);
     snprintf(r->title, sizeof r->title, "%.*s", (int)title.n, title.p);
-    r->failures = r->peers = 0;
+    r->failures = r->peers = r->kept_n = 0;
     r->net = loopback_new(LANES, configure, r);
     switch_to(r, SLICE("main"));
 }
@@ -134,9 +143,24 @@ static void send_bytes(struct run *r, const char *p, size_t n) {
     for (size_t i = 0; i < n; i++) peer_send(r->peer, p + i, 1);
 }
 
+/* The line with the words that were kept in the place of their {name}s. */
+static struct slice fill_in(const struct run *r, struct slice line, struct buf *out) {
+    for (size_t i = 0; i < line.n; i++) {
+        const struct kept *found = NULL;
+        for (unsigned k = 0; k < r->kept_n && line.p[i] == '{'; k++) {
+            size_t n = strlen(r->kept[k].name);
+            if (line.n - i >= n + 2 && !memcmp(line.p + i + 1, r->kept[k].name, n) && line.p[i + n + 1] == '}') found = &r->kept[k];
+        }
+        buf_puts(out, found ? found->word : "");
+        if (found) i += strlen(found->name) + 1;
+        else buf_put(out, line.p + i, 1);
+    }
+    return buf_slice(out);
+}
+
 static void request(struct run *r, struct slice line) {
-    struct buf bytes = {0}, words = {0}, frame = {0};
-    if (!resp_split_line(line, &bytes, &words) || !words.n) {
+    struct buf bytes = {0}, words = {0}, frame = {0}, filled = {0};
+    if (!resp_split_line(fill_in(r, line, &filled), &bytes, &words) || !words.n) {
         complain(r, "words", "unbalanced quotes or nothing");
     } else {
         const struct slice *w = (const struct slice *)(const void *)words.p;
@@ -152,6 +176,7 @@ static void request(struct run *r, struct slice line) {
     buf_free(&bytes);
     buf_free(&words);
     buf_free(&frame);
+    buf_free(&filled);
 }
 
 /* `raw "bytes"`, of which the bytes go to `out`. */
@@ -207,7 +232,30 @@ static void expect_line(struct run *r, struct slice line) {
     buf_free(&got);
 }
 
-static void expect_glob(struct run *r, struct slice glob) {
+/* `glob {name}`: the last word of the reply is kept. Returns what the glob is then. */
+static struct slice keep_at(struct run *r, struct slice glob, struct kept **out) {
+    const char *open = memrchr(glob.p, '{', glob.n);
+    *out = NULL;
+    if (!open || glob.p[glob.n - 1] != '}' || (size_t)(glob.p + glob.n - open) > sizeof r->kept->name) return glob;
+    struct kept k = {.word = "nothing"};
+    memcpy(k.name, open + 1, (size_t)(glob.p + glob.n - open - 2));
+    for (unsigned i = 0; i < r->kept_n; i++)
+        if (!strcmp(r->kept[i].name, k.name)) *out = &r->kept[i];
+    if (!*out && r->kept_n < KEPT) *out = &r->kept[r->kept_n++];
+    if (*out) **out = k;
+    return (struct slice){glob.p, (size_t)(open - glob.p)};
+}
+
+static void keep(struct kept *k, struct slice reply) {
+    const char *space = memrchr(reply.p, ' ', reply.n);
+    if (space) snprintf(k->word, sizeof k->word, "%.*s", (int)(reply.p + reply.n - space - 1), space + 1);
+}
+
+static void expect_glob(struct run *r, struct slice line) {
+    struct kept *kept;
+    char pattern[512];
+    struct slice glob = keep_at(r, line, &kept);
+    if (kept) glob = (struct slice){pattern, (size_t)snprintf(pattern, sizeof pattern, "%.*s*", (int)glob.n, glob.p)};
     struct buf got = {0}, bare = {0};
     char want[512];
     snprintf(want, sizeof want, "~ %.*s", (int)glob.n, glob.p);
@@ -216,6 +264,7 @@ static void expect_glob(struct run *r, struct slice glob) {
         complain(r, want, missing(n, r->peer));
     } else {
         render_reply(output_of(r->peer), false, &bare);
+        if (kept) keep(kept, buf_slice(&bare));
         if (!match_glob(glob, buf_slice(&got)) && !match_glob(glob, buf_slice(&bare))) complain(r, want, buf_cstr(&got));
     }
     buf_drop(&r->peer->output, n > 0 ? (size_t)n : r->peer->output.n);
@@ -259,6 +308,7 @@ static void expire_cycle(struct run *r) {
     struct env *e = loopback_env(r->net);
     for (unsigned i = 0; i < LANES; i++)
         while (store_expire_step(e->store, i, LANES, clock_ms(), &e->lane[i]->store_stats, STORE_SLICE_US)) {}
+    for (unsigned i = 0; i < LANES; i++) changes_settle(e->lane[i]);
     while (store_trash_step(e->store, STORE_SLICE_US)) {}
 }
 

@@ -271,7 +271,7 @@ static void configure(struct env *e) {
 static void start(void) {
     clock_start();
     command_start();
-    net.host = (struct host){host_post, host_close, host_wake, host_flush, host_pause, host_shutdown, host_rewrite, NULL};
+    net.host = (struct host){host_post, host_close, host_wake, host_flush, NULL, host_pause, host_shutdown, host_rewrite, NULL};
     net.env = env_new(LANES);
     net.env->host = &net.host;
     configure(net.env);

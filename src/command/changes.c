@@ -1,0 +1,56 @@
+#include "command/changes.h"
+
+#include "command/feed.h"
+#include "command/lease.h"
+#include "command/mail.h"
+#include "command/stale.h"
+#include "store/watch.h"
+
+#include <stddef.h>
+
+static struct lane *lane_of(struct store_stats *stats) {
+    return (struct lane *)(void *)((char *)stats - offsetof(struct lane, store_stats));
+}
+
+static void flushed(struct env *e, unsigned db) {
+    lease_flushed(e, db);
+    stale_flush(e, db);
+}
+
+static void changed(void *arg, struct store_stats *stats, enum store_event event, unsigned db, const struct key *k, const struct entry *e) {
+    struct env *env = arg;
+    if (event == STORE_FLUSHED) {
+        flushed(env, db);
+        return;
+    }
+    if (event == STORE_INVALIDATED) return; /* changes_invalidated, with no lock held */
+    struct lane *l = lane_of(stats);
+    lease_changed(l, db, k);
+    if (event == STORE_EXPIRED && entry_stale(e) && entry_type(e) == VALUE_STRING) stale_keep(env, db, k, e);
+    else stale_forget(env, db, k);
+    if (feed_on(env->feed)) feed_note(l, 'k', db, (struct slice){k->p, k->n}, k->hash);
+}
+
+void changes_open(struct env *e) { store_set_hook(e->store, changed, e); }
+
+void changes_flushed(struct lane *l, unsigned db) {
+    lease_settle_all(l);
+    if (feed_on(l->env->feed)) feed_note(l, 'f', db, SLICE(""), 0);
+}
+
+void changes_invalidated(struct lane *l, unsigned db, const struct slice *pattern, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        lease_invalidate(l, db, pattern[i]);
+        stale_invalidate(l->env, db, pattern[i]);
+        if (feed_on(l->env->feed)) feed_note(l, 'p', db, pattern[i], 0);
+    }
+}
+
+void changes_settle_now(struct lane *l) {
+    while (l->unsettled) {
+        l->unsettled = false;
+        feed_publish(l);
+        lease_settle(l);
+        mail_open_own(l);
+    }
+}
