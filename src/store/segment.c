@@ -189,7 +189,7 @@ unsigned segment_take_due(struct segment *s, int64_t now, uint16_t tag[AGENDA_RO
 static bool on_agenda(const struct segment *s, uint32_t tag, int64_t due) {
     const struct agenda *a = s->agenda;
     for (unsigned i = a ? a->first : 0; a && i < a->end; i++)
-        if ((a->item[i] & 0xffff) == tag && agenda_time(a, i) <= (due > a->base ? due : a->base)) return true;
+        if ((a->item[i] & 0xffff) == tag && agenda_time(a, i) <= due) return true;
     return false;
 }
 
@@ -199,6 +199,7 @@ static const char *check_deadlines(const struct segment *s) {
         if (due && s->earliest == AGENDA_NEVER) return "expiry will not come, though there is a deadline";
         if (due) due = entry_deadline(segment_entry(s->slot[i])); /* what is inside may have to rest */
         if (!due) continue;
+        if (s->agenda && due < s->agenda->base) due = s->agenda->base; /* over already when it was noted: noted as of then */
         if (due < s->earliest) return "a deadline is before the segment's earliest";
         if (due < s->beyond && !on_agenda(s, segment_tag(s->slot[i]), due)) return "a deadline that is soon is not on the agenda";
     }
