@@ -3,6 +3,7 @@
 #include "type/hash.h"
 
 #include <assert.h>
+#include <errno.h>
 
 enum { OP_IDLE = 248, OP_FREQUENCY = 249, OP_AUX = 250, OP_EXPIRE_MS = 252, OP_SELECT = 254, OP_END = 255 };
 #define LZF_MOST ((size_t)16 << 20) /* longer strings are not packed: their packed form would have to be held as a whole */
@@ -95,20 +96,24 @@ static void put_string(struct image_writer *w, const struct record *r, struct sl
     rdb_writer_string(&w->rdb.words, s);
 }
 
-static struct slice plain_string(struct image_writer *w, const struct record *r) {
-    if (!r->original) return r->string;
+/* False: it is not packed as it should be. */
+static bool plain_string(struct image_writer *w, const struct record *r, struct slice *out) {
+    *out = r->string;
+    if (!r->original) return true;
     w->rdb.value.n = 0;
     char *to = buf_room(&w->rdb.value, r->original);
-    bool right = native_lz4(r->string.p, r->string.n, to, r->original);
-    assert(right);
-    (void)right;
-    return (struct slice){to, r->original};
+    *out = (struct slice){to, r->original};
+    if (record_plain(r, r->string, to)) return true;
+    w->error = EBADMSG;
+    return false;
 }
 
 static void put_record(struct image_writer *w, const struct record *r) {
     if (r->type == VALUE_STRING) {
+        struct slice s;
+        if (!plain_string(w, r, &s)) return;
         put_head(w, r, r->deadline);
-        put_string(w, r, plain_string(w, r));
+        put_string(w, r, s);
         return;
     }
     struct home home;
@@ -140,11 +145,12 @@ enum image_status image_rdb_full(struct image_writer *w, const struct full *f) {
         if (st) break;
         put_record(w, &r);
     }
-    return put_out(w, &w->rdb.out);
+    return w->error ? IMAGE_FAILED : put_out(w, &w->rdb.out);
 }
 
 enum image_status image_rdb_large(struct image_writer *w, const struct record *r) {
-    struct slice string = r->type == VALUE_STRING ? plain_string(w, r) : (struct slice){NULL, 0};
+    struct slice string = {NULL, 0};
+    if (r->type == VALUE_STRING && !plain_string(w, r, &string)) return IMAGE_FAILED;
     put_head(w, r, r->type == VALUE_STRING ? r->deadline : deadline_of(w, r, r->home));
     w->rdb.save = save_new(w, r, string, r->home);
     begin_value(w, r, w->rdb.save);

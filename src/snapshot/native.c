@@ -115,7 +115,7 @@ struct slice native_press(const void *p, size_t n, bool compress, struct buf *sc
     return (struct slice){scratch->p, (size_t)packed};
 }
 
-bool native_lz4(const void *p, size_t n, void *out, size_t original) {
+static bool native_lz4(const void *p, size_t n, void *out, size_t original) {
     return n <= INT32_MAX && original <= INT32_MAX && LZ4_decompress_safe(p, out, (int)n, (int)original) == (int)original;
 }
 

@@ -70,7 +70,5 @@ enum native_status native_get_tail(const uint8_t in[NATIVE_TAIL], struct native_
 struct slice native_press(const void *p, size_t n, bool compress, struct buf *scratch, uint8_t *codec);
 /* The plain bytes of a block whose stored ones are at `stored`; checks sum and lengths. They lie at `stored` or in `space`. */
 enum native_status native_open(const struct native_block *b, const void *stored, struct buf *space, struct slice *out);
-/* One LZ4 block of n bytes that is `original` long without; false: it is not. */
-bool native_lz4(const void *p, size_t n, void *out, size_t original);
 
 #endif

@@ -1,11 +1,11 @@
 /* record: one key as a snapshot has it, apart from any store: what a saver hands in and a loader gets out.
  *
- *   tag (1)        type (3 bits: enum value_type), form (2: plain, LZ4), deadline follows (1), use (2: enum record_use)
+ *   tag (1)        type (3 bits: enum value_type), form (2: plain, packed), deadline follows (1), use (2: enum record_use)
  *   db             length (base/varint.h)
  *   [use (1)]      of RECORD_IDLE: see record_idle_pack; of RECORD_FREQUENCY: it
  *   [deadline (6)] ms since 1970, little endian
  *   key            length, bytes
- *   [original]     of a string in LZ4: length before; what follows is one LZ4 block
+ *   [original]     of a packed string: its length before; what follows is as store/packed.h has it
  *   value          length, bytes. Of a collection: how many members (length), then the members one behind the other:
  *                    list, set  length, bytes
  *                    sorted set score (8, an IEEE double, little endian), length, bytes
@@ -34,8 +34,8 @@ struct record {
     uint32_t used;           /* seconds since its last use, or its frequency (0 to 255), by `use` */
     int64_t deadline;        /* ms since 1970; 0: none */
     struct slice key;
-    struct slice string;     /* a string's bytes; in LZ4 as they lie */
-    size_t original;         /* 0: not compressed; else the length that the LZ4 block `string` has without */
+    struct slice string;     /* a string's bytes; of a packed one as they lie */
+    size_t original;         /* 0: not packed; else the length of the string that those bytes are */
     const struct home *home; /* a collection, to be written; NULL where `body` has it */
     struct slice body;       /* a collection that was read: its members, `members` of them */
     uint64_t members;
@@ -60,6 +60,10 @@ void record_pieces_free(struct record_pieces *p); /* NULL: nothing */
 enum record_status record_get(struct slice *in, struct record *r);
 /* The same of a head of one in pieces; *total is its whole length. */
 enum record_status record_get_head(struct slice *in, struct record *r, uint64_t *total);
+
+/* Are these the bytes of a packed string of r->original? And: that string, to `out`; false if they are not. */
+bool record_sound(const struct record *r, struct slice packed);
+bool record_plain(const struct record *r, struct slice packed, char *out);
 
 /* Makes the members of a body into a home, which begins empty. What has been read to its end is taken off *body; RECORD_MORE: the
  * rest is the beginning of a member. *left: how many are still to come, 0 at the end. Hash fields past `now` are left out. */

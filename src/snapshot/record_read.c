@@ -1,5 +1,6 @@
 /* Records out of bytes. Nothing is read behind the end, and no number is believed before the bytes for it are there. */
 #include "snapshot/record.h"
+#include "store/packed.h"
 #include "type/hash.h"
 #include "type/list.h"
 #include "type/set.h"
@@ -80,6 +81,21 @@ static bool get_head(struct cursor *c, struct record *r) {
     if ((tag & 0x20) && !deadline(c, &r->deadline)) return false;
     if (!text(c, &r->key)) return false;
     return !form || (length(c, &r->original) && r->original && r->original <= LZ4_LONGEST);
+}
+
+bool record_sound(const struct record *r, struct slice packed) {
+    char *space = mem_alloc(MEM_UPKEEP, PACKED_BLOCK);
+    bool right = packed_sound(packed, space) && packed_length(packed) == r->original;
+    mem_free(MEM_UPKEEP, space);
+    return right;
+}
+
+bool record_plain(const struct record *r, struct slice packed, char *out) {
+    char *space = mem_alloc(MEM_UPKEEP, PACKED_BLOCK);
+    bool right = packed_sound(packed, space) && packed_length(packed) == r->original;
+    if (right) packed_part(packed, 0, r->original, out, space);
+    mem_free(MEM_UPKEEP, space);
+    return right;
 }
 
 static bool original_likely(const struct record *r, uint64_t n) { return !r->original || r->original / LZ4_MOST <= n; }

@@ -84,6 +84,7 @@ static void put(struct writing *w, const struct capture_item *item) {
         .seed = store_seed(w->saver->store)};
     if (r.type == VALUE_STRING) {
         r.string = item->value;
+        if (entry_packed(e)) r.original = packed_length(r.string);
     } else {
         if (!item->object) {
             home.p = (uint8_t *)(uintptr_t)item->value.p;

@@ -80,7 +80,7 @@ bool hand_has_room(struct hand *h, size_t n) {
 
 struct entry *hand_entry(struct hand *h, const struct record *r, enum entry_form form, size_t n) {
     struct key k = store_key(store_seed(h->w->config.store), r->key);
-    struct entry_spec spec = {.type = r->type, .form = form, .deadline = r->deadline, .key = r->key, .valuelen = n};
+    struct entry_spec spec = {.type = r->type, .form = form, .deadline = r->deadline, .key = r->key, .valuelen = n, .plain = r->original};
     if (!hand_has_room(h, entry_need(&spec))) return NULL;
     spec.access = heat_word(&h->view.policy, r, view_born(&h->view, &k));
     h->item[h->n].hash = k.hash;
@@ -94,16 +94,13 @@ void hand_take(struct hand *h, const struct record *r, struct entry *e) {
 }
 
 void hand_take_string(struct hand *h, const struct record *r) {
-    struct entry *e = hand_entry(h, r, FORM_AUTO, r->original ? r->original : r->string.n);
-    if (!e) return;
-    char *value = (char *)(uintptr_t)entry_value(e).p;
-    if (!r->original) {
-        if (r->string.n) memcpy(value, r->string.p, r->string.n);
-    } else if (!native_lz4(r->string.p, r->string.n, value, r->original)) {
-        entry_free(e);
-        warmup_damaged(h->w, "a compressed value is not what it should be");
+    if (r->original && !record_sound(r, r->string)) {
+        warmup_damaged(h->w, "a packed value is not what it should be");
         return;
     }
+    struct entry *e = hand_entry(h, r, r->original ? FORM_LZ4 : FORM_AUTO, r->string.n);
+    if (!e) return;
+    if (r->string.n) memcpy((char *)(uintptr_t)entry_value(e).p, r->string.p, r->string.n);
     hand_take(h, r, e);
 }
 

@@ -32,29 +32,39 @@ static bool take_body(struct hand *h, const struct record *r) {
     return right;
 }
 
+/* Nothing is made of a packed string before all of it is known to be right. */
+static enum image_read take_large_packed(struct hand *h, struct image_cursor *c, struct record *r, uint64_t total) {
+    struct buf packed = {0};
+    struct slice piece;
+    enum image_read st;
+    while (!(st = image_cursor_more(c, &piece))) buf_put(&packed, piece.p, piece.n);
+    if (st == IMAGE_READ_END && packed.n != total) st = IMAGE_READ_DAMAGED;
+    r->string = buf_slice(&packed);
+    if (st == IMAGE_READ_END) hand_take_string(h, r);
+    buf_free(&packed);
+    return st;
+}
+
 /* The pieces of a large value go right where they are to stay. */
 static enum image_read take_large_string(struct hand *h, struct image_cursor *c, struct record *r, uint64_t total) {
-    struct entry *e = hand_entry(h, r, FORM_AUTO, r->original ? r->original : (size_t)total);
-    struct buf packed = {0};
+    struct entry *e = hand_entry(h, r, FORM_AUTO, (size_t)total);
     struct slice piece;
     enum image_read st;
     if (!e) return IMAGE_READ_END;
     char *value = (char *)(uintptr_t)entry_value(e).p;
     uint64_t at = 0;
     while (!(st = image_cursor_more(c, &piece)) && total - at >= piece.n) {
-        if (r->original) buf_put(&packed, piece.p, piece.n);
-        else memcpy(value + at, piece.p, piece.n);
+        memcpy(value + at, piece.p, piece.n);
         at += piece.n;
     }
-    bool right = st == IMAGE_READ_END && at == total && (!r->original || native_lz4(packed.p, packed.n, value, r->original));
-    buf_free(&packed);
+    bool right = st == IMAGE_READ_END && at == total;
     if (right) hand_take(h, r, e);
     else entry_free(e);
     return right ? IMAGE_READ_END : st == IMAGE_READ_FAILED ? st : IMAGE_READ_DAMAGED;
 }
 
 static enum image_read take_large(struct hand *h, struct image_cursor *c, const struct image_job *job, struct record *r, uint64_t total) {
-    if (r->type == VALUE_STRING) return take_large_string(h, c, r, total);
+    if (r->type == VALUE_STRING) return (r->original ? take_large_packed : take_large_string)(h, c, r, total);
     if (!hand_has_room(h, 2 * (size_t)job->bytes)) return IMAGE_READ_END;
     empty(&h->home);
     enum image_read st = image_cursor_fill(c, r, &h->home, h->view.now);

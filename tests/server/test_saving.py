@@ -72,6 +72,7 @@ def every_type(c, n=300):
     for i in range(n):
         commands.append(('SET', 'string:%d' % i, 'v' * (i * 7 % 500)))
         commands.append(('SET', 'number:%d' % i, i * 1000003))
+        commands.append(('SET', 'text:%d' % i, ('line %d of a text that is kept packed\n' % i) * (10 + i * 10)))
         commands.append(('SET', 'ttl:%d' % i, 'x', 'EX', 1000 + i))
         commands.append(('HSET', 'hash:%d' % i, 'field', i, 'other', 'v' * (i % 100)))
         commands.append(('RPUSH', 'list:%d' % i, 'a', i, 'c' * (i % 90)))

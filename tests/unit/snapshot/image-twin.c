@@ -1,5 +1,6 @@
 #include "image-twin.h"
 
+#include "store/packed.h"
 #include "type/hash.h"
 #include "type/list.h"
 #include "type/set.h"
@@ -7,7 +8,6 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <lz4.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -99,10 +99,16 @@ static void put_string(struct twin *t, struct image_writer *w, struct tray *tray
     fill(t, &plain, size(t, large));
     r->string = buf_slice(&plain);
     if (plain.n > 200 && twin_random(t, 2)) {
-        int n = LZ4_compress_default(plain.p, buf_room(&packed, (size_t)LZ4_compressBound((int)plain.n)), (int)plain.n,
-            LZ4_compressBound((int)plain.n));
-        r->original = plain.n;
-        r->string = (struct slice){packed.p, (size_t)n};
+        struct packer *p = packer_new();
+        struct packing g;
+        enum packed_state state;
+        packing_begin(&g, r->string, 1, &packed);
+        while ((state = packing_step(&g, p)) == PACKED_MORE) {}
+        if (state == PACKED_DONE) {
+            r->original = plain.n;
+            r->string = buf_slice(&packed);
+        }
+        packer_free(p);
     }
     twin_put(t, w, tray, r, buf_slice(&plain));
     buf_free(&plain);
@@ -157,7 +163,7 @@ static void add_string(struct twin_read *out, const struct record *r, struct sli
     char *plain = NULL;
     if (r->original) {
         plain = malloc(r->original);
-        cr_assert(native_lz4(s.p, s.n, plain, r->original));
+        cr_assert(record_plain(r, s, plain));
         s = (struct slice){plain, r->original};
     }
     described_add(&out->read, r, s, NULL);
