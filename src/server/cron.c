@@ -13,6 +13,7 @@
 
 #define BACKGROUND_MS 100 /* how often the store is asked whether there is something to do */
 #define CAPTURE_US 100 /* of copying for a save, in a turn */
+#define SLICE_US 60       /* of that, in one turn of the loop: what a turn with ten requests takes is hardly longer for it */
 #define CLIENTS_A_LOOK 200 /* with dynamic-hz, the looks become more frequent rather than longer */
 
 enum kind { KIND_SWEEP, KIND_EXPIRE, KIND_COMPACT, KIND_TRASH, KIND_CAPTURE, KINDS };
@@ -24,7 +25,7 @@ static bool paused(const struct env *e, int64_t now) {
 static bool expire(struct worker *w, int64_t now) {
     struct lane *l = w->lane;
     uint64_t start = clock_ticks();
-    bool more = store_expire_step(l->env->store, l->index, l->env->lanes, now, &l->store_stats, STORE_SLICE_US);
+    bool more = store_expire_step(l->env->store, l->index, l->env->lanes, now, &l->store_stats, SLICE_US);
     counter_add(&l->expire_ticks, clock_ticks() - start);
     if (more) counter_add(&l->expire_unfinished, 1);
     return more;
@@ -36,14 +37,14 @@ static bool work(struct worker *w, enum kind kind) {
     unsigned part = w->lane->index, parts = e->lanes;
     int64_t now = clock_ms();
     switch (kind) {
-    case KIND_SWEEP: return rule_sweep_step(e->store, part, parts, STORE_SLICE_US);
+    case KIND_SWEEP: return rule_sweep_step(e->store, part, parts, SLICE_US);
     case KIND_EXPIRE:
         /* While writes are held up, the data stays as it is. */
         if (!option_get(&e->store_config.active_expire) || paused(e, now)) return false;
         return expire(w, now);
-    case KIND_COMPACT: return store_compact_step(e->store, part, parts, stats, STORE_SLICE_US);
+    case KIND_COMPACT: return store_compact_step(e->store, part, parts, stats, SLICE_US);
     case KIND_CAPTURE: return capture_step(e->store, part, CAPTURE_US) == CAPTURE_MORE;
-    default: return store_trash_step(e->store, STORE_SLICE_US);
+    default: return store_trash_step(e->store, SLICE_US);
     }
 }
 

@@ -2,7 +2,7 @@
  * by turns, a look at each connection (as often as `hz` says, all of them once a second).
  *
  * Ten times a second the store is looked at; where a look says that there is more to do, it goes on in slices of
- * STORE_SLICE_US between the turns of the loop until there is not. Each worker has its share of the shards.
+ * a short time between the turns of the loop until there is not. Each worker has its share of the shards.
  * Thread rule: the worker's thread.
  */
 #ifndef LARDER_SERVER_CRON_H

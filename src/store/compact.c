@@ -10,6 +10,7 @@
 
 #define WASTE 5
 #define TRIM_US 100000
+#define MOVES_MOST 256 /* without a look at the clock */
 
 /* Makes a plan if it is time, one thread at a time. */
 static void compact_plan(struct store *s, unsigned parts) {
@@ -33,7 +34,9 @@ static void compact_done(struct store *s) {
     lock_release(&s->plan_lock);
 }
 
-static void compact_segment(const struct slab_plan *plan, struct segment *seg, struct store_stats *stats) {
+/* Returns whether there is more to be moved. */
+static bool compact_segment(const struct slab_plan *plan, struct segment *seg, struct store_stats *stats) {
+    unsigned moved_here = 0;
     for (uint32_t i = 0; i < seg->slots; i++) {
         uint64_t slot = seg->slot[i];
         if (!slot || !slab_plan_has(plan, segment_entry(slot))) continue;
@@ -45,7 +48,9 @@ static void compact_segment(const struct slab_plan *plan, struct segment *seg, s
         seg->slot[i] = segment_moved(slot, moved);
         slab_free(e);
         counter_add(&stats->moved, 1);
+        if (++moved_here == MOVES_MOST) return true;
     }
+    return false;
 }
 
 /* What is free goes back to the kernel, whether there is a plan or not; and prefetching is told whether it pays. */
@@ -74,10 +79,11 @@ bool store_compact_step(struct store *s, unsigned part, unsigned parts, struct s
     /* Read behind the round: a plan is set before its round begins, and lasts until every part has done it. */
     const struct slab_plan *plan = atomic_load(&s->plan);
     uint64_t start = clock_ticks();
-    for (struct stop at; walk_next(s, &p->compact, parts, &at);) {
-        compact_segment(plan, at.segment, stats);
+    struct walk here = p->compact;
+    for (struct stop at; walk_next(s, &p->compact, parts, &at); here = p->compact) {
+        if (compact_segment(plan, at.segment, stats)) p->compact = here;
         store_unlock(s, at.shard);
-        if (slice_over(start, slice_us - 100)) return true;
+        if (slice_over(start, slice_us / 2)) return true;
     }
     compact_done(s);
     return false;

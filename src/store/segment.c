@@ -110,11 +110,13 @@ struct segment *segment_merged(const struct segment *a, const struct segment *b)
     return NULL;
 }
 
+#define AHEAD 16 /* slots whose entries are on their way */
+
 size_t segment_sift(struct segment *s, segment_keep *keep, void *arg) {
     uint32_t at = 0;
     size_t gone = 0;
     for (uint32_t i = 0; i < s->slots; i++) {
-        if (i + 8 < s->slots && s->slot[i + 8]) __builtin_prefetch(segment_entry(s->slot[i + 8]));
+        if (i + AHEAD < s->slots && s->slot[i + AHEAD]) __builtin_prefetch(segment_entry(s->slot[i + AHEAD]));
         uint64_t slot = s->slot[i];
         if (!slot) continue;
         s->slot[i] = 0;

@@ -6,6 +6,7 @@ test_command_SOURCES = \
   %D%/fixture.h \
   %D%/test-dispatch.c \
   %D%/test-env.c \
+  %D%/test-invalidate.c \
   %D%/test-keys.c \
   %D%/test-list.c \
   %D%/test-lookup.c \
