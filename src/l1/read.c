@@ -1,0 +1,164 @@
+#include "l1/inside.h"
+
+#include "base/clock.h"
+#include "base/num.h"
+
+bool read_kept(const struct larder *l, struct slice key) {
+    if (!l->o.l1_bytes || key.n > NEAR_KEY_MAX) return false;
+    if (!l->prefixes_n) return true;
+    for (size_t i = 0; i < l->prefixes_n; i++)
+        if (key.n >= l->prefixes[i].n && !memcmp(key.p, l->prefixes[i].p, l->prefixes[i].n)) return true;
+    return false;
+}
+
+int read_hand_out(const struct near_found *f, larder_value *out) {
+    if (__builtin_expect(atomic_load_explicit((_Atomic uint8_t *)&f->entry->flags, memory_order_relaxed) & NEAR_ABSENT, 0)) {
+        near_unpin(f->pin);
+        return LARDER_NOT_FOUND;
+    }
+    *out = (larder_value){near_value(f->entry), f->entry->size, f->left > 0 ? LARDER_FROM_L1 : LARDER_FROM_L1 | LARDER_STALE, (void *)f->pin};
+    return LARDER_OK;
+}
+
+void read_put(struct larder *l, const struct read_item *item) {
+    int64_t ttl = item->absent ? l->o.negative_ttl_ms : l->o.l1_ttl_ms, keep = item->stale;
+    if (!read_kept(l, item->key)) return;
+    if (item->doubtful && ttl > l->o.down_ttl_ms) ttl = l->o.down_ttl_ms;
+    if (item->ttl >= 0) {
+        int64_t left = item->ttl - (clock_mono_us() - item->since_us) / 1000;
+        if (left < ttl) ttl = left;
+    }
+    if (keep < l->o.stale_if_down_ms) keep = l->o.stale_if_down_ms;
+    near_put(l->near, &(struct near_item){.key = item->key, .value = item->absent ? SLICE("") : item->value, .hash = item->hash,
+        .token = item->token, .ttl = ttl, .stale = item->absent ? 0 : keep, .cost = item->cost,
+        .flags = (uint8_t)((item->absent ? NEAR_ABSENT : 0) | (item->doubtful ? NEAR_DOUBTFUL : 0))});
+}
+
+/* While the server is gone: what was fresh when it was lost, or is stale for no longer than that, if the options allow it. What
+ * was loaded since then is good for the time that it was given. */
+int read_down(struct larder *l, struct near_record *r, struct slice key, uint64_t hash, int status, larder_value *out) {
+    struct near_found f;
+    int64_t now = near_now(l->near), lost = atomic_load_explicit(&l->lost_at, memory_order_acquire);
+    if (!r || !read_kept(l, key) || !near_get(l->near, r, key, hash, now, &f)) return status;
+    bool ours = f.left > 0 && (atomic_load_explicit((_Atomic uint8_t *)&f.entry->flags, memory_order_relaxed) & NEAR_DOUBTFUL);
+    bool fresh = f.left > 0 && (ours || read_trusted(l, now));
+    int64_t late = f.left < 0 ? -(int64_t)f.left : 0, gone = lost ? now - lost : 0;
+    if (!fresh && (l->o.stale_if_down_ms <= 0 || (gone > late ? gone : late) > l->o.stale_if_down_ms)) {
+        near_unpin(f.pin);
+        return status;
+    }
+    int got = read_hand_out(&f, out);
+    if (got == LARDER_OK && !fresh) out->flags |= LARDER_STALE;
+    counter_add(fresh ? &r->hits : &r->stale, 1);
+    return got;
+}
+
+void read_ask(struct call *c, struct slice key) {
+    link_request(c->link, 2, (struct slice[]){SLICE("GET"), key});
+    if (read_kept(c->l, key)) link_request(c->link, 2, (struct slice[]){SLICE("PTTL"), key});
+}
+
+/* GET's reply has been read; PTTL's is still to come. */
+int read_answer(struct call *c, struct near_record *r, struct read_item *item, larder_value *out) {
+    const struct reply_node *node = link_node(c->link);
+    int status = node->kind == REPLY_NIL ? LARDER_NOT_FOUND : node->kind == REPLY_TEXT ? LARDER_OK : LARDER_ERROR;
+    if (status == LARDER_OK && slice_equal(node->text, ABSENT)) status = LARDER_NOT_FOUND;
+    item->absent = status == LARDER_NOT_FOUND;
+    bool known = item->absent && node->kind == REPLY_TEXT; /* that it is absent has a TTL there */
+    if (status == LARDER_OK && !value_copy(out, node->text, 0)) status = LARDER_BUSY;
+    tally_count(r, status == LARDER_OK ? COUNT_L2_HITS : COUNT_L2_MISSES, 1);
+    if (!read_kept(c->l, item->key)) return status;
+    int got = call_reply(c);
+    if (got != LARDER_OK) return status == LARDER_OK || status == LARDER_NOT_FOUND ? (larder_release(out), got) : got;
+    node = link_node(c->link);
+    item->ttl = node->kind == REPLY_INTEGER ? node->integer : 0;
+    item->since_us = c->began;
+    item->value = (struct slice){out->data, out->size};
+    if (item->absent && !known) item->ttl = -1;
+    else if (item->ttl == -2) return status; /* it went in between */
+    if (status == LARDER_OK || status == LARDER_NOT_FOUND) read_put(c->l, item);
+    return status;
+}
+
+static __attribute__((noinline)) int read_server(struct larder *l, struct near_record *r, struct slice key, uint64_t hash, larder_value *out) {
+    struct read_item item = {.key = key, .hash = hash, .token = near_token(l->near, hash)};
+    struct call c;
+    int status = call_begin(l, &c, 0);
+    if (status == LARDER_OK) {
+        read_ask(&c, key);
+        status = call_send(&c);
+        if (status == LARDER_OK) status = read_answer(&c, r, &item, out);
+        call_end(&c, status);
+    }
+    return call_failed(status) ? read_down(l, r, key, hash, status, out) : status;
+}
+
+static __attribute__((noinline)) void time_hit(struct larder *l, struct near_record *r, uint64_t ticks) {
+    tally_time(r, TIMED_L1, (int64_t)((double)(clock_ticks() - ticks) / l->ticks_per_ns));
+}
+
+/* The near half of larder_get: LARDER_LOAD where the server has to be asked. */
+static inline int read_near(struct larder *l, struct near_record *r, struct slice key, uint64_t hash, larder_value *out) {
+    int64_t now = near_now(l->near);
+    struct near_found f;
+    if (!read_kept(l, key) || !read_trusted(l, now)) return LARDER_LOAD;
+    uint64_t hits = counter_get(&r->hits), ticks = hits % TIMED_SHARE ? 0 : clock_ticks();
+    if (near_get(l->near, r, key, hash, now, &f)) {
+        if (__builtin_expect(f.left > 0, 1)) {
+            counter_add(&r->hits, 1);
+            if (__builtin_expect(ticks != 0, 0)) time_hit(l, r, ticks);
+            return read_hand_out(&f, out);
+        }
+        near_unpin(f.pin);
+    }
+    counter_add(&r->misses, 1);
+    return LARDER_LOAD;
+}
+
+int larder_get(larder *l, const char *key, size_t key_size, larder_value *out) {
+    if (__builtin_expect(!out || (!key && key_size), 0)) return LARDER_INVALID;
+    *out = (larder_value){.data = NULL};
+    struct slice k = {key, key_size};
+    struct near_record *r = near_record(l->near);
+    if (__builtin_expect(!r, 0)) return LARDER_BUSY;
+    uint64_t hash = near_hash(l->near, k);
+    int status = read_near(l, r, k, hash, out);
+    return __builtin_expect(status != LARDER_LOAD, 1) ? status : read_server(l, r, k, hash, out);
+}
+
+/* All that is not near goes out as one pipeline. */
+int larder_mget(larder *l, const larder_slice *keys, size_t n, larder_value *out) {
+    struct near_record *r = near_record(l->near);
+    if (!r || (n && (!keys || !out))) return r ? LARDER_INVALID : LARDER_BUSY;
+    struct read_item *ask = mem_alloc(MEM_MISC, (n + 1) * sizeof *ask);
+    size_t *index = mem_alloc(MEM_MISC, (n + 1) * sizeof *index), asked = 0, done = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct slice key = {keys[i].data, keys[i].size};
+        uint64_t hash = near_hash(l->near, key);
+        out[i] = (larder_value){.data = NULL};
+        if (read_near(l, r, key, hash, &out[i]) != LARDER_LOAD) continue;
+        ask[asked] = (struct read_item){.key = key, .hash = hash, .token = near_token(l->near, hash)};
+        index[asked++] = i;
+    }
+    struct call c;
+    int status = asked ? call_begin(l, &c, 0) : LARDER_OK;
+    if (asked && status == LARDER_OK) {
+        for (size_t i = 0; i < asked; i++) read_ask(&c, ask[i].key);
+        for (; status == LARDER_OK && done < asked; done++) {
+            int got = done ? call_reply(&c) : call_send(&c);
+            if (got == LARDER_OK) got = read_answer(&c, r, &ask[done], &out[index[done]]);
+            if (call_failed(got) || got == LARDER_BUSY) status = got;
+        }
+        call_end(&c, status);
+        if (status != LARDER_OK) done--;
+    }
+    bool all = true;
+    for (size_t i = done; call_failed(status) && i < asked; i++) {
+        int got = read_down(l, r, ask[i].key, ask[i].hash, status, &out[index[i]]);
+        all = all && !call_failed(got);
+    }
+    if (call_failed(status) && all) status = LARDER_OK;
+    mem_free(MEM_MISC, ask);
+    mem_free(MEM_MISC, index);
+    return status;
+}
