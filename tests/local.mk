@@ -32,6 +32,7 @@ UNIT_LIBS = $(CRITERION_LIBS) $(UV_LIBS) $(LZ4_LIBS) $(ZSTD_LIBS) $(LZF_LIBS) $(
 include %D%/unit/base/local.mk
 include %D%/unit/resp/local.mk
 include %D%/unit/type/local.mk
+include %D%/unit/l1/local.mk
 include %D%/unit/net/local.mk
 include %D%/unit/store/local.mk
 include %D%/unit/snapshot/local.mk
