@@ -41,6 +41,7 @@ include %D%/unit/server/local.mk
 include %D%/command/local.mk
 include %D%/conf/local.mk
 include %D%/server/local.mk
+include %D%/l1/local.mk
 include %D%/fuzz/local.mk
 include %D%/utils/local.mk
 include %D%/differential/local.mk

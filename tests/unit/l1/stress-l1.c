@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { KEYS = 512, READERS = 4, WRITERS = 2, STEPS = 60000, HELD = 12 };
+enum { KEYS = 512, READERS = 4, WRITERS = 2, STEPS = 30000, HELD = 12 };
 
 struct world {
     struct near *s;

@@ -1,0 +1,8 @@
+# liblarder in processes of its own, beside real daemons.
+check_PROGRAMS += l1-agent
+l1_agent_SOURCES = %D%/agent.c %D%/versions.h
+l1_agent_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/src/l1
+l1_agent_CFLAGS = $(AM_CFLAGS)
+l1_agent_LDADD = libl1.a
+TESTS += %D%/run
+EXTRA_DIST += %D%/run %D%/agent.py %D%/test_larder.py %D%/test_faults.py %D%/test_package.py %D%/cxx.cpp
