@@ -334,6 +334,18 @@ static void stats_stale(struct info *i) { /* shards are shared out evenly, and s
     double sum = (double)env_store_stat(i->e, offsetof(struct store_stats, stale_share));
     buf_printf(i->out, "%.2f", 100 * sum / STORE_SHARE / i->e->lanes);
 }
+static void stats_evicted_age(struct info *i) {
+    uint64_t n = env_store_stat(i->e, offsetof(struct store_stats, evicted));
+    put_u64(i, n ? env_store_stat(i->e, offsetof(struct store_stats, evicted_age_ms)) / n : 0);
+}
+static void stats_evict_worst(struct info *i) {
+    uint64_t worst = 0;
+    for (unsigned l = 0; l < i->e->lanes; l++) {
+        uint64_t us = counter_get(&i->e->lane[l]->store_stats.evict_us_worst);
+        if (us > worst) worst = us;
+    }
+    put_u64(i, worst);
+}
 static void put_ticks_us(struct info *i, uint64_t ticks) { put_u64(i, (uint64_t)clock_ticks_us(ticks)); }
 static void stats_turns(struct info *i) { put_ticks_us(i, env_lane_stat(i->e, offsetof(struct lane, turn_ticks))); }
 static void stats_commands(struct info *i) {
@@ -362,7 +374,8 @@ static const struct field stats_fields[] = {
     IS("sync_partial_err", "0"), STORE("expired_keys", expired), STORE("expired_subkeys", expired_inside),
     GET("expired_stale_perc", stats_stale),
     LANE("expired_time_cap_reached_count", expire_unfinished), GET("expire_cycle_cpu_milliseconds", stats_expire_ms),
-    STORE("evicted_keys", evicted), LANE("evicted_clients", evicted_clients),
+    STORE("evicted_keys", evicted), GET("evicted_mean_age_ms", stats_evicted_age), STORE("eviction_slices", evict_slices),
+    GET("eviction_worst_slice_us", stats_evict_worst), LANE("evicted_clients", evicted_clients),
     IS("total_eviction_exceeded_time", "0"), IS("current_eviction_exceeded_time", "0"), STORE("keyspace_hits", hits),
     STORE("keyspace_misses", misses), GET("pubsub_channels", stats_channels), GET("pubsub_patterns", stats_patterns),
     GET("pubsubshard_channels", stats_shard_channels),

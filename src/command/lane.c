@@ -61,7 +61,7 @@ void lane_reset_stats(struct lane *l) {
         &l->rejected_connections, &l->output_limit_closes, &l->query_limit_closes, &l->evicted_clients, &l->reads, &l->writes, &l->turns, &l->turn_ticks,
         &l->expire_ticks, &l->expire_unfinished, &l->store_stats.hits, &l->store_stats.misses,
         &l->store_stats.sets, &l->store_stats.invalidations,
-        &l->store_stats.expired, &l->store_stats.evicted, &l->store_stats.expired_inside, &l->store_stats.stale_share,
+        &l->store_stats.expired, &l->store_stats.evicted, &l->store_stats.evicted_age_ms, &l->store_stats.expired_inside, &l->store_stats.stale_share,
         &l->store_stats.evict_slices, &l->store_stats.evict_us_worst, &l->store_stats.moved, &l->store_stats.packed,
         &l->store_stats.pack_failed, &l->store_stats.pack_passed};
     for (size_t i = 0; i < sizeof reset / sizeof *reset; i++) counter_reset(reset[i]);

@@ -74,6 +74,10 @@ static inline uint32_t clock_units(const struct density *d, uint64_t clock) {
 
 unsigned density_frequency(uint32_t word) { return word & FREQUENCY_MAX; }
 
+uint64_t density_age(const struct density *d, uint64_t clock, uint32_t word) {
+    return (uint64_t)word_age(clock_units(d, clock), word) << atomic_load_explicit(&d->shift, memory_order_relaxed);
+}
+
 static inline unsigned class_of(const struct density *d, unsigned frequency, size_t bytes) {
     static const uint8_t by_frequency[FREQUENCY_MAX + 1] = {0, 0, 1, 2, 3, 3, 4, 4, 4, 4, [10 ... 20] = 5, [21 ... 60] = 6, 7, 7, 7};
     unsigned size = 0;

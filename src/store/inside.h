@@ -47,6 +47,7 @@ struct part { /* belongs to the thread that steps it */
 struct store {
     const struct store_config *config;
     uint64_t seed;
+    int64_t started; /* ms */
     store_hook *hook;
     void *hook_arg;
     _Atomic int watched; /* how many want to know of each change */
@@ -54,6 +55,8 @@ struct store {
     struct part part[STORE_PARTS];
 
     struct density *density;
+    struct lock pools_lock; /* the list */
+    struct pool *pools;     /* of all threads */
     struct rules rules;
     struct lock trash_lock; /* the list */
     struct trash *trash;

@@ -1,6 +1,7 @@
 noinst_LIBRARIES += libstore.a
 libstore_a_SOURCES = \
   %D%/agenda.c %D%/agenda.h \
+  %D%/calendar.c %D%/calendar.h \
   %D%/capture.c %D%/capture.h %D%/captures.h \
   %D%/compact.c \
   %D%/density.c %D%/density.h \
@@ -14,6 +15,7 @@ libstore_a_SOURCES = \
   %D%/packed.c %D%/packed.h \
   %D%/page.c %D%/page.h \
   %D%/policy.c %D%/policy.h \
+  %D%/pool.c %D%/pool.h \
   %D%/rule.c %D%/rule.h %D%/rules.h \
   %D%/scan.c \
   %D%/segment.c %D%/segment.h \

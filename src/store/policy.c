@@ -46,6 +46,12 @@ int64_t policy_idle_ms(const struct policy *p, uint32_t word) {
     return ticks < 0 ? 0 : (int64_t)ticks * POLICY_TICK;
 }
 
+int64_t policy_age_ms(const struct policy *p, uint32_t word) {
+    if (!is_lfu(p)) return policy_idle_ms(p, word);
+    uint32_t passed = (minutes(p) - (word >> 8)) & 0xffff;
+    return (int64_t)passed * 60000;
+}
+
 uint32_t policy_word_idle(const struct policy *p, int64_t idle_ms) { return (uint32_t)((p->now - idle_ms) / POLICY_TICK); }
 
 uint32_t policy_word_frequency(const struct policy *p, unsigned frequency) {

@@ -1,7 +1,7 @@
 /* policy: what an entry's access word means, and which of two entries is the better one to evict.
  *
  * Under the LRU policies (and while nothing is evicted) the word is the time of last use in units of POLICY_TICK ms,
- * 497 days before it wraps. Under LFU it is, as in Redis, minutes of the last decrement (upper 16 of 24 bits) and a
+ * 198 days before it wraps. Under LFU it is, as in Redis, minutes of the last decrement (upper 16 of 24 bits) and a
  * logarithmic counter (lower 8). Under LHD, see density.h. Thread rule: pure functions; the caller holds the entry's lock.
  */
 #ifndef LARDER_STORE_POLICY_H
@@ -27,7 +27,7 @@ enum policy_kind { /* the bits that Redis's own names stand for */
     POLICY_COUNTS = POLICY_LFU | POLICY_LHD, /* words tell how often, not when */
 };
 
-#define POLICY_TICK 10 /* ms */
+#define POLICY_TICK 4 /* ms */
 #define POLICY_LFU_START 5
 
 struct policy {
@@ -42,6 +42,7 @@ uint32_t policy_touched(const struct policy *p, uint32_t word, uint64_t random);
 /* Higher: evict sooner. `deadline` matters to volatile-ttl. */
 uint64_t policy_rank(const struct policy *p, uint32_t word, int64_t deadline, uint64_t random);
 int64_t policy_idle_ms(const struct policy *p, uint32_t word);       /* OBJECT IDLETIME; under the LRU policies */
+int64_t policy_age_ms(const struct policy *p, uint32_t word);        /* since its last use; LFU tells minutes; not of LHD */
 unsigned policy_frequency(const struct policy *p, uint32_t word);    /* OBJECT FREQ; under LFU and LHD */
 uint32_t policy_word_idle(const struct policy *p, int64_t idle_ms);  /* the words that RESTORE's IDLETIME and FREQ ask for */
 uint32_t policy_word_frequency(const struct policy *p, unsigned frequency);

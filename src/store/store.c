@@ -1,4 +1,5 @@
 #include "store/inside.h"
+#include "store/pool.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@ struct store *store_new(const struct store_config *config) {
     s->config = config;
     s->density = density_new();
     s->capture = captures_new();
+    s->started = clock_ms();
     if (getrandom(&s->seed, sizeof s->seed, 0) != (ssize_t)sizeof s->seed) s->seed = clock_ticks() ^ (uintptr_t)s;
     return s;
 }
@@ -21,6 +23,7 @@ void store_free(struct store *s) {
     if (s->plan) slab_plan_free(s->plan);
     density_free(s->density);
     graves_free(s->graves);
+    pool_free_all(s);
     rules_free(s);
     slab_trim();
     mem_free(MEM_MISC, s);

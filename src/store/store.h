@@ -9,7 +9,6 @@
 #define LARDER_STORE_STORE_H
 
 #include "base/hash.h"
-#include "base/option.h"
 #include "store/lag.h"
 #include "store/policy.h"
 
@@ -37,7 +36,8 @@ struct store_stats {
     struct lag lag;             /* of `expired` */
     counter stale_share;        /* in STORE_SHARE-ths: of keys with a deadline, those past it and still there (expire.c) */
     counter moved, packed, pack_failed, pack_passed; /* out of sparse slabs; strings packed, for which it did not pay, not tried */
-    struct density_lane *density; /* what the thread has seen, for allkeys-lhd; the store's */
+    counter evicted_age_ms;     /* of all evicted together: how long nobody had used them */
+    struct density_lane *density; struct pool *pool; /* what the thread has seen, its candidates for eviction; the store's */
 };
 
 struct key {

@@ -1,0 +1,25 @@
+/* pool: candidates for eviction, kept from one eviction to the next.
+ *
+ * Before each eviction a thread looks at POOL_LOOKS entries at a random place and keeps those that are worse than the best of its
+ * POOL_ROOM candidates; then the worst of all goes, if it still is what it was. So what goes is nearly always of the worst
+ * 1/POOL_LOOKS of all entries, where the worst of a sample alone would often be a mediocre one.
+ *
+ * An entry in the pool is told by its hash and its access word: whoever used, changed or removed it meanwhile has saved it. The
+ * pool refers to nothing. Entries are looked at where they lie next to each other: by hash, neighbours are as random as any.
+ * Thread rule: a pool belongs to its thread; no lock held. The store owns all pools.
+ */
+#ifndef LARDER_STORE_POOL_H
+#define LARDER_STORE_POOL_H
+
+#include "store/store.h"
+
+#define POOL_ROOM 16
+#define POOL_LOOKS 16
+
+struct pool;
+
+/* Something went, or is known not to be there any more: look at what there is room for. False: nothing may go. */
+bool pool_evict(struct store *s, const struct policy *p, struct store_stats *stats);
+void pool_free_all(struct store *s);
+
+#endif
