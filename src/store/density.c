@@ -8,7 +8,10 @@
 #define FREQUENCY_BITS 6
 #define FREQUENCY_MAX 63u
 #define AGE_MASK ((1u << DENSITY_AGE_BITS) - 1)
-#define STEADY 4096     /* the clock's unit is such that the cache is about so many units large */
+#define STEADY 16384    /* the clock's unit is such that the cache is about so many units large, */
+#define LEAST 512       /* or stays what it is if it is no smaller than this, */
+#define MOST 524288     /* and no larger than this: words that are there would mean something else */
+#define SHIFT_FIRST 4   /* fits 2 MB to 2 GB */
 #define ENTRY_GUESS 256 /* bytes: for sizing by maxmemory */
 #define PERIOD 20       /* caches full of uses after which frequencies halve */
 #define PUBLISH 16      /* uses that a thread counts for itself */
@@ -37,6 +40,7 @@ struct density {
     _Atomic uint64_t clock;
     char apart[56]; /* the clock is written by all threads */
     cell density[DENSITY_CLASSES][DENSITY_AGES];
+    _Atomic uint64_t limit;
     _Atomic uint32_t shift;      /* of the clock */
     _Atomic uint32_t period;     /* in units of it */
     _Atomic uint32_t size_below[DENSITY_SIZES - 1]; /* bytes */
@@ -141,6 +145,19 @@ static void ghost_leave(struct density *d, uint64_t hash, unsigned frequency) {
     atomic_store_explicit(at, (uint16_t)(ghost_mark(hash) | frequency), memory_order_relaxed);
 }
 
+static void density_limit_changed(struct density *d, uint64_t limit) {
+    uint64_t entries = limit / ENTRY_GUESS;
+    uint32_t shift = atomic_load(&d->shift);
+    atomic_store(&d->limit, limit);
+    if (!limit || (entries >> shift >= LEAST && entries >> shift <= MOST)) return;
+    for (shift = 0; (uint64_t)STEADY << (shift + 1) <= entries;) shift++;
+    atomic_store(&d->shift, shift);
+}
+
+void density_limit(struct density *d, uint64_t limit) {
+    if (__builtin_expect(limit != atomic_load_explicit(&d->limit, memory_order_relaxed), 0)) density_limit_changed(d, limit);
+}
+
 uint32_t density_born(struct density *d, struct density_lane *l, uint64_t hash) {
     uint32_t now = clock_units(d, lane_tick(d, l)), frequency = ghost_take(d, hash) + 1;
     return now << FREQUENCY_BITS | (frequency < FREQUENCY_MAX ? frequency : FREQUENCY_MAX);
@@ -206,23 +223,17 @@ static void ghosts_size(struct density *d, uint64_t limit) {
     atomic_store_explicit(&d->ghosts, g, memory_order_release);
 }
 
-static uint32_t shift_for(uint64_t limit) {
-    uint32_t shift = 0;
-    while ((uint64_t)STEADY << (shift + 1) <= limit / ENTRY_GUESS) shift++;
-    return shift;
-}
-
 bool density_due(const struct density *d) {
     return density_clock(d) >= atomic_load_explicit(&((struct density *)(uintptr_t)d)->due, memory_order_relaxed);
 }
 
 void density_learn(struct density *d, uint64_t keys, uint64_t bytes, uint64_t limit) {
     if (!lock_try(&d->lock)) return;
-    uint32_t shift = shift_for(limit), round = atomic_fetch_add(&d->rounds, 1);
+    density_limit(d, limit);
+    uint32_t shift = atomic_load(&d->shift), round = atomic_fetch_add(&d->rounds, 1);
     atomic_store(&d->due, density_clock(d) + (round < EARLY_ROUNDS ? keys / 2 : keys) + 64);
     float units = (float)(keys + 1) / (float)(1u << shift), mean = (float)bytes / (float)(keys + 1);
     static const float edge[DENSITY_SIZES - 1] = {0.4f, 0.8f, 1.5f};
-    atomic_store(&d->shift, shift);
     atomic_store(&d->period, (uint32_t)(units * PERIOD) + 1);
     ghosts_size(d, limit);
     ghosts_fade(atomic_load(&d->ghosts), round);
@@ -241,6 +252,7 @@ void density_learn(struct density *d, uint64_t keys, uint64_t bytes, uint64_t li
 struct density *density_new(void) {
     struct density *d = mem_zalloc(MEM_UPKEEP, sizeof *d);
     atomic_store(&d->period, UINT32_MAX);
+    atomic_store(&d->shift, SHIFT_FIRST);
     for (unsigned c = 0; c < DENSITY_CLASSES; c++) learn_class(d, c, STEADY);
     return d;
 }

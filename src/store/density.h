@@ -33,6 +33,7 @@ struct density *density_new(void);
 void density_free(struct density *d); /* and all its lanes */
 struct density_lane *density_lane_new(struct density *d);
 
+void density_limit(struct density *d, uint64_t limit); /* maxmemory; before the first words are made, or they tell wrong ages */
 /* The access word of a new entry with that hash, and of one that is used once more. bytes: what it takes, all in all. */
 uint32_t density_born(struct density *d, struct density_lane *l, uint64_t hash);
 uint32_t density_used(struct density *d, struct density_lane *l, uint32_t word, size_t bytes);

@@ -19,7 +19,9 @@ bool store_spare(const struct store *s, size_t n) {
 static void evict_learn(struct store *s, uint64_t limit) {
     uint64_t keys = 0;
     for (unsigned d = 0; d < STORE_DATABASES; d++) keys += store_count(s, d);
-    density_learn(s->density, keys, mem_used(MEM_DATA) + mem_used(MEM_INDEX), limit);
+    uint64_t bytes = mem_used(MEM_DATA) + mem_used(MEM_INDEX);
+    density_learn(s->density, keys, bytes, limit);
+    duel_size(s->duel, keys, bytes);
 }
 
 enum store_fit store_make_room(struct store *s, size_t n, int64_t now, struct store_stats *stats, int64_t slice_us) {

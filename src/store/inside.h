@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "store/density.h"
+#include "store/duel.h"
 #include "store/slab.h"
 #include "store/captures.h"
 #include "store/graves.h"
@@ -55,6 +55,7 @@ struct store {
     struct part part[STORE_PARTS];
 
     struct density *density;
+    struct duel *duel;
     struct lock pools_lock; /* the list */
     struct pool *pools;     /* of all threads */
     struct rules rules;

@@ -5,6 +5,7 @@ libstore_a_SOURCES = \
   %D%/capture.c %D%/capture.h %D%/captures.h \
   %D%/compact.c \
   %D%/density.c %D%/density.h \
+  %D%/duel.c %D%/duel.h \
   %D%/entry.c %D%/entry.h \
   %D%/evict.c \
   %D%/expire.c \

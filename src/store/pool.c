@@ -15,6 +15,7 @@ struct candidate {
 struct pool {
     struct pool *next;
     enum policy_kind kind;
+    enum duel_way way;   /* of LHD */
     int64_t since;       /* ms: when it was empty last */
     unsigned n;
     struct candidate at[POOL_ROOM]; /* by rank, the one that goes first at the end */
@@ -27,6 +28,7 @@ struct look {
     const struct policy *policy;
     struct pool *pool;
     uint64_t clock;      /* density's */
+    enum duel_way way;
     unsigned seen, searched;
     bool swept;
 };
@@ -61,19 +63,21 @@ void pool_free_all(struct store *s) {
     s->pools = NULL;
 }
 
-static void pool_refresh(struct pool *pool, const struct policy *p) {
-    if (pool->kind == p->kind && ((p->kind & POLICY_LRU) || p->now - pool->since < STALE_MS)) return;
+static void pool_refresh(struct pool *pool, const struct policy *p, enum duel_way way) {
+    if (pool->kind == p->kind && pool->way == way && ((p->kind & POLICY_LRU) || p->now - pool->since < STALE_MS)) return;
     pool->kind = p->kind;
+    pool->way = way;
     pool->since = p->now;
     pool->n = 0;
 }
 
 /* Higher: goes sooner. */
-static uint64_t rank_of(const struct policy *p, const struct entry *e, uint64_t clock) {
+static uint64_t rank_of(const struct look *l, const struct entry *e) {
+    const struct policy *p = l->policy;
     int64_t deadline = entry_deadline(e);
     if (deadline && deadline <= p->now) return UINT64_MAX; /* what is over goes first */
     if (p->kind & POLICY_LHD) {
-        float rank = density_rank(p->density, clock, entry_access(e), store_cost(e));
+        float rank = duel_rank(p->density, l->way, l->clock, entry_access(e), store_cost(e));
         uint32_t bits; /* of a positive number: in its order */
         memcpy(&bits, &rank, sizeof bits);
         return bits;
@@ -102,7 +106,7 @@ static void pool_add(struct pool *pool, struct candidate c) {
 
 static void look_at(struct look *l, const struct entry *e, unsigned db) {
     struct pool *pool = l->pool;
-    uint64_t rank = rank_of(l->policy, e, l->clock);
+    uint64_t rank = rank_of(l, e);
     if (pool->n == POOL_ROOM && rank <= pool->at[0].rank) return;
     uint64_t hash = store_key(l->store->seed, entry_key(e)).hash;
     if (pool_has(pool, hash)) return;
@@ -233,8 +237,9 @@ static bool evict_candidate(struct look *l, const struct candidate *c, struct st
 }
 
 bool pool_evict(struct store *s, const struct policy *p, struct store_stats *stats) {
-    struct look l = {.store = s, .policy = p, .pool = pool_of(s, p->now, stats), .clock = density_clock(p->density)};
-    pool_refresh(l.pool, p);
+    struct look l = {.store = s, .policy = p, .pool = pool_of(s, p->now, stats), .clock = density_clock(p->density),
+        .way = duel_way(s->duel)};
+    pool_refresh(l.pool, p, l.way);
     calendar_note(&l.pool->calendar, l.clock, p->now);
     look_around(&l);
     bool any = l.swept || l.pool->n;

@@ -11,6 +11,7 @@ struct store *store_new(const struct store_config *config) {
     s->config = config;
     s->density = density_new();
     s->capture = captures_new();
+    s->duel = duel_new(s->density);
     s->started = clock_ms();
     if (getrandom(&s->seed, sizeof s->seed, 0) != (ssize_t)sizeof s->seed) s->seed = clock_ticks() ^ (uintptr_t)s;
     return s;
@@ -21,6 +22,7 @@ void store_free(struct store *s) {
     store_flush(s, -1, true);
     captures_free(s->capture);
     if (s->plan) slab_plan_free(s->plan);
+    duel_free(s->duel);
     density_free(s->density);
     graves_free(s->graves);
     pool_free_all(s);

@@ -50,9 +50,13 @@ static inline struct entry *view_find(struct view *v, const struct key *k, struc
 }
 
 /* The access word after one more use. */
-static uint32_t view_touched(struct view *v, const struct entry *e) {
-    if (v->policy.kind & POLICY_LHD)
-        return density_used(v->policy.density, store_density_lane(v->store, v->stats), entry_access(e), store_cost(e));
+static uint32_t view_touched(struct view *v, const struct key *k, const struct entry *e) {
+    if (v->policy.kind & POLICY_LHD) {
+        size_t bytes = store_cost(e);
+        uint32_t word = density_used(v->policy.density, store_density_lane(v->store, v->stats), entry_access(e), bytes);
+        if (__builtin_expect(duel_has(v->store->duel, k->hash), 0)) duel_use(v->store->duel, k->hash, word, bytes);
+        return word;
+    }
     return policy_touched(&v->policy, entry_access(e), view_random(v));
 }
 
@@ -63,14 +67,16 @@ void view_change(struct view *v, const struct key *k) {
 }
 
 uint32_t view_born(struct view *v, const struct key *k) {
-    if (__builtin_expect(v->policy.kind & POLICY_LHD, 0))
+    if (__builtin_expect(v->policy.kind & POLICY_LHD, 0)) {
+        density_limit(v->policy.density, (uint64_t)option_get(&v->store->config->maxmemory));
         return density_born(v->policy.density, store_density_lane(v->store, v->stats), k->hash);
+    }
     return policy_born(&v->policy);
 }
 
-static inline void view_used(struct view *v, struct entry *e) {
+static inline void view_used(struct view *v, const struct key *k, struct entry *e) {
     if (!v->touch) return;
-    if (__builtin_expect(v->policy.kind & POLICY_COUNTS, 0)) entry_set_access(e, view_touched(v, e));
+    if (__builtin_expect(v->policy.kind & POLICY_COUNTS, 0)) entry_set_access(e, view_touched(v, k, e));
     else entry_set_access(e, (uint32_t)(v->policy.now / POLICY_TICK));
 }
 
@@ -82,7 +88,7 @@ struct entry *view_peek(struct view *v, const struct key *k) {
 struct entry *view_get(struct view *v, const struct key *k) {
     struct spot at;
     struct entry *e = view_find(v, k, &at);
-    if (e) view_used(v, e);
+    if (e) view_used(v, k, e);
     return e;
 }
 
@@ -103,6 +109,8 @@ void view_insert(struct view *v, const struct key *k, struct entry *e) {
             rules_sweep(s, t, place, v->rules, v->db);
     }
     table_insert(t, k->hash, e, s->seed);
+    if (__builtin_expect(v->policy.kind & POLICY_LHD, 0) && duel_has(s->duel, k->hash))
+        duel_use(s->duel, k->hash, entry_access(e), store_cost(e));
     if (first) t->dir[0]->swept = atomic_load_explicit(&s->rules.last, memory_order_relaxed); /* it has nothing old */
 }
 
@@ -127,7 +135,7 @@ struct entry *view_set(struct view *v, const struct key *k, struct slice value, 
     if (deadline == VIEW_KEEP) deadline = old ? entry_deadline(old) : 0;
     struct entry_spec spec = {.type = VALUE_STRING, .form = form, .deadline = deadline, .key = {k->p, k->n}, .valuelen = value.n,
         .plain = __builtin_expect(form == FORM_LZ4, 0) ? packed_length(value) : 0,
-        .access = old && (v->policy.kind & POLICY_COUNTS) ? view_touched(v, old) : view_born(v, k)};
+        .access = old && (v->policy.kind & POLICY_COUNTS) ? view_touched(v, k, old) : view_born(v, k)};
     if (old) view_keep(v, at);
     if (old && !lies_in(value.p, old) && entry_can_rewrite(old, &spec, false)) {
         int64_t before = entry_deadline(old);

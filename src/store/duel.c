@@ -1,0 +1,198 @@
+#include "store/duel.h"
+
+#include "base/mem.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#define ITEMS (DUEL_KEYS * 2)
+#define PLACES (ITEMS * 2)
+#define LOOKS 24
+#define EVICTIONS 8          /* for one use, at the most: the rest with the next ones */
+#define SIGNIFICANT 2        /* standard deviations */
+#define MEMORY 1024          /* uses in which two ways differed, after which what they count is halved */
+
+struct item {
+    uint64_t hash;
+    uint32_t word, bytes;
+    uint16_t newer, older; /* numbers of items + 1; 0: none */
+};
+
+struct small { /* a small cache: items, where they are by hash, and in which order they were used */
+    uint32_t n;
+    uint16_t newest, oldest;
+    uint64_t bytes;
+    uint16_t place[PLACES]; /* number of an item + 1, 0: none */
+    struct item item[ITEMS];
+};
+
+struct duel {
+    _Atomic uint64_t mask;
+    _Atomic int way;
+    struct lock lock;
+    struct density *density;
+    uint64_t bytes, room, random; /* of the real cache; of a small one */
+    uint32_t won[DUEL_WAYS], lost[DUEL_WAYS]; /* against the way that the cache goes by */
+    struct small small[DUEL_WAYS];
+};
+
+/* -- small caches ---------------------------------------------------------------------------------------------------------- */
+
+static uint32_t home_of(uint64_t hash) { return (uint32_t)(hash * 0x9e3779b97f4a7c15ull >> 32) & (PLACES - 1); }
+
+/* Where that item stands, or the empty place where it would. */
+static uint32_t small_find(const struct small *s, uint64_t hash) {
+    uint32_t at = home_of(hash);
+    while (s->place[at] && s->item[s->place[at] - 1].hash != hash) at = (at + 1) & (PLACES - 1);
+    return at;
+}
+
+/* An empty place ends a search, so what lies behind one and has its home before it moves up. */
+static void place_clear(struct small *s, uint32_t at) {
+    for (uint32_t next = (at + 1) & (PLACES - 1); s->place[next]; next = (next + 1) & (PLACES - 1)) {
+        uint32_t home = home_of(s->item[s->place[next] - 1].hash);
+        if (((next - home) & (PLACES - 1)) < ((next - at) & (PLACES - 1))) continue;
+        s->place[at] = s->place[next];
+        at = next;
+    }
+    s->place[at] = 0;
+}
+
+/* Its neighbours in the order of uses have `newer` and `older` next to them from now on. */
+static void small_link(struct small *s, const struct item *i, uint16_t newer, uint16_t older) {
+    *(i->newer ? &s->item[i->newer - 1].older : &s->newest) = older;
+    *(i->older ? &s->item[i->older - 1].newer : &s->oldest) = newer;
+}
+
+static void small_touch(struct small *s, uint32_t i) {
+    struct item *at = &s->item[i];
+    at->newer = 0;
+    at->older = s->newest;
+    small_link(s, at, (uint16_t)(i + 1), (uint16_t)(i + 1));
+}
+
+static void small_drop(struct small *s, uint32_t i) {
+    s->bytes -= s->item[i].bytes;
+    place_clear(s, small_find(s, s->item[i].hash));
+    small_link(s, &s->item[i], s->item[i].newer, s->item[i].older);
+    if (i == --s->n) return;
+    s->place[small_find(s, s->item[s->n].hash)] = (uint16_t)(i + 1);
+    s->item[i] = s->item[s->n];
+    small_link(s, &s->item[i], (uint16_t)(i + 1), (uint16_t)(i + 1));
+}
+
+static void small_evict(struct duel *u, enum duel_way way, uint64_t clock) {
+    struct small *s = &u->small[way];
+    uint32_t worst = s->oldest - 1u;
+    float highest = -1;
+    for (unsigned k = 0; k < LOOKS && way != DUEL_AGE; k++) {
+        u->random = u->random * 6364136223846793005ull + 1442695040888963407ull;
+        uint32_t i = (uint32_t)((u->random >> 33) * s->n >> 31);
+        float rank = duel_rank(u->density, way, clock, s->item[i].word, s->item[i].bytes);
+        if (rank <= highest) continue;
+        highest = rank;
+        worst = i;
+    }
+    small_drop(s, worst);
+}
+
+/* Was it there? It is from now on. */
+static bool small_use(struct duel *u, enum duel_way way, uint64_t clock, struct item use) {
+    struct small *s = &u->small[way];
+    uint32_t at = small_find(s, use.hash);
+    bool hit = s->place[at];
+    if (hit) {
+        uint32_t i = s->place[at] - 1u;
+        s->bytes += (uint64_t)use.bytes - s->item[i].bytes;
+        small_link(s, &s->item[i], s->item[i].newer, s->item[i].older);
+        s->item[i] = use;
+        small_touch(s, i);
+    } else {
+        for (unsigned k = 0; s->n && k < EVICTIONS && s->bytes + use.bytes > u->room; k++) small_evict(u, way, clock);
+        at = small_find(s, use.hash);
+        s->item[s->n] = use;
+        small_touch(s, s->n);
+        s->place[at] = (uint16_t)++s->n;
+        s->bytes += use.bytes;
+    }
+    return hit;
+}
+
+/* Half as many keys are drawn from now on. */
+static void thin_out(struct duel *u) {
+    uint64_t mask = atomic_load_explicit(&u->mask, memory_order_relaxed) * 2 + 1;
+    for (int way = 0; way < DUEL_WAYS; way++) {
+        struct small *s = &u->small[way];
+        for (uint32_t i = s->n; i-- > 0;)
+            if (s->item[i].hash >> 16 & mask) small_drop(s, i);
+    }
+    atomic_store_explicit(&u->mask, mask, memory_order_relaxed);
+    if (u->bytes != UINT64_MAX) u->room = u->bytes / (mask + 1);
+}
+
+/* -- the duel ---------------------------------------------------------------------------------------------------------------- */
+
+float duel_rank(const struct density *d, enum duel_way way, uint64_t clock, uint32_t word, size_t bytes) {
+    if (way == DUEL_DENSITY) return density_rank(d, clock, word, bytes);
+    float age = (float)density_age(d, clock, word);
+    /* Of those used as often the older one: an age adds less than one to the rank. */
+    return way == DUEL_AGE ? age : (float)(64 - density_frequency(word)) + age / (age + (float)(clock / 16 + 1));
+}
+
+static void judge(struct duel *u, const bool hit[DUEL_WAYS]) {
+    int way = atomic_load_explicit(&u->way, memory_order_relaxed);
+    for (int other = 0; other < DUEL_WAYS; other++) {
+        if (hit[other] == hit[way]) continue;
+        if (hit[other]) u->won[other]++;
+        else u->lost[other]++;
+        int64_t differed = u->won[other] + u->lost[other], lead = (int64_t)u->won[other] - u->lost[other];
+        if (lead > 4 && (lead - 4) * (lead - 4) > SIGNIFICANT * SIGNIFICANT * differed) {
+            atomic_store_explicit(&u->way, other, memory_order_relaxed);
+            memset(u->won, 0, sizeof u->won);
+            memset(u->lost, 0, sizeof u->lost);
+            return;
+        }
+        if (differed < MEMORY) continue;
+        u->won[other] /= 2;
+        u->lost[other] /= 2;
+    }
+}
+
+bool duel_has(const struct duel *u, uint64_t hash) {
+    return !(hash >> 16 & atomic_load_explicit(&((struct duel *)(uintptr_t)u)->mask, memory_order_relaxed));
+}
+
+void duel_use(struct duel *u, uint64_t hash, uint32_t word, size_t bytes) {
+    if (!lock_try(&u->lock)) return;
+    uint64_t clock = density_clock(u->density);
+    struct item use = {.hash = hash, .word = word, .bytes = bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX};
+    bool hit[DUEL_WAYS], full = false;
+    for (int way = 0; way < DUEL_WAYS; way++) hit[way] = small_use(u, (enum duel_way)way, clock, use);
+    judge(u, hit);
+    for (int way = 0; way < DUEL_WAYS; way++) full |= u->small[way].n == ITEMS;
+    if (full) thin_out(u);
+    lock_release(&u->lock);
+}
+
+enum duel_way duel_way(const struct duel *u) {
+    return (enum duel_way)atomic_load_explicit(&((struct duel *)(uintptr_t)u)->way, memory_order_relaxed);
+}
+
+void duel_size(struct duel *u, uint64_t keys, uint64_t bytes) {
+    lock_acquire(&u->lock);
+    uint64_t mask = atomic_load(&u->mask);
+    if (mask && keys / (mask + 1) < ITEMS / 8) atomic_store(&u->mask, mask /= 2);
+    u->bytes = bytes;
+    u->room = bytes / (mask + 1);
+    lock_release(&u->lock);
+}
+
+struct duel *duel_new(struct density *d) {
+    struct duel *u = mem_zalloc(MEM_UPKEEP, sizeof *u);
+    u->density = d;
+    u->random = 1;
+    u->bytes = u->room = UINT64_MAX; /* nothing is evicted yet */
+    return u;
+}
+
+void duel_free(struct duel *u) { mem_free(MEM_UPKEEP, u); }

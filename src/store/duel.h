@@ -1,0 +1,34 @@
+/* duel: which of three ways to choose what is evicted would have hit most, found out on a few keys and all the time.
+ *
+ * What was learned is no good for a while when the load changes of a sudden, and where what was used last is used next nothing beats
+ * LRU. So of all keys some are drawn by their hash, DUEL_KEYS to twice as many of those that the cache holds, and three small caches as much
+ * smaller than the real one play their uses: one goes by hit density, one by age, one by frequency. Only keys and sizes are in them.
+ * When one of the others hits significantly more than the one that the real cache goes by, the cache goes by that one from then on.
+ *
+ * Thread rule: any thread; a lock that is only tried, so that a use may be missed. The store owns it.
+ */
+#ifndef LARDER_STORE_DUEL_H
+#define LARDER_STORE_DUEL_H
+
+#include "store/density.h"
+
+#define DUEL_KEYS 1024
+
+enum duel_way { DUEL_DENSITY, DUEL_AGE, DUEL_FREQUENCY, DUEL_WAYS };
+
+struct duel;
+
+struct duel *duel_new(struct density *d);
+void duel_free(struct duel *u);
+
+/* Is that key one of those that are drawn? */
+bool duel_has(const struct duel *u, uint64_t hash);
+/* A use of such a key; word: its access word from now on. */
+void duel_use(struct duel *u, uint64_t hash, uint32_t word, size_t bytes);
+enum duel_way duel_way(const struct duel *u); /* that the cache goes by */
+/* Higher: evict sooner. */
+float duel_rank(const struct density *d, enum duel_way way, uint64_t clock, uint32_t word, size_t bytes);
+/* What the cache holds now that it is full: how large the small caches are, and whether too few keys are drawn. */
+void duel_size(struct duel *u, uint64_t keys, uint64_t bytes);
+
+#endif

@@ -1,0 +1,115 @@
+/* Is the way to evict found out that hits most? Against plain simulations of the same load. */
+#include "base/hash.h"
+#include "store/duel.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+#define KEYS 60000
+#define LINE 100 /* bytes */
+
+struct load {
+    struct density *d;
+    struct density_lane *lane;
+    struct duel *duel;
+    uint32_t word[KEYS];
+    uint64_t clock, random;
+};
+
+static uint64_t hash_of(uint32_t key) { return hash_bytes(&key, sizeof key, 11); }
+
+static uint64_t draw(struct load *l) {
+    l->random = l->random * 6364136223846793005ull + 1442695040888963407ull;
+    return l->random >> 33;
+}
+
+static struct load *load_new(uint64_t fits) {
+    struct load *l = calloc(1, sizeof *l);
+    l->d = density_new();
+    l->lane = density_lane_new(l->d);
+    l->duel = duel_new(l->d);
+    density_limit(l->d, fits * LINE);
+    l->random = 3;
+    return l;
+}
+
+static void load_free(struct load *l) {
+    duel_free(l->duel);
+    density_free(l->d);
+    free(l);
+}
+
+static void use(struct load *l, uint32_t k) {
+    uint64_t hash = hash_of(k);
+    l->word[k] = l->word[k] ? density_used(l->d, l->lane, l->word[k], LINE) : density_born(l->d, l->lane, hash);
+    if (duel_has(l->duel, hash)) duel_use(l->duel, hash, l->word[k], LINE);
+}
+
+Test(duel, starts_with_hit_density_and_stays_there_while_all_fits) {
+    struct load *l = load_new(KEYS);
+    for (unsigned i = 0; i < 300000; i++) use(l, (uint32_t)(draw(l) % 20000));
+    cr_assert_eq(duel_way(l->duel), DUEL_DENSITY);
+    load_free(l);
+}
+
+Test(duel, keys_are_drawn_in_proportion_to_how_many_there_are) {
+    struct load *l = load_new(KEYS);
+    for (unsigned i = 0; i < KEYS; i++) use(l, i);
+    unsigned drawn = 0;
+    for (unsigned i = 0; i < KEYS; i++) drawn += duel_has(l->duel, hash_of(i));
+    cr_assert(drawn > DUEL_KEYS * 3 / 4 && drawn <= DUEL_KEYS * 2, "%u", drawn);
+    duel_size(l->duel, 500, 500 * LINE);
+    for (int i = 0; i < 10; i++) duel_size(l->duel, 500, 500 * LINE);
+    drawn = 0;
+    for (unsigned i = 0; i < 500; i++) drawn += duel_has(l->duel, hash_of(i));
+    cr_assert_gt(drawn, 100, "fewer keys, so more of them: %u", drawn);
+    load_free(l);
+}
+
+/* What is popular moves on all the time: who was popular once is of no use any more, and LRU is the best there is. */
+Test(duel, where_the_newest_are_used_next_it_goes_by_age) {
+    enum { FITS = 6000, STEPS = 600000 };
+    struct load *l = load_new(FITS);
+    unsigned by_age = 0;
+    for (unsigned i = 0; i < STEPS; i++) {
+        /* Old words of high frequency look dense: their hits were many, and none was evicted. */
+        uint32_t k = (uint32_t)(i / 15 + draw(l) % 4000) % KEYS;
+        use(l, k);
+        if (i == FITS * 4) duel_size(l->duel, FITS, FITS * LINE);
+        if (i % FITS == 0 && i > FITS * 4) duel_size(l->duel, FITS, FITS * LINE);
+        by_age += i > STEPS / 2 && duel_way(l->duel) == DUEL_AGE;
+    }
+    cr_assert_gt(by_age, STEPS / 10, "%u of %u", by_age, STEPS / 2);
+    load_free(l);
+}
+
+/* Popularity that never changes, with as many uses of keys that never come again. */
+Test(duel, where_popularity_stays_it_does_not_go_by_age) {
+    enum { FITS = 3000, STEPS = 600000 };
+    struct load *l = load_new(FITS);
+    unsigned by_age = 0;
+    for (unsigned i = 0; i < STEPS; i++) {
+        use(l, i % 2 ? (uint32_t)(draw(l) % 3000) : 3000 + i / 2 % (KEYS - 3000));
+        if (i >= FITS * 4 && i % FITS == 0) duel_size(l->duel, FITS, FITS * LINE);
+        by_age += i > STEPS / 2 && duel_way(l->duel) == DUEL_AGE;
+    }
+    cr_assert_eq(by_age, 0, "%u", by_age);
+    load_free(l);
+}
+
+Test(duel, ranks_mean_what_their_names_say) {
+    struct density *d = density_new();
+    struct density_lane *lane = density_lane_new(d);
+    uint32_t old = density_born(d, lane, 1);
+    for (unsigned i = 0; i < 8; i++) old = density_used(d, lane, old, LINE);
+    for (unsigned i = 0; i < 10000; i++) density_born(d, lane, 2);
+    uint32_t young = density_born(d, lane, 3);
+    for (unsigned i = 0; i < 10000; i++) density_born(d, lane, 2);
+    uint64_t now = density_clock(d);
+    cr_assert_gt(duel_rank(d, DUEL_AGE, now, old, 9), duel_rank(d, DUEL_AGE, now, young, 9), "the older one goes");
+    cr_assert_lt(duel_rank(d, DUEL_FREQUENCY, now, old, 9), duel_rank(d, DUEL_FREQUENCY, now, young, 9), "the one used once goes");
+    uint32_t newest = density_born(d, lane, 4);
+    cr_assert_gt(duel_rank(d, DUEL_FREQUENCY, now, young, 9), duel_rank(d, DUEL_FREQUENCY, now, newest, 9), "used as often: the older");
+    cr_assert_gt(duel_rank(d, DUEL_DENSITY, now, young, 2000), 9 * duel_rank(d, DUEL_DENSITY, now, young, 200), "ten times the bytes");
+    density_free(d);
+}
