@@ -5,30 +5,34 @@
  *     --batch N     (64)                requests that go out together; a batch never names a key twice
  *     --sample N    (500)               ask for used_memory after every N requests
  *     --limit N     (all)               only the first N requests
+ *     --copies N, --scale N (1)         see trace.h
  *     --ttl SECONDS (0: none)           for every SET
+ *     --clock FILE, --hours H           moves the clock of a server that runs under clock.c, so that the trace lasts H hours
+ *     --progress                        tells on stderr how far it is
  *
- * TRACE is text: a line is a key, or a key, a space and the size of its value. A key without a size has one of 32 to 1055 bytes
- * that follows from the key alone, and so does every value, so that each hit is compared with what was set.
- * Prints one line of JSON.
+ * A value's bytes follow from its key, so that each hit is compared with what was set. Prints one line of JSON.
  */
 #include "address.h"
+#include "trace.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { POOL = 4 << 20, BATCH_MAX = 1024, SIZE_MAX_ = 1 << 20 };
+enum { POOL = 64 << 20, BATCH_MAX = 1024, BATCH_BYTES = 128 << 10 /* of values, and one more */ };
 
 typedef unsigned long long wide;
 
 struct request {
-    char *key;
-    size_t key_cap, key_len, size;
+    char key[TRACE_KEY_MAX];
+    size_t key_len, size;
     uint64_t hash;
     bool missed;
 };
@@ -39,17 +43,19 @@ struct bytes {
 };
 
 struct replay {
-    const char *address;
+    const char *address, *clock_file;
+    struct trace trace;
     uint64_t batch, sample, limit, ttl;
-    bool measure;
+    double hours;
+    bool measure, progress;
     int fd;
     struct bytes out, in;
-    char *pool, *line;
-    size_t line_cap;
-    bool held;          /* request[0] of the next batch is already read */
+    char *pool;
+    volatile int64_t *ahead; /* ns, of the server's clock */
+    int64_t ahead_first;
+    uint64_t *seen, round;   /* the last batch that each key was in */
     struct request request[BATCH_MAX];
     uint64_t requests, hits, sets, refused, wrong, used, used_max, samples, next_sample;
-    uint64_t *seen, seen_cap, distinct, distinct_bytes;
 };
 
 static _Noreturn void die(const char *what) {
@@ -64,52 +70,25 @@ static void *need(void *p) {
 
 /* -- the trace ----------------------------------------------------------------------------------------------------------- */
 
-/* FNV-1a with a last mix, so that keys that are counted up differ in all bits. */
-static uint64_t hash_of(const char *p, size_t n) {
-    uint64_t h = 0xcbf29ce484222325;
-    for (size_t i = 0; i < n; i++) h = (h ^ (unsigned char)p[i]) * 0x100000001b3;
-    h = (h ^ h >> 32) * 0x9e3779b97f4a7c15;
-    return h ^ h >> 29;
+static const char *value_of(const struct replay *r, const struct request *q) {
+    if (q->size > POOL / 2) die("a value is too large");
+    return r->pool + q->hash % (POOL - q->size);
 }
 
-static bool read_request(struct replay *r, struct request *q) {
-    ssize_t n = getline(&r->line, &r->line_cap, stdin);
-    if (n < 0) return false;
-    while (n && (r->line[n - 1] == '\n' || r->line[n - 1] == '\r')) n--;
-    r->line[n] = 0;
-    char *space = strchr(r->line, ' ');
-    q->key_len = space ? (size_t)(space - r->line) : (size_t)n;
-    if (q->key_cap < q->key_len) q->key = need(realloc(q->key, q->key_cap = q->key_len * 2));
-    memcpy(q->key, r->line, q->key_len);
-    q->hash = hash_of(q->key, q->key_len);
-    q->size = space ? strtoull(space + 1, NULL, 10) : 32 + q->hash % 1024;
-    if (q->size > SIZE_MAX_) q->size = SIZE_MAX_;
-    return true;
-}
-
-static const char *value_of(const struct replay *r, const struct request *q) { return r->pool + q->hash % (POOL - SIZE_MAX_); }
-
-/* Fills the batch up to a key that it has already; that one begins the next. Returns how many. */
+/* Fills the batch up to a key that it has already, or until its values are large enough. Returns how many. */
 static size_t read_batch(struct replay *r) {
-    size_t n = r->held ? 1 : 0;
-    r->held = false;
-    while (n < r->batch && r->requests + n < r->limit) {
-        if (!read_request(r, &r->request[n])) break;
-        for (size_t i = 0; i < n; i++) {
-            if (r->request[i].hash != r->request[n].hash) continue;
-            r->held = true;
-            return n;
-        }
-        n++;
+    size_t n = 0, bytes = 0;
+    for (r->round++; n < r->batch && bytes < BATCH_BYTES && r->requests + n < trace_requests(&r->trace); n++) {
+        uint32_t key = trace_at(&r->trace, r->requests + n);
+        struct request *q = &r->request[n];
+        if (r->seen[key] == r->round) break;
+        r->seen[key] = r->round;
+        q->key_len = trace_key(&r->trace, key, q->key);
+        q->hash = trace_hash(q->key, q->key_len);
+        q->size = trace_size(&r->trace, key, q->hash);
+        bytes += q->size;
     }
     return n;
-}
-
-static void keep_held(struct replay *r, size_t n) {
-    if (!r->held) return;
-    struct request other = r->request[0];
-    r->request[0] = r->request[n];
-    r->request[n] = other;
 }
 
 /* -- the connection ------------------------------------------------------------------------------------------------------ */
@@ -236,73 +215,76 @@ static void play_batch(struct replay *r, size_t n) {
     }
 }
 
+static void open_clock(struct replay *r) {
+    int fd = open(r->clock_file, O_RDWR);
+    if (fd < 0) die(r->clock_file);
+    r->ahead = mmap(NULL, sizeof *r->ahead, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (r->ahead == MAP_FAILED) die(r->clock_file);
+    r->ahead_first = *r->ahead;
+    close(fd);
+}
+
+static void pass_time(struct replay *r) {
+    double share = (double)r->requests / (double)trace_requests(&r->trace);
+    if (r->ahead) *r->ahead = r->ahead_first + (int64_t)(share * r->hours * 3.6e12);
+    if (r->progress && r->round % 1024 == 0) fprintf(stderr, "\r%5.1f %%  hits %.4f ", share * 100, (double)r->hits / ((double)r->requests + 1));
+}
+
 static void play(struct replay *r) {
     struct timespec began, ended;
     r->fd = address_connect(r->address);
     if (r->fd < 0) die(r->address);
+    if (r->clock_file) open_clock(r);
+    r->seen = need(calloc(trace_keys(&r->trace), sizeof *r->seen));
     clock_gettime(CLOCK_MONOTONIC, &began);
     for (size_t n; (n = read_batch(r));) {
+        pass_time(r);
         play_batch(r, n);
         r->requests += n;
         if (r->requests >= r->next_sample) take_sample(r);
-        keep_held(r, n);
     }
     take_sample(r);
     clock_gettime(CLOCK_MONOTONIC, &ended);
+    if (r->progress) fprintf(stderr, "\r%30s\r", "");
     double seconds = (double)(ended.tv_sec - began.tv_sec) + (double)(ended.tv_nsec - began.tv_nsec) / 1e9;
     printf("{\"requests\": %llu, \"hits\": %llu, \"sets\": %llu, \"refused\": %llu, \"wrong\": %llu, \"used_memory\": %llu, "
            "\"used_memory_max\": %llu, \"samples\": %llu, \"seconds\": %.3f}\n",
         (wide)r->requests, (wide)r->hits, (wide)r->sets, (wide)r->refused, (wide)r->wrong, (wide)r->used, (wide)r->used_max,
         (wide)r->samples, seconds);
+    free(r->seen);
     close(r->fd);
 }
 
-/* -- measuring ----------------------------------------------------------------------------------------------------------- */
-
-/* A set of hashes, open addressing; a zero is a free place. Returns whether h is new. */
-static bool see(struct replay *r, uint64_t h) {
-    if (r->distinct * 2 >= r->seen_cap) {
-        uint64_t *old = r->seen, old_cap = r->seen_cap;
-        r->seen_cap = old_cap ? old_cap * 2 : 1 << 16;
-        r->seen = need(calloc(r->seen_cap, sizeof *r->seen));
-        r->distinct = 0;
-        for (uint64_t i = 0; i < old_cap; i++) {
-            if (old[i]) see(r, old[i]);
-        }
-        free(old);
-    }
-    uint64_t i = (h |= 1) * 0x9e3779b97f4a7c15 & (r->seen_cap - 1);
-    while (r->seen[i] && r->seen[i] != h) i = (i + 1) & (r->seen_cap - 1);
-    if (r->seen[i]) return false;
-    r->seen[i] = h;
-    r->distinct++;
-    return true;
-}
-
 static void measure(struct replay *r) {
-    struct request *q = &r->request[0];
-    for (; r->requests < r->limit && read_request(r, q); r->requests++) {
-        if (see(r, q->hash)) r->distinct_bytes += q->key_len + q->size;
-    }
-    printf("{\"requests\": %llu, \"keys\": %llu, \"bytes\": %llu}\n", (wide)r->requests, (wide)r->distinct, (wide)r->distinct_bytes);
-    free(r->seen);
+    printf("{\"requests\": %llu, \"keys\": %llu, \"bytes\": %llu}\n", (wide)trace_requests(&r->trace), (wide)trace_keys(&r->trace),
+        (wide)trace_bytes(&r->trace));
 }
 
 static _Noreturn void usage(void) {
-    fprintf(stderr, "usage: replay ADDRESS | --measure [--batch N] [--sample N] [--limit N] [--ttl SECONDS] <TRACE\n");
+    fprintf(stderr, "usage: replay ADDRESS | --measure [--batch N] [--sample N] [--limit N] [--copies N] [--scale N] [--ttl SECONDS]"
+                    " [--clock FILE --hours H] [--progress] <TRACE\n");
     exit(2);
 }
 
-static void read_options(struct replay *r, int argc, char **argv) {
+static bool read_number(struct replay *r, const char *name, const char *value) {
     const struct {
         const char *name;
         uint64_t *to;
     } numbers[] = {{"--batch", &r->batch}, {"--sample", &r->sample}, {"--limit", &r->limit}, {"--ttl", &r->ttl}};
+    for (size_t n = 0; n < sizeof numbers / sizeof *numbers; n++)
+        if (!strcmp(name, numbers[n].name)) return *numbers[n].to = strtoull(value, NULL, 10), true;
+    if (!strcmp(name, "--copies")) return r->trace.copies = (uint32_t)strtoul(value, NULL, 10), true;
+    if (!strcmp(name, "--scale")) return r->trace.scale = (uint32_t)strtoul(value, NULL, 10), true;
+    if (!strcmp(name, "--hours")) return r->hours = strtod(value, NULL), true;
+    if (!strcmp(name, "--clock")) return r->clock_file = value, true;
+    return false;
+}
+
+static void read_options(struct replay *r, int argc, char **argv) {
     for (int i = 1; i < argc; i++) {
-        size_t n = 0;
-        while (n < sizeof numbers / sizeof *numbers && strcmp(argv[i], numbers[n].name)) n++;
-        if (n < sizeof numbers / sizeof *numbers && i + 1 < argc) *numbers[n].to = strtoull(argv[++i], NULL, 10);
-        else if (!strcmp(argv[i], "--measure")) r->measure = true;
+        if (!strcmp(argv[i], "--measure")) r->measure = true;
+        else if (!strcmp(argv[i], "--progress")) r->progress = true;
+        else if (i + 1 < argc && read_number(r, argv[i], argv[i + 1])) i++;
         else if (argv[i][0] != '-' && !r->address) r->address = argv[i];
         else usage();
     }
@@ -311,19 +293,23 @@ static void read_options(struct replay *r, int argc, char **argv) {
 
 int main(int argc, char **argv) {
     struct replay *r = need(calloc(1, sizeof *r));
-    *r = (struct replay){.batch = 64, .sample = 500, .limit = UINT64_MAX, .pool = need(malloc(POOL))};
+    *r = (struct replay){.batch = 64, .sample = 500, .limit = UINT64_MAX, .hours = 1};
     read_options(r, argc, argv);
-    uint64_t x = 88172645463325252;
-    for (size_t i = 0; i < POOL; i += 8) {
-        x ^= x << 13, x ^= x >> 7, x ^= x << 17;
-        memcpy(r->pool + i, &x, 8);
+    trace_read(&r->trace, stdin, r->limit);
+    if (r->measure) {
+        measure(r);
+    } else {
+        r->pool = need(malloc(POOL));
+        uint64_t x = 88172645463325252;
+        for (size_t i = 0; i < POOL; i += 8) {
+            x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+            memcpy(r->pool + i, &x, 8);
+        }
+        play(r);
     }
-    if (r->measure) measure(r);
-    else play(r);
     bool good = !r->wrong;
-    for (size_t i = 0; i < BATCH_MAX; i++) free(r->request[i].key);
+    trace_free(&r->trace);
     free(r->pool);
-    free(r->line);
     free(r->out.p);
     free(r->in.p);
     free(r);
