@@ -2,12 +2,14 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "store/packed.h"
 #include "store/rule.h"
 
 /* One look. Sums that several rows are made of are formed once. */
 struct look {
     struct env *e;
     struct lag_sum lag;
+    struct packed_totals packed;
 };
 
 enum how { HOW_STORE, HOW_COUNT, HOW_NUMBER };
@@ -51,6 +53,14 @@ static uint64_t lag_worst(const struct look *l) { return l->lag.worst_ms; }
 static uint64_t running(const struct look *l) { return rule_running(l->e->store); }
 static uint64_t invalidated(const struct look *l) { return rule_removed_ever(l->e->store); }
 
+static uint64_t packed_values(const struct look *l) { return l->packed.values; }
+static uint64_t packed_plain(const struct look *l) { return l->packed.plain; }
+static uint64_t packed_stored(const struct look *l) { return l->packed.stored; }
+static uint64_t packed_saved(const struct look *l) { return l->packed.plain - l->packed.stored; }
+static double packed_ratio(const struct look *l) {
+    return l->packed.stored ? (double)l->packed.plain / (double)l->packed.stored : 1;
+}
+
 static const struct row rows[] = {
     COUNT("keys", keys),
     COUNT("volatile_keys", volatiles),
@@ -68,11 +78,20 @@ static const struct row rows[] = {
     STORE("invalidations", invalidations),
     COUNT("invalidations_running", running),
     COUNT("invalidated_keys", invalidated),
+    COUNT("compressed_values", packed_values), /* that there are now: */
+    COUNT("compressed_original_bytes", packed_plain),
+    COUNT("compressed_stored_bytes", packed_stored),
+    COUNT("compressed_saved_bytes", packed_saved),
+    NUMBER("compression_ratio", packed_ratio),
+    STORE("compressions", packed),
+    STORE("compressions_given_up", pack_failed),
+    STORE("compressions_passed_over", pack_passed), /* values like them had not been worth it, most often */
 };
 #define ROWS (sizeof rows / sizeof *rows)
 
 size_t figures_each(struct env *e, figures_take *take, void *arg) {
     struct look l = {.e = e};
+    packed_totals(&l.packed);
     int64_t now = clock_ms();
     for (unsigned i = 0; i < e->lanes; i++) lag_sum_add(&l.lag, &e->lane[i]->store_stats.lag, now);
     for (size_t i = 0; i < ROWS && take; i++) {

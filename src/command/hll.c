@@ -262,10 +262,8 @@ static bool merge_at_once(struct call *c, uint8_t *reg, bool *dense) {
     for (int i = 0; i < c->keys; i++) {
         const char *error;
         there &= find(c, i, false, &h, &error);
-        if (error) {
-            reply_error(c, error);
-            return false;
-        }
+        if (error && there) reply_error(c, error);
+        if (error) return false; /* or one before it may be wrong, too */
         if (!there || !h.e) continue;
         *dense |= hll_is_dense(h.value);
         if (hll_gather(h.value, reg)) continue;

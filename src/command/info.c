@@ -9,10 +9,9 @@
 #include "base/mem.h"
 #include "command/figures.h"
 #include "command/persist.h"
+#include "command/topic.h"
 #include "command/version.h"
 #include "command/wait.h"
-#include "store/packed.h"
-#include "command/topic.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -242,24 +241,6 @@ static const struct field memory_fields[] = {
     IS("mem_clients_slaves", "0"), GET("mem_clients_normal", memory_clients), IS("mem_cluster_links", "0"),
     IS("mem_aof_buffer", "0"), GET("mem_allocator", memory_allocator), IS("active_defrag_running", "0"),
     GET("lazyfree_pending_objects", memory_pending), GET("lazyfreed_objects", memory_freed), END,
-};
-
-/* -- compression ----------------------------------------------------------------------------------------------------------- */
-
-/* What the strings that are packed take, and took before; what was tried. */
-static void each_compression(struct info *i) {
-    struct packed_totals t;
-    packed_totals(&t);
-    uint64_t saved = t.plain > t.stored ? t.plain - t.stored : 0;
-    buf_printf(i->out, "compressed_values:%llu\r\ncompressed_original_bytes:%llu\r\ncompressed_stored_bytes:%llu\r\n"
-        "compressed_saved_bytes:%llu\r\ncompression_ratio:%.2f\r\n",
-        (unsigned long long)t.values, (unsigned long long)t.plain, (unsigned long long)t.stored, (unsigned long long)saved,
-        t.stored ? (double)t.plain / (double)t.stored : 1.0);
-}
-
-static const struct field compression_fields[] = {
-    GET(NULL, each_compression), STORE("compressions_done", packed), STORE("compressions_given_up", pack_failed),
-    STORE("compressions_passed_over", pack_passed), END,
 };
 
 /* -- persistence, replication ---------------------------------------------------------------------------------------------- */
@@ -530,7 +511,6 @@ static const struct section {
     {"server", "Server", BY_DEFAULT | IN_ALL, server_fields, NULL},
     {"clients", "Clients", BY_DEFAULT | IN_ALL, clients_fields, NULL},
     {"memory", "Memory", BY_DEFAULT | IN_ALL, memory_fields, NULL},
-    {"compression", "Compression", BY_DEFAULT | IN_ALL, compression_fields, NULL},
     {"persistence", "Persistence", BY_DEFAULT | IN_ALL, persistence_fields, NULL},
     {"stats", "Stats", BY_DEFAULT | IN_ALL, stats_fields, NULL},
     {"cache", "Cache", BY_DEFAULT | IN_ALL, NULL, each_figure},

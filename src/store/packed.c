@@ -213,5 +213,7 @@ void packed_totals(struct packed_totals *out) {
         stored += atomic_load_explicit(&counts[i].stored, memory_order_relaxed);
         plain += atomic_load_explicit(&counts[i].plain, memory_order_relaxed);
     }
-    *out = (struct packed_totals){values > 0 ? (uint64_t)values : 0, stored > 0 ? (uint64_t)stored : 0, plain > 0 ? (uint64_t)plain : 0};
+    if (stored < 0) stored = 0;
+    if (plain < stored) plain = stored; /* read while others count */
+    *out = (struct packed_totals){values > 0 ? (uint64_t)values : 0, (uint64_t)stored, (uint64_t)plain};
 }
