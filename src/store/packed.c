@@ -9,7 +9,7 @@
 #define TRY_FROM 16384 /* of what is longer, the first bytes are tried alone */
 #define TRY 4096
 #define TRY_DOUBTFUL 512
-#define GIVE_UP_AFTER 4 /* blocks */
+#define LOOK_EVERY 4 /* blocks: does it pay so far? */
 
 struct packer {
     LZ4_stream_t lz4;
@@ -176,7 +176,7 @@ static enum packed_state pack_block(struct packing *g, struct packer *p) {
     g->out->n += n;
     g->at += length;
     bool over = g->at == g->plain.n;
-    if ((over || block == 0 || block == GIVE_UP_AFTER) && g->out->n - g->start > most_of(g->at) + (over ? 0 : 4 * blocks_of(g->plain.n)))
+    if ((over || block % LOOK_EVERY == 0) && g->out->n - g->start > most_of(g->at) + (over ? 0 : 4 * blocks_of(g->plain.n)))
         return give_up(g);
     return over ? PACKED_DONE : PACKED_MORE;
 }

@@ -181,7 +181,7 @@ Test(chain, random_life_against_a_plain_buffer) {
             size_t n = (size_t)rand() % (rand() % 4 ? 200 : 2 * CHAIN_CHUNK);
             const char *p = source + rand() % CHAIN_CHUNK;
             struct chain_mark m = chain_mark(&c);
-            switch (rand() % 6) {
+            switch (rand() % 7) {
             case 0:
             case 1:
                 chain_put(&c, p, n);
@@ -203,6 +203,21 @@ Test(chain, random_life_against_a_plain_buffer) {
                 refs++;
                 chain_rewind(&c, m);
                 break;
+            case 5: { /* cut off and joined again */
+                struct chain rest;
+                size_t size = chain_size(&c);
+                chain_init(&rest, &pool);
+                memcpy(chain_grow(&c, n), p, n);
+                chain_used(&c, n);
+                chain_put(&c, p, n);
+                chain_cut(&c, m, &rest);
+                cr_assert(chain_size(&c) == size && chain_size(&rest) == 2 * n);
+                expect(&c, twin.p ? twin.p : "", twin.n);
+                chain_move(&c, &rest);
+                buf_put(&twin, p, n);
+                buf_put(&twin, p, n);
+                break;
+            }
             default: {
                 struct iovec v[3];
                 int parts = chain_iov(&c, v, 3);

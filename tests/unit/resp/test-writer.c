@@ -167,3 +167,22 @@ Test(writer, a_bulk_by_reference) {
     WRITTEN("$5\r\nvalue\r\n+OK\r\n");
     cr_assert(released == 1);
 }
+
+Test(writer, a_bulk_whose_bytes_come_later) {
+    static char fill[16500], expected[40000];
+    memset(fill, 'x', sizeof fill);
+    for (size_t n = 1; n < 20000; n = n * 3 + 1)
+        for (int apart = 0; apart < 2; apart++) {
+            chain_put(&out, fill, 16300);
+            char *a = resp_bulk_room(&w, n, apart), *b = resp_bulk_room(&w, 3, false);
+            resp_ok(&w);
+            memcpy(b, "abc", 3);
+            memset(a, 'y', n);
+            memset(expected, 'x', 16300);
+            size_t at = 16300 + (size_t)sprintf(expected + 16300, "$%zu\r\n", n);
+            memset(expected + at, 'y', n);
+            at += n;
+            memcpy(expected + at, "\r\n$3\r\nabc\r\n+OK\r\n", 16);
+            written(expected, at + 16);
+        }
+}

@@ -7,6 +7,7 @@ test_store_SOURCES = \
   %D%/test-expire-inside.c \
   %D%/test-holder.c \
   %D%/test-memory.c \
+  %D%/test-packed.c \
   %D%/test-policy.c \
   %D%/test-pool.c \
   %D%/test-rule.c \
