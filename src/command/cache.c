@@ -7,6 +7,7 @@
 #include "command/feed.h"
 #include "command/fetch.h"
 #include "command/lease.h"
+#include "command/warming.h"
 #include "store/rule.h"
 
 #define LOOK_US 500 /* how often who waits looks whether it is over */
@@ -170,6 +171,9 @@ static const char *const lines[] = {
     "    List the invalidations whose keys are still being removed.",
     "STATS",
     "    Return how the cache does: keys, bytes, hits and misses, and what went for which reason.",
+    "WARM STATUS|CANCEL|<path> [MATCH <pattern>] [DB <db>] [MAXTTL <seconds>] [REPLACE]",
+    "    Load a snapshot below `warm-dir`, in the background: keys that are not there, or with REPLACE all of them;",
+    "    tell how far it is; or give it up.",
     NULL,
 };
 static void run_help(struct call *c) { reply_help(c, lines); }
@@ -246,6 +250,14 @@ static const struct command sub_rows[] = {
         .complexity = "O(1)",
         .summary = "Gives up a lease without a value.",
         .syntax = "key token"},
+    {.name = "WARM",
+        .arity = -3,
+        .flags = C_ADMIN | C_NOSCRIPT | C_LOADING | C_STALE,
+        COMMON,
+        .run = warming_run,
+        .complexity = "O(1); the file is loaded in the background.",
+        .summary = "Loads a snapshot, larder's own or an RDB file, while clients are served.",
+        .syntax = "STATUS | CANCEL | path [MATCH pattern] [DB db] [MAXTTL seconds] [REPLACE]"},
     {.name = "HELP", .arity = 2, .flags = C_LOADING | C_STALE, COMMON, .run = run_help, .complexity = "O(1)",
         .summary = "Returns a text about the subcommands."},
     {.name = NULL},

@@ -15,6 +15,7 @@
 #include <stdio.h>
 
 #define OUT_OF_MEMORY "OOM command not allowed when used memory > 'maxmemory'."
+#define LOADING "LOADING Redis is loading the dataset in memory"
 #define TRIES_AT_ONCE 4 /* other threads may take the room that was made: then again, but not for long */
 #define TRIES_IN_ALL 10000
 #define SAVE_WAIT_US 1000 /* between two looks whether a save has caught up */
@@ -126,6 +127,8 @@ static enum admission request_admit(struct batch *b, struct session *s, const st
         refuse_fault(c, q->fault);
     else if (session_needs_auth(s) && !(q->command->flags & C_NO_AUTH))
         reply_error(c, "NOAUTH Authentication required.");
+    else if (atomic_load_explicit(&s->lane->env->loading, memory_order_relaxed) && !(q->command->flags & C_LOADING))
+        reply_error(c, LOADING);
     else if (persist_refuses(s->lane->env) && refused_unsaved(q->command))
         reply_error(c, UNSAVED);
     else if (s->attends && c->w->proto == 2 && !listener_may(s, q))

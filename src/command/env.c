@@ -11,6 +11,7 @@
 #include "command/slowlog.h"
 #include "command/wait.h"
 #include "store/rule.h"
+#include "command/warming.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -76,12 +77,14 @@ struct env *env_new(unsigned lanes) {
 
 void env_open(struct env *e) {
     e->store = store_new(&e->store_config);
+    e->warmup = warming_new(e);
     e->persist = persist_new(e);
     changes_open(e);
     e->startup_bytes = mem_limited();
 }
 
 void env_free(struct env *e) {
+    warmup_free(e->warmup);
     persist_free(e->persist);
     for (unsigned i = 0; i < e->lanes; i++) lane_free(e->lane[i]);
     feed_free(e->feed);

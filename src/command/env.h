@@ -26,6 +26,7 @@ struct env_config {
     setting rdb_checksum, snapshot_format, snapshot_rate, stop_writes; /* see persist.h */
     setting save_points;    /* not an option: how many `save` has */
     setting skip_checksum; /* not an option: DEBUG SET-SKIP-CHECKSUM-VALIDATION */
+    setting warm_blocking, warm_threads, warm_strict, warm_foreign; /* warming.h */
     setting has_password; /* not an option: requirepass is set */
     setting feed_size, feed_keep, stale_max_memory;
 };
@@ -60,6 +61,8 @@ struct env {
     struct errors *errors;           /* errorstats */
     struct persist *persist;         /* saving: persist.h */
     struct shutdown *shutdown;
+    struct warmup *warmup;
+    _Atomic bool loading;            /* clients get -LOADING: warm-blocking */
     _Atomic bool save_failed;        /* the last one */
     _Atomic uint64_t next_session;
     _Atomic uint64_t changes_before; /* see env_changes: what RESETSTAT took from the counters */

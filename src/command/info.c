@@ -12,6 +12,7 @@
 #include "command/topic.h"
 #include "command/version.h"
 #include "command/wait.h"
+#include "command/warming.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -273,14 +274,26 @@ static void save_runs(struct info *i) { put_i64(i, saver(i)->runs_s); }
 static void save_count(struct info *i) { put_u64(i, saver(i)->saves); }
 static void save_bytes(struct info *i) { put_u64(i, saver(i)->written); }
 
+static void load_lines(struct info *i) { warming_info(i->e, i->out); }
+static void load_expired(struct info *i) {
+    struct warmup_facts f;
+    warmup_facts(i->e->warmup, &f);
+    put_u64(i, f.expired);
+}
+static void load_loaded(struct info *i) {
+    struct warmup_facts f;
+    warmup_facts(i->e->warmup, &f);
+    put_u64(i, f.loaded);
+}
+
 static const struct field persistence_fields[] = {
-    IS("loading", "0"), IS("async_loading", "0"), IS("current_cow_peak", "0"), IS("current_cow_size", "0"),
+    {NULL, FIELD_WRITE, NULL, 0, load_lines}, IS("current_cow_peak", "0"), IS("current_cow_size", "0"),
     IS("current_cow_size_age", "0"), GET("current_fork_perc", save_percent), GET("current_save_keys_processed", save_keys),
     GET("current_save_keys_total", save_keys_total), GET("rdb_changes_since_last_save", save_changes),
     GET("rdb_bgsave_in_progress", save_running), GET("rdb_last_save_time", save_last), GET("rdb_last_bgsave_status", save_status),
     GET("rdb_last_bgsave_time_sec", save_lasted), GET("rdb_current_bgsave_time_sec", save_runs), GET("rdb_saves", save_count),
     IS("rdb_last_cow_size", "0"), GET("larder_last_save_bytes", save_bytes),
-    IS("rdb_last_load_keys_expired", "0"), IS("rdb_last_load_keys_loaded", "0"), IS("aof_enabled", "0"),
+    GET("rdb_last_load_keys_expired", load_expired), GET("rdb_last_load_keys_loaded", load_loaded), IS("aof_enabled", "0"),
     IS("aof_rewrite_in_progress", "0"), IS("aof_rewrite_scheduled", "0"), IS("aof_last_rewrite_time_sec", "-1"),
     IS("aof_current_rewrite_time_sec", "-1"), IS("aof_last_bgrewrite_status", "ok"), IS("aof_rewrites", "0"),
     IS("aof_rewrites_consecutive_failures", "0"), IS("aof_last_write_status", "ok"), IS("aof_last_cow_size", "0"),

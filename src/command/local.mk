@@ -79,6 +79,7 @@ libcommand_a_SOURCES = \
   %D%/topic.c %D%/topic.h \
   %D%/version.h \
   %D%/wait.c %D%/wait.h \
+  %D%/warming.c %D%/warming.h \
   %D%/work.c %D%/work.h \
   %D%/zset.c \
   %D%/zset_algebra.c \

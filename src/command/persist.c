@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "command/call.h"
+#include "command/warming.h"
 #include "store/capture.h"
 
 #include <errno.h>
@@ -18,6 +18,7 @@ struct persist {
     struct env *env;
     struct saver *saver;
     _Atomic bool scheduled;
+    int64_t told_s; /* when it was last said why nothing is saved */
 };
 
 /* -- beginning ------------------------------------------------------------------------------------------------------------------ */
@@ -66,6 +67,14 @@ static bool path_of(struct env *e, struct buf *path, struct buf *name) {
     option_or(e, "dbfilename", "dump.larder", name);
     buf_put(path, name->p, name->n);
     return true;
+}
+
+const char *persist_guarded(struct env *e) {
+    struct buf path = {0}, name = {0};
+    const char *why = path_of(e, &path, &name) ? warmup_guards(e->warmup, buf_cstr(&path)) : NULL;
+    buf_free(&path);
+    buf_free(&name);
+    return why;
 }
 
 static enum image_format format_of(const struct env *e, struct slice name) {
@@ -135,6 +144,16 @@ static bool point_reached(struct env *e, const struct saver_facts *f, int64_t no
     return reached;
 }
 
+/* Not over a file that is being loaded: later. Not over one that could not be: never; that is said once a minute. */
+static bool put_off(struct env *e, int64_t now_s) {
+    const char *why = persist_guarded(e);
+    if (why && now_s - e->persist->told_s >= 60) {
+        log_warning("Nothing is saved for now: %s", why);
+        e->persist->told_s = now_s;
+    }
+    return why;
+}
+
 void persist_tick(struct env *e) {
     struct saver_facts f;
     shutdown_step(e);
@@ -144,8 +163,8 @@ void persist_tick(struct env *e) {
     if (shutdown_under_way(e)) return;
     int64_t now_s = clock_ms() / 1000;
     bool again = !f.failed || now_s - f.tried_s > RETRY_S;
-    if (atomic_load(&e->persist->scheduled) || (again && option_get(&e->config.save_points) && point_reached(e, &f, now_s)))
-        persist_start(e);
+    bool wanted = atomic_load(&e->persist->scheduled) || (again && option_get(&e->config.save_points) && point_reached(e, &f, now_s));
+    if (wanted && !put_off(e, now_s)) persist_start(e);
 }
 
 /* -- SAVE, BGSAVE, LASTSAVE ------------------------------------------------------------------------------------------------------ */
@@ -170,7 +189,9 @@ static void save_drop(struct task *t) { mem_free(MEM_CLIENT, t); }
 
 static void start_or_say(struct call *c, void (*started)(struct call *c)) {
     struct env *e = call_env(c);
+    const char *why;
     if (saver_running(e->persist->saver)) reply_error(c, IN_PROGRESS);
+    else if ((why = persist_guarded(e))) reply_errorf(c, "ERR Not saved: %s", why);
     else if (!persist_start(e)) reply_error(c, "ERR");
     else started(c);
 }

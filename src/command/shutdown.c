@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "command/admin.h"
 #include "command/persist.h"
+#include "command/warming.h"
 
 #define HELD_MS 86400000000 /* writes are held back for longer than any save takes */
 #define LOOK_US 1000
@@ -13,7 +14,7 @@ enum step { NOTHING, QUIETING /* lanes finish what they are at */, BEGIN, SAVING
 struct shutdown {
     struct lock lock;
     enum step step;
-    bool now, force;
+    bool now, force, waited;
     uint64_t saves;   /* before the last one */
     int64_t pause_until_ms, pause_writes_only; /* as they were before */
     _Atomic bool under_way;
@@ -80,6 +81,12 @@ static void begin_save(struct env *e, struct shutdown *s) {
     persist_facts(e, &f);
     if (f.running) {
         persist_abandon(e);
+    } else if (warmup_running(e->warmup) && persist_guarded(e)) {
+        if (!s->waited) log_notice("The final snapshot waits for the warm-up: what is not loaded yet belongs to it.");
+        s->waited = true;
+    } else if (persist_guarded(e)) {
+        log_warning("There is no final snapshot: %s", persist_guarded(e));
+        set_step(s, GONE);
     } else if (persist_start(e)) {
         s->saves = f.saves;
         log_notice("Saving the final snapshot before exiting.");

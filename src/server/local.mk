@@ -15,6 +15,7 @@ libserver_a_SOURCES = \
   %D%/settings_rows.c \
   %D%/settings_snapshot.c \
   %D%/settings_unused.c \
+  %D%/settings_warm.c \
   %D%/sockets.c \
   %D%/worker.c %D%/worker.h
 

@@ -5,6 +5,7 @@
 #include "command/feed.h"
 #include "command/persist.h"
 #include "command/version.h"
+#include "command/warming.h"
 #include "server/crash.h"
 #include "server/notify.h"
 
@@ -164,7 +165,7 @@ bool server_open(struct server *s, const struct conf *conf, int argc, char **arg
         atomic_store(&s->env->store_config.active_expire, 1);
         env_open(s->env);
         if (option_get(&c->crash_log)) crash_start(s->env);
-        ok = start_workers(s, &why);
+        ok = warming_start(s->env) && start_workers(s, &why);
     }
     buf_free(&why);
     return ok;
@@ -218,15 +219,21 @@ uint64_t server_client_bytes(const struct server *s) {
     return sum;
 }
 
+static void tell_supervisor(struct server *s) {
+    struct buf warm = {0};
+    bool warming = warming_status(s->env, &warm);
+    notify_status("%" PRIu64 " clients, %" PRIu64 " bytes used, %.0f requests a second%s%s", env_clients(s->env), mem_limited(),
+        env_rate(s->env, RATE_COMMANDS), warming ? "; " : "", warming ? buf_cstr(&warm) : "");
+    buf_free(&warm);
+}
+
 void server_tick(struct server *s, uint64_t ticks) {
     env_sample(s->env);
     persist_tick(s->env);
     feed_tick(s->env);
     if (ticks % 10 == 9) mem_decay(); /* threads that are idle do not do it by themselves */
     mem_peak();
-    if (s->supervised == SUPERVISED_SYSTEMD && ticks % 100 == 99)
-        notify_status("%" PRIu64 " clients, %" PRIu64 " bytes used, %.0f requests a second", env_clients(s->env),
-            mem_limited(), env_rate(s->env, RATE_COMMANDS));
+    if (s->supervised == SUPERVISED_SYSTEMD && ticks % 100 == 99) tell_supervisor(s);
 }
 
 void server_run(struct server *s) {
@@ -270,6 +277,7 @@ static void free_workers(struct server *s) {
 void server_close(struct server *s) {
     s->settings.changed = NULL;
     crash_stop();
+    warming_stop(s->env);
     if (s->worker)
         free_workers(s);
     else

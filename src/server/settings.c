@@ -17,13 +17,14 @@ static const char *const derived[] = {"dir", "logfile", "loglevel", "syslog-enab
 void settings_bind(struct settings *s, struct options *options, struct env_config *env, struct store_config *store) {
     *s = (struct settings){.options = options, .env = env, .store = store};
     struct settings_rows server = settings_rows_server(), of_env = settings_rows_env(), of_store = settings_rows_store(),
-                         of_types = settings_rows_types(), of_snapshots = settings_rows_snapshot(),
+                         of_types = settings_rows_types(), of_snapshots = settings_rows_snapshot(), of_warm = settings_rows_warm(),
                          unused = settings_rows_unused();
     options_add(options, server.row, server.n, &s->server, s);
     options_add(options, of_store.row, of_store.n, store, s);
     options_add(options, of_types.row, of_types.n, store, s);
     options_add(options, of_env.row, of_env.n, env, s);
     options_add(options, of_snapshots.row, of_snapshots.n, env, s);
+    options_add(options, of_warm.row, of_warm.n, env, s);
     options_add(options, unused.row, unused.n, NULL, s);
 }
 

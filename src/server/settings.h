@@ -83,6 +83,7 @@ struct settings_rows settings_rows_env(void);
 struct settings_rows settings_rows_snapshot(void);
 struct settings_rows settings_rows_store(void);
 struct settings_rows settings_rows_types(void);
+struct settings_rows settings_rows_warm(void);
 struct settings_rows settings_rows_unused(void);
 
 const char *settings_apply(void *owner, const char *name);

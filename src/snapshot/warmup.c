@@ -232,7 +232,7 @@ static bool finished(struct warmup *w) {
     pthread_mutex_lock(&w->mutex);
     bool finished = !w->waiting;
     if (finished) {
-        if (w->config.over) w->config.over(w->config.arg);
+        if (w->config.over) w->config.over(w->config.arg, w->unreadable ? w->unreadable->path : NULL);
         w->running = false;
         pthread_cond_broadcast(&w->changed);
     }
@@ -304,6 +304,21 @@ bool warmup_add(struct warmup *w, const struct warmup_request *r) {
     }
     pthread_mutex_unlock(&w->mutex);
     return ok;
+}
+
+void warmup_unreadable(struct warmup *w, const char *path, int fd, const char *why) {
+    struct warmup_file *f = file_of(&(struct warmup_request){.path = path, .fd = fd});
+    pthread_mutex_lock(&w->mutex);
+    close(f->request.fd);
+    f->request.fd = -1;
+    f->next = w->unreadable;
+    w->unreadable = f;
+    if (w->state == WARMUP_NONE) {
+        w->state = WARMUP_FAILED;
+        snprintf(w->path, sizeof w->path, "%s", path);
+        snprintf(w->why, sizeof w->why, "%s", why);
+    }
+    pthread_mutex_unlock(&w->mutex);
 }
 
 bool warmup_cancel(struct warmup *w) {

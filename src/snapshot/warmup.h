@@ -23,7 +23,8 @@ struct warmup_config {
     const setting *strict;
     /* Lists or sorted sets were put in: somebody may be waiting for one. On a thread of the warm-up. May be NULL. */
     void (*born)(void *arg);
-    void (*over)(void *arg); /* the queue is empty; on a thread of the warm-up. May be NULL */
+    /* The queue is empty; `failed`: the last file that could not be loaded, else NULL. On a thread of the warm-up. May be NULL */
+    void (*over)(void *arg, const char *failed);
     void *arg;
 };
 
@@ -68,6 +69,8 @@ const char *warmup_state_name(enum warmup_state s);
 
 /* May a save write over that file? Not while it is still being loaded, nor when it could not be read. NULL, or why not. */
 const char *warmup_guards(struct warmup *w, const char *path);
+/* A file that is not even tried, as warmup_guards should know. The descriptor is closed. */
+void warmup_unreadable(struct warmup *w, const char *path, int fd, const char *why);
 /* Looks at the head of a file, which is left where it was. False: it is no snapshot that can be read, and why says what it is. */
 bool warmup_looks_right(int fd, struct buf *why);
 
