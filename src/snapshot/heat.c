@@ -41,6 +41,16 @@ static int falling(const void *a, const void *b) {
     return (x < y) - (x > y);
 }
 
+/* Many may have the same rank: where that would make the class more than twice as large as it should be, they belong to a colder
+ * one. */
+static uint64_t floor_of(const struct sample *s, unsigned percent) {
+    if (!s->n) return 0;
+    size_t i = (s->n - 1) * percent / 100;
+    uint64_t rank = s->rank[i];
+    while (i < s->n && s->rank[i] == rank) i++;
+    return i * 100 > 2 * percent * s->n ? rank + 1 : rank;
+}
+
 void heat_learn(struct heat *h, struct store *s, int64_t now) {
     static const unsigned share[RECORD_HEATS] = {100, 75, 50, 30, 15, 7, 3, 1}; /* percent that are in the class or a hotter one */
     struct view view;
@@ -59,7 +69,7 @@ void heat_learn(struct heat *h, struct store *s, int64_t now) {
         }
     }
     qsort(sample->rank, sample->n, sizeof *sample->rank, falling);
-    for (unsigned i = 1; i < RECORD_HEATS; i++) h->floor[i] = sample->n ? sample->rank[(sample->n - 1) * share[i] / 100] : 0;
+    for (unsigned i = 1; i < RECORD_HEATS; i++) h->floor[i] = floor_of(sample, share[i]);
     mem_free(MEM_UPKEEP, sample);
 }
 

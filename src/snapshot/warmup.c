@@ -115,16 +115,17 @@ static double seconds_of(const struct warmup *w) {
     return w->started_us ? (double)(end - w->started_us) / 1e6 : 0;
 }
 
+/* Files that wait count as running: who sees another state may add one. */
 static void facts(struct warmup *w, struct warmup_facts *out) {
     struct warmup_count *c = &w->count;
-    *out = (struct warmup_facts){.state = w->state, .started_ms = w->started_ms, .seconds = seconds_of(w), .bytes = c->bytes,
+    *out = (struct warmup_facts){.state = w->running ? WARMUP_RUNNING : w->state, .started_ms = w->started_ms, .seconds = seconds_of(w), .bytes = c->bytes,
         .bytes_done = c->bytes_done, .keys = c->keys, .loaded = c->loaded, .present = c->present, .buried = c->buried,
         .expired = c->expired, .filtered = c->filtered, .no_room = c->no_room, .out_of_range = c->out_of_range, .damaged = c->damaged,
         .passed_by = c->passed_by, .loaded_ever = w->loaded_ever, .expired_ever = w->expired_ever, .eta = -1};
     if (out->bytes_done > out->bytes) out->bytes_done = out->bytes;
     for (const struct warmup_file *f = w->waiting; f; f = f->next) out->waiting++;
     if (out->seconds > 0) out->rate = (double)out->loaded / out->seconds;
-    if (w->state == WARMUP_RUNNING && out->bytes_done)
+    if (out->state == WARMUP_RUNNING && out->bytes_done)
         out->eta = out->seconds * (double)(out->bytes - out->bytes_done) / (double)out->bytes_done;
     memcpy(out->path, w->path, sizeof out->path);
     memcpy(out->format, w->format, sizeof out->format);
@@ -204,6 +205,7 @@ static void end(struct warmup *w, bool ok) {
         file_drop(done);
     }
     facts(w, &f);
+    f.state = w->state;
     pthread_mutex_unlock(&w->mutex);
     say_end(&f);
 }
@@ -290,6 +292,10 @@ bool warmup_add(struct warmup *w, const struct warmup_request *r) {
     pthread_mutex_lock(&w->mutex);
     if (!w->running) {
         if (w->joinable) pthread_join(w->thread, NULL);
+        memset(&w->count, 0, sizeof w->count);
+        snprintf(w->path, sizeof w->path, "%s", f->path);
+        w->started_us = 0;
+        w->why[0] = 0;
         *w->last = f;
         w->last = &f->next;
         w->running = w->joinable = ok = !pthread_create(&w->thread, NULL, run, w);

@@ -1,0 +1,334 @@
+"""Warming: what a daemon has after it loaded a file, its own or Redis's, and what clients do meanwhile."""
+import os
+import random
+import shutil
+import signal
+import subprocess
+import tempfile
+
+from larder import Client, ReplyError, Server, equal, until
+from test_saving import Redis, every_type, pipeline
+
+NATIVE = ('--save', '')
+
+
+def state(c):
+    words = iter(c.call('CACHE', 'WARM', 'STATUS'))
+    return {name.decode(): value for name, value in zip(words, words)}
+
+
+def warmed(c, want=b'done'):
+    until(lambda: state(c)['state'] != b'running', 'the warm-up is over')
+    equal(state(c)['state'], want, repr(state(c)))
+    return state(c)
+
+
+class Folder:
+    """For files that outlive a daemon."""
+
+    def __enter__(self):
+        self.path = tempfile.mkdtemp(prefix='larder-warm-')
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def file(self, name):
+        return os.path.join(self.path, name)
+
+    def bytes(self, name):
+        with open(self.file(name), 'rb') as f:
+            return f.read()
+
+    def write(self, name, data):
+        with open(self.file(name), 'wb') as f:
+            f.write(data)
+
+
+def populate(folder, n=200000, name='dump.larder', more=()):
+    """A file with keys `key:0` to `key:n-1`; what they hold."""
+    with Server('--dir', folder.path, '--dbfilename', name, '--save', '') as s, s.client() as c:
+        equal(c.call('DEBUG', 'POPULATE', n, 'key', 100), 'OK')
+        pipeline(c, list(more))
+        equal(c.call('SAVE'), 'OK')
+        return c.call('DEBUG', 'DIGEST')
+
+
+def filled_redis(folder, *args):
+    """Redis's dump.rdb of every type, with a stream and functions; its digest without those and its number of keys."""
+    empty = folder.file('empty.rdb')
+    if not os.path.exists(empty):
+        folder.write('empty.rdb', b'REDIS0010\xff' + bytes(8))
+    with Redis(empty) as r:
+        for name, value in args:
+            equal(r.call('CONFIG', 'SET', name, value), 'OK')
+        every_type(r)
+        digest, keys = r.call('DEBUG', 'DIGEST'), r.call('DBSIZE')
+        r.call('XADD', 'stream', '1-1', 'field', 'value')
+        r.call('XGROUP', 'CREATE', 'stream', 'group', '0')
+        r.call('XREADGROUP', 'GROUP', 'group', 'me', 'COUNT', '1', 'STREAMS', 'stream', '>')
+        r.call('FUNCTION', 'LOAD', "#!lua name=lib\nredis.register_function('f', function() return 1 end)")
+        equal(r.call('SAVE'), 'OK')
+        shutil.copy(os.path.join(r.call('CONFIG', 'GET', 'dir')[1].decode(), 'dump.rdb'), folder.file('dump.rdb'))
+    return digest, keys
+
+
+ENCODINGS = (
+    (),
+    (('rdbcompression', 'no'),),
+    (('hash-max-listpack-entries', '0'), ('zset-max-listpack-entries', '0'), ('set-max-intset-entries', '0'),
+     ('list-max-listpack-size', '1'), ('maxmemory-policy', 'allkeys-lru')),
+    (('hash-max-listpack-entries', '100000'), ('zset-max-listpack-entries', '100000'), ('set-max-intset-entries', '100000'),
+     ('list-max-listpack-size', '-5'), ('maxmemory-policy', 'allkeys-lfu')),
+)
+
+
+def test_a_dump_of_redis_loads_with_equal_content():
+    for args in ENCODINGS:
+        with Folder() as d:
+            digest, keys = filled_redis(d, *args)
+            for threads in ('1', '2'):
+                with Server('--dir', d.path, '--dbfilename', 'dump.rdb', '--warm-threads', threads, *NATIVE) as s, s.client() as c:
+                    st = warmed(c)
+                    equal(c.call('DEBUG', 'DIGEST'), digest)
+                    equal(c.call('DBSIZE'), keys)
+                    equal(st['format'], b'rdb')
+                    equal(st['passed-by'], 2)
+                    assert 0 < c.call('TTL', 'ttl:5') <= 1005
+                    equal(c.info('rdb_last_load_keys_loaded'), str(st['loaded']))
+
+
+def test_streams_and_functions_can_be_refused():
+    with Folder() as d:
+        filled_redis(d)
+        with Server('--dir', d.path, '--dbfilename', 'dump.rdb', '--warm-foreign', 'refuse', *NATIVE) as s, s.client() as c:
+            assert b'functions at offset' in warmed(c, b'failed')['error']
+            equal(str(c.call('SAVE')), 'ERR Not saved: that file could not be read: move it away first')
+
+
+def test_from_redis_to_native_and_back():
+    with Folder() as d:
+        digest, keys = filled_redis(d)
+        with Server('--dir', d.path, '--dbfilename', 'dump.larder', '--warm-file', 'dump.rdb', *NATIVE) as s, s.client() as c:
+            warmed(c)
+            equal(c.call('SAVE'), 'OK')
+        with Server('--dir', d.path, *NATIVE) as s, s.client() as c:
+            equal(warmed(c)['format'], b'native')
+            equal(c.call('DEBUG', 'DIGEST'), digest)
+        with Server('--dir', d.path, '--dbfilename', 'back.rdb', '--warm-file', 'dump.larder', *NATIVE) as s, s.client() as c:
+            warmed(c)
+            equal(c.call('SAVE'), 'OK')
+        out = subprocess.run(['redis-check-rdb', d.file('back.rdb')], capture_output=True)
+        equal(out.returncode, 0, out.stdout.decode())
+        with Redis(d.file('back.rdb')) as r:
+            equal(r.call('DEBUG', 'DIGEST'), digest)
+            equal(r.call('DBSIZE'), keys)
+
+
+def test_what_clients_do_meanwhile_wins():
+    with Folder() as d:
+        populate(d)
+        with Server('--dir', d.path, *NATIVE) as s, s.client() as c:
+            x = random.Random(1)
+            touched = {}
+            commands = []
+            for i in x.sample(range(200000), 20000):
+                what = x.randrange(3)
+                if what == 0:
+                    commands.append(('SET', 'key:%d' % i, 'mine'))
+                    touched[i] = b'mine'
+                elif what == 1:
+                    commands.append(('DEL', 'key:%d' % i))
+                    touched[i] = None
+                else:
+                    commands += [('SET', 'key:%d' % i, 'mine'), ('RENAME', 'key:%d' % i, 'renamed:%d' % i)]
+                    touched[i] = None
+            pipeline(c, commands)
+            equal(c.call('CACHE', 'INVALIDATE', 'key:77*'), 'OK')
+            for i in range(0, 10000, 50):
+                c.call('SET', 'key:77%d' % i, 'again')
+            warmed(c)
+            for i in touched:
+                if not str(i).startswith('77'):
+                    equal(c.call('GET', 'key:%d' % i), touched[i], 'key:%d' % i)
+            for i in range(0, 10000, 50):
+                equal(c.call('GET', 'key:77%d' % i), b'again')
+            equal(c.call('GET', 'key:771'), None)
+            assert c.call('GET', 'key:1') in (b'mine', None) or 1 not in touched
+
+
+def test_flushing_meanwhile():
+    with Folder() as d:
+        populate(d)
+        with Server('--dir', d.path, *NATIVE) as s, s.client() as c:
+            equal(c.call('FLUSHALL'), 'OK')
+            c.call('SET', 'key:5', 'mine')
+            warmed(c)
+            equal(c.call('DBSIZE'), 1)
+            equal(c.call('GET', 'key:5'), b'mine')
+
+
+def test_swapping_databases_meanwhile():
+    with Folder() as d:
+        digest = populate(d, more=[('SELECT', 3), ('SET', 'key:3', 'third'), ('SELECT', 0)])
+        with Server('--dir', d.path, *NATIVE) as s, s.client() as c:
+            equal(c.call('SWAPDB', 0, 3), 'OK')
+            warmed(c)
+            equal(c.call('DBSIZE'), 1)
+            equal(c.call('GET', 'key:3'), b'third')
+            equal(c.call('SWAPDB', 0, 3), 'OK')
+            equal(c.call('DEBUG', 'DIGEST'), digest)
+
+
+def test_blocking_as_redis_does():
+    with Folder() as d:
+        digest = populate(d)
+        with Server('--dir', d.path, '--warm-blocking', 'yes', *NATIVE) as s, s.client() as c:
+            loading = 0
+            while True:
+                reply = c.call('DEBUG', 'DIGEST') if loading % 2 else c.call('GET', 'key:0')
+                if not isinstance(reply, ReplyError):
+                    break
+                equal(str(reply), 'LOADING Redis is loading the dataset in memory')
+                loading += 1
+                c.call('INFO', 'persistence')
+            equal(c.info('loading'), '0')
+            equal(c.call('DBSIZE'), 200000)
+            equal(c.call('DEBUG', 'DIGEST'), digest)
+
+
+def damage(d, at=0.5, name='dump.larder'):
+    data = bytearray(d.bytes(name))
+    data[int(len(data) * at)] ^= 0xff
+    d.write(name, data)
+    return bytes(data)
+
+
+def test_a_damaged_block_is_lost_alone():
+    with Folder() as d:
+        populate(d)
+        damage(d)
+        with Server('--dir', d.path, *NATIVE) as s, s.client() as c:
+            st = warmed(c)
+            equal(st['damaged'], 1)
+            s.await_line(r'the block at offset \d+ is damaged')
+            assert 190000 < c.call('DBSIZE') < 200000
+            equal(c.info('warm_damaged'), '1')
+        with Server('--dir', d.path, '--warm-strict', 'yes', *NATIVE) as s, s.client() as c:
+            assert b'is damaged' in warmed(c, b'failed')['error']
+            equal(str(c.call('SAVE')), 'ERR Not saved: that file could not be read: move it away first')
+
+
+def test_what_was_cut_off():
+    with Folder() as d:
+        populate(d)
+        d.write('dump.larder', d.bytes('dump.larder')[:-100000])
+        with Server('--dir', d.path, *NATIVE) as s, s.client() as c:
+            assert warmed(c)['damaged'] >= 1
+            assert c.call('DBSIZE') > 150000
+
+
+def test_no_save_over_what_could_not_be_read():
+    for data, why in ((b'nonsense', 'neither a snapshot of larder'), (b'REDIS0099\xff', 'RDB version 99 cannot be read'),
+                      (b'LARDSNAP\x09\0\0\0' + bytes(60), 'version 9.0; this program reads up to version 1'),
+                      (b'REDIS0010\x00\x01k\x01v\x1d', 'unknown type 29 at offset 14')):
+        with Folder() as d:
+            d.write('dump.rdb', data)
+            args = ('--dir', d.path, '--dbfilename', 'dump.rdb', '--save', '1 1')
+            with Server(*args) as s, s.client() as c:
+                until(lambda: state(c)['state'] == b'failed', 'the file is given up')
+                s.await_line(why)
+                c.call('SET', 'k', 'v')
+                for how in ('SAVE', 'BGSAVE'):
+                    equal(str(c.call(how)), 'ERR Not saved: that file could not be read: move it away first')
+                s.await_line('Nothing is saved for now')
+            equal(d.bytes('dump.rdb'), data)
+            with Server(*args, '--warm-blocking', 'yes', ready=False, crash=True) as s:
+                equal(s.wait(), 1)
+                s.await_line('exiting')
+            equal(d.bytes('dump.rdb'), data)
+
+
+def test_it_stops_at_maxmemory():
+    with Folder() as d:
+        populate(d)
+        with Server('--dir', d.path, '--maxmemory', '12mb', '--maxmemory-policy', 'allkeys-lru', *NATIVE) as s, s.client() as c:
+            warmed(c, b'full')
+            assert int(c.info('used_memory_peak')) <= 12 << 20
+            equal(c.info('evicted_keys'), '0')
+            assert c.call('DBSIZE') > 30000
+
+
+def test_the_hottest_first():
+    """The file has it from a daemon under an LFU policy where some keys were read often."""
+    with Folder() as d:
+        with Server('--dir', d.path, '--maxmemory-policy', 'allkeys-lfu', '--maxmemory', '100mb', *NATIVE) as s, s.client() as c:
+            c.call('DEBUG', 'POPULATE', 100000, 'key', 100)
+            pipeline(c, [('GET', 'key:%d' % i) for _ in range(60) for i in range(1000)])
+            equal(c.call('SAVE'), 'OK')
+        with Server('--dir', d.path, '--maxmemory', '8mb', '--maxmemory-policy', 'allkeys-lfu', *NATIVE) as s, s.client() as c:
+            warmed(c, b'full')
+            assert 1000 < c.call('DBSIZE') < 90000
+            there = c.call('EXISTS', *['key:%d' % i for i in range(1000)])
+            assert there > 980, there
+            assert c.call('OBJECT', 'FREQ', 'key:1') > 5
+
+
+def test_who_waits_is_served():
+    with Folder() as d:
+        populate(d, 10, more=[('RPUSH', 'queue', 'job')])
+        with Server('--warm-dir', d.path, '--dbfilename', 'other', *NATIVE) as s, s.client() as c, s.client() as waits:
+            waits.send(Client.encode('BLPOP', 'queue', 0))
+            until(lambda: c.info('blocked_clients') == '1', 'it waits')
+            equal(c.call('CACHE', 'WARM', 'dump.larder'), 'Warming started')
+            equal(waits.reply(), [b'queue', b'job'])
+
+
+def test_cache_warm():
+    with Folder() as d:
+        populate(d, 1000, name='one', more=[('SELECT', 2), ('SET', 'second', 'v'), ('SET', 'key:2', 'v'), ('SELECT', 0)])
+        os.mkdir(d.file('below'))
+        shutil.copy(d.file('one'), d.file('below/two'))
+        os.symlink(d.file('one'), d.file('link'))
+        os.symlink(d.path, d.file('below/up'))
+        with Server('--warm-dir', d.path, *NATIVE) as s, s.client() as c:
+            for path, why in (('../x', 'the path leads out of warm-dir'), ('below/../one', 'the path leads out of warm-dir'),
+                              ('/etc/passwd', 'the path leads out of warm-dir'), ('link', 'symbolic links are not followed'),
+                              ('none', 'No such file or directory'), ('below/up/one', 'Not a directory')):
+                equal(str(c.call('CACHE', 'WARM', path)), 'ERR Cannot open the file: ' + why)
+            equal(str(c.call('CACHE', 'WARM', 'below')), 'ERR Cannot load the file: Is a directory')
+            equal(str(c.call('CACHE', 'WARM', 'CANCEL')), 'ERR No warm-up is in progress')
+
+            def warm(*words):
+                equal(c.call('CACHE', 'WARM', *words), 'Warming started')
+                return warmed(c)
+            equal(warm('one', 'MATCH', 'key:99*')['loaded'], 11)
+            equal(warm('below/two', 'DB', '2')['loaded'], 2)
+            st = warm(d.file('one'), 'MAXTTL', '100')
+            equal((st['loaded'], st['present']), (989, 13))
+            assert 0 < c.call('TTL', 'key:1') <= 100
+            equal(c.call('TTL', 'key:99'), -1)
+            c.call('SET', 'key:1', 'mine')
+            equal(warm('one')['loaded'], 0)
+            equal(c.call('GET', 'key:1'), b'mine')
+            equal(warm('one', 'REPLACE')['loaded'], 1002)
+            assert c.call('GET', 'key:1') != b'mine'
+            equal(c.call('TTL', 'key:1'), -1)
+
+
+def test_ending_while_it_loads():
+    with Folder() as d:
+        populate(d)
+        before = d.bytes('dump.larder')
+        with Server('--dir', d.path, *NATIVE) as s:
+            s.stop(signal.SIGTERM)
+        equal(d.bytes('dump.larder'), before)
+        # with a save point the last snapshot waits until it has all of it
+        with Server('--dir', d.path, '--save', '3600 1') as s, s.client() as c:
+            c.call('SET', 'new', 'v')
+            c.call('DEL', 'key:7')
+            s.stop(signal.SIGTERM)
+        with Server('--dir', d.path, *NATIVE) as s, s.client() as c:
+            warmed(c)
+            equal(c.call('DBSIZE'), 200000)
+            equal(c.call('EXISTS', 'key:7'), 0)
