@@ -100,3 +100,11 @@ static bool glob(struct slice pattern, struct slice text, bool nocase) {
 
 bool match_glob(struct slice pattern, struct slice text) { return glob(pattern, text, false); }
 bool match_glob_nocase(struct slice pattern, struct slice text) { return glob(pattern, text, true); }
+
+bool match_may_begin(struct slice pattern, struct slice beginning) {
+    size_t n = 0;
+    while (n < pattern.n && !memchr("*?[\\", pattern.p[n], 4)) n++;
+    if (n < beginning.n && n == pattern.n) return false;
+    if (n > beginning.n) n = beginning.n;
+    return !n || !memcmp(pattern.p, beginning.p, n);
+}

@@ -9,6 +9,8 @@
 #include "base/slice.h"
 
 bool match_glob(struct slice pattern, struct slice text);
+/* Could the pattern match a text that begins so? True where that is not easily told. */
+bool match_may_begin(struct slice pattern, struct slice beginning);
 bool match_glob_nocase(struct slice pattern, struct slice text);
 
 #endif

@@ -4,6 +4,7 @@
 #include "command/lease.h"
 #include "command/mail.h"
 #include "command/stale.h"
+#include "command/tracking.h"
 #include "store/watch.h"
 
 #include <stddef.h>
@@ -28,6 +29,7 @@ static void changed(void *arg, struct store_stats *stats, enum store_event event
     lease_changed(l, db, k);
     if (event == STORE_EXPIRED && entry_stale(e) && entry_type(e) == VALUE_STRING) stale_keep(env, db, k, e);
     else stale_forget(env, db, k);
+    tracking_changed(l, k, event == STORE_WRITTEN || event == STORE_DELETED);
     if (feed_on(env->feed)) feed_note(l, 'k', db, (struct slice){k->p, k->n}, k->hash);
 }
 
@@ -35,6 +37,7 @@ void changes_open(struct env *e) { store_set_hook(e->store, changed, e); }
 
 void changes_flushed(struct lane *l, unsigned db) {
     lease_settle_all(l);
+    tracking_flushed(l);
     if (feed_on(l->env->feed)) feed_note(l, 'f', db, SLICE(""), 0);
 }
 
@@ -42,6 +45,7 @@ void changes_invalidated(struct lane *l, unsigned db, const struct slice *patter
     for (size_t i = 0; i < n; i++) {
         lease_invalidate(l, db, pattern[i]);
         stale_invalidate(l->env, db, pattern[i]);
+        tracking_invalidated(l, pattern[i]);
         if (feed_on(l->env->feed)) feed_note(l, 'p', db, pattern[i], 0);
     }
 }
@@ -51,6 +55,7 @@ void changes_settle_now(struct lane *l) {
         l->unsettled = false;
         feed_publish(l);
         lease_settle(l);
+        tracking_settle(l);
         mail_open_own(l);
     }
 }

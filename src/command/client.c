@@ -2,6 +2,7 @@
 #include "command/clients.h"
 
 #include "base/clock.h"
+#include "command/tracking.h"
 
 bool client_word_ok(struct slice word) {
     for (size_t i = 0; i < word.n; i++)
@@ -122,6 +123,10 @@ static void run_unpause(struct call *c) {
 
 static void run_help(struct call *c) {
     static const char *const lines[] = {
+        "CACHING <YES|NO>",
+        "    Track the keys of the next command (OPTIN), or do not (OPTOUT).",
+        "GETREDIR",
+        "    The number of the connection that invalidations go to: 0 this one, -1 tracking is off.",
         "GETNAME",
         "    The name of this connection, if it has one.",
         "ID",
@@ -153,6 +158,10 @@ static void run_help(struct call *c) {
         "    Say which library this client uses.",
         "SETNAME <name>",
         "    Name this connection; an empty name takes it away.",
+        "TRACKING <ON|OFF> [REDIRECT <number>] [BCAST] [PREFIX <prefix> ...] [OPTIN] [OPTOUT] [NOLOOP]",
+        "    Be told when keys change that were read, or that begin with a prefix.",
+        "TRACKINGINFO",
+        "    How this connection's tracking stands.",
         "UNBLOCK <number> [TIMEOUT|ERROR]",
         "    End the waiting of a blocked client.",
         "UNPAUSE",
@@ -191,6 +200,15 @@ static const char *const pause_history[] = {"6.2.0", "The mode, `WRITE` or `ALL`
 #define GROUP .categories = A_CONNECTION, .group = "connection"
 
 static const struct command subcommands[] = {
+    {.name = "CACHING",
+        .arity = 3,
+        .flags = PLAIN,
+        GROUP,
+        .run = tracking_caching,
+        .since = "6.0.0",
+        .complexity = "O(1)",
+        .summary = "Whether the keys that the next command reads are tracked.",
+        .syntax = "<YES | NO>"},
     {.name = "GETNAME",
         .arity = 2,
         .flags = PLAIN,
@@ -199,6 +217,14 @@ static const struct command subcommands[] = {
         .since = "2.6.9",
         .complexity = "O(1)",
         .summary = "The name of this connection."},
+    {.name = "GETREDIR",
+        .arity = 2,
+        .flags = PLAIN,
+        GROUP,
+        .run = tracking_getredir,
+        .since = "6.0.0",
+        .complexity = "O(1)",
+        .summary = "To which client invalidations for this one are redirected.",},
     {.name = "HELP",
         .arity = 2,
         .flags = C_LOADING | C_STALE,
@@ -302,6 +328,23 @@ static const struct command subcommands[] = {
         .tips = "request_policy:all_nodes response_policy:all_succeeded",
         .summary = "Gives this connection a name.",
         .syntax = "connection-name"},
+    {.name = "TRACKING",
+        .arity = -3,
+        .flags = PLAIN,
+        GROUP,
+        .run = tracking_run,
+        .since = "6.0.0",
+        .complexity = "O(1). Some options may introduce additional complexity.",
+        .summary = "Whether this client is told when keys change that it has read.",
+        .syntax = "<ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]"},
+    {.name = "TRACKINGINFO",
+        .arity = 2,
+        .flags = PLAIN,
+        GROUP,
+        .run = tracking_info,
+        .since = "6.2.0",
+        .complexity = "O(1)",
+        .summary = "How the keys that this client reads are tracked.",},
     {.name = "UNBLOCK",
         .arity = -3,
         .flags = ADMIN,

@@ -1,6 +1,7 @@
 #include "base/clock.h"
 #include "command/session.h"
 #include "command/topic.h"
+#include "command/tracking.h"
 
 /* As CLIENT LIST writes them. Being parked for a moment, with nothing that CLIENT UNBLOCK could end, is not
  * being blocked. */
@@ -9,6 +10,9 @@ static void put_flags(const struct session *s, struct buf *out) {
     if (s->monitor) buf_puts(out, "O");
     if (s->attends & (ATTEND_CHANNELS | ATTEND_FEED)) buf_puts(out, "P");
     if (s->task && s->task->unblock) buf_puts(out, "b");
+    if (s->attends & ATTEND_TRACKING) buf_puts(out, "t");
+    if (s->tracking && s->tracking->broken) buf_puts(out, "R");
+    if (s->tracking && s->tracking->bcast) buf_puts(out, "B");
     if (s->closing) buf_puts(out, "c");
     if (s->unix_socket) buf_puts(out, "U");
     if (s->readonly) buf_puts(out, "r");
@@ -47,8 +51,9 @@ void session_describe(const struct session *s, struct buf *out) {
     buf_printf(out,
         " db=%u sub=%zu psub=%zu ssub=%zu multi=-1 qbuf=%zu qbuf-free=%zu argv-mem=%zu multi-mem=0 rbs=%zu rbp=%zu",
         s->db, topic_seats(s, TOPIC_CHANNEL), topic_seats(s, TOPIC_PATTERN), topic_seats(s, TOPIC_SHARD), s->query_bytes, s->query_room, s->reader.argcap * sizeof *s->reader.argv, w.room, w.first);
-    buf_printf(out, " obl=%zu oll=%zu omem=%zu tot-mem=%zu events=%s cmd=%.*s user=default redir=-1 resp=%d",
-        w.first, w.chunks, w.rest, session_memory(s), w.first ? "rw" : "r", (int)n, last, s->writer.proto);
+    buf_printf(out, " obl=%zu oll=%zu omem=%zu tot-mem=%zu events=%s cmd=%.*s user=default redir=%lld resp=%d",
+        w.first, w.chunks, w.rest, session_memory(s), w.first ? "rw" : "r", (int)n, last,
+        s->attends & ATTEND_TRACKING ? (long long)s->tracking->redirect : -1ll, s->writer.proto);
     buf_printf(out, " lib-name=%s lib-ver=%s\n", s->lib_name ? s->lib_name : "",
         s->lib_version ? s->lib_version : "");
 }

@@ -8,6 +8,7 @@
 #include "command/monitor.h"
 #include "command/persist.h"
 #include "command/slowlog.h"
+#include "command/tracking.h"
 #include "command/thaw.h"
 #include "command/wait.h"
 #include "store/capture.h"
@@ -217,17 +218,25 @@ static void request_done(struct batch *b, struct session *s, const struct reques
 
 /* -- running ----------------------------------------------------------------------------------------------------------------- */
 
+/* `tracked`: what it reads is noted, under the same locks. */
+static inline void run_handler(struct call *c, bool tracked) {
+    c->cmd->run(c);
+    if (tracked) tracking_read(c->s, &c->v, c->key, c->keys);
+}
+
+static bool is_tracked(const struct call *c) { return c->s->attends & ATTEND_TRACKING && c->cmd->flags & C_READONLY; }
+
 static void run_many(struct call *c) {
     struct store_locks locks = {{0}};
     wait_lock(c->s->lane, c->key, c->keys, &locks);
-    c->cmd->run(c);
+    run_handler(c, is_tracked(c));
     wait_unlock(c->s->lane, &c->v, c->key, c->keys, &locks);
 }
 
 static void run_with_all(struct call *c) {
     struct lane *l = c->s->lane;
     store_lock_all(c->v.store);
-    c->cmd->run(c);
+    run_handler(c, is_tracked(c));
     struct waiter *served = c->v.born & WAIT_TYPES ? wait_serve(l, &c->v, c->key, c->keys) : NULL;
     store_unlock_all(c->v.store);
     wait_tell(l, served);
@@ -240,7 +249,7 @@ static __attribute__((noinline)) void unlock_born(struct call *c, struct lock *l
     wait_tell(c->s->lane, served);
 }
 
-static inline void run_one(struct call *c) {
+static inline void run_one(struct call *c, bool tracked) {
     unsigned shard = store_shard_of(c->key->hash);
     struct lock *lock = store_lock_of(c->v.store, shard);
     lock_acquire(lock);
@@ -249,7 +258,7 @@ static inline void run_one(struct call *c) {
         run_many(c);
         return;
     }
-    c->cmd->run(c);
+    run_handler(c, tracked);
     if (__builtin_expect(c->v.born & WAIT_TYPES, 0)) unlock_born(c, lock);
     else lock_release(lock);
 }
@@ -264,7 +273,7 @@ static inline void run_locked(struct call *c) {
     if (__builtin_expect(cmd->flags & C_ALL_LOCKS, 0) && (!cmd->needs_all || cmd->needs_all(c->argv, c->argc))) {
         run_with_all(c);
     } else if (__builtin_expect(c->keys == 1, 1)) {
-        run_one(c);
+        run_one(c, is_tracked(c));
     } else if (c->keys) {
         run_many(c);
     } else {
@@ -478,7 +487,7 @@ static inline bool request_run_simple(struct batch *b, struct session *s, struct
     call_begin(c, q);
     c->key = &q->key;
     c->keys = 1;
-    run_one(c);
+    run_one(c, false);
     settle_owing(c);
     if (__builtin_expect(c->need != 0 || c->failed || c->closed || s->task, 0)) {
         enum outcome o = c->need ? run_with_room(b, q, c->need) : RAN;
@@ -508,6 +517,7 @@ static bool request_run_careful(struct batch *b, struct session *s, struct reque
     aside_over(s, &b->call);
     session_silence(s, &before);
     session_replied(s, &before);
+    if (s->attends & ATTEND_TRACKING && q->command) tracking_after(s, q->command);
     b->refresh = true;
     return true;
 }

@@ -6,6 +6,7 @@
 #include "command/lease.h"
 #include "command/stale.h"
 #include "command/topic.h"
+#include "command/tracking.h"
 #include "command/latency.h"
 #include "command/persist.h"
 #include "command/slowlog.h"
@@ -54,6 +55,7 @@ struct env *env_new(unsigned lanes) {
     e->latency = latency_new();
     e->waits = waits_new();
     e->feed = feed_new();
+    e->tracks = tracks_new();
     e->topics = topics_new();
     e->leases = leases_new();
     e->stales = stales_new();
@@ -88,6 +90,7 @@ void env_free(struct env *e) {
     persist_free(e->persist);
     for (unsigned i = 0; i < e->lanes; i++) lane_free(e->lane[i]);
     feed_free(e->feed);
+    tracks_free(e->tracks);
     topics_free(e->topics);
     leases_free(e->leases);
     stales_free(e->stales);

@@ -28,7 +28,7 @@ struct env_config {
     setting skip_checksum; /* not an option: DEBUG SET-SKIP-CHECKSUM-VALIDATION */
     setting warm_blocking, warm_threads, warm_strict, warm_foreign; /* warming.h */
     setting has_password; /* not an option: requirepass is set */
-    setting feed_size, feed_keep, stale_max_memory;
+    setting feed_size, feed_keep, stale_max_memory, tracking_max_keys;
 };
 
 struct host {
@@ -53,6 +53,7 @@ struct env {
     unsigned lanes;
     struct slowlog *slowlog;
     struct latency *latency;
+    struct tracks *tracks;           /* tracking.h */
     struct topics *topics;           /* topic.h */
     struct leases *leases;           /* lease.h */
     struct stales *stales;           /* stale.h */

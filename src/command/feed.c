@@ -2,6 +2,7 @@
 #include "command/feed_ring.h"
 
 #include "base/clock.h"
+#include "base/match.h"
 #include "command/push.h"
 
 #include <stdlib.h>
@@ -153,15 +154,6 @@ static struct change change_at(const char *p) {
 
 static bool begins(struct slice text, struct slice prefix) { return text.n >= prefix.n && !memcmp(text.p, prefix.p, prefix.n); }
 
-/* Could the pattern match something that begins with the prefix? */
-static bool may_meet(struct slice pattern, struct slice prefix) {
-    size_t n = 0;
-    while (n < pattern.n && !memchr("*?[\\", pattern.p[n], 4)) n++;
-    if (n < prefix.n && n == pattern.n) return false;
-    if (n > prefix.n) n = prefix.n;
-    return !memcmp(pattern.p, prefix.p, n);
-}
-
 static bool is_wanted(const struct change *c, const struct buf *prefixes) {
     if (c->kind == 'f') return true;
     for (const char *p = prefixes->p, *end = p + prefixes->n; p < end;) {
@@ -169,7 +161,7 @@ static bool is_wanted(const struct change *c, const struct buf *prefixes) {
         memcpy(&prefix.n, p, sizeof prefix.n);
         prefix.p = p + sizeof prefix.n;
         p = prefix.p + prefix.n;
-        if (c->kind == 'k' ? begins(c->text, prefix) : may_meet(c->text, prefix)) return true;
+        if (c->kind == 'k' ? begins(c->text, prefix) : match_may_begin(c->text, prefix)) return true;
     }
     return false;
 }

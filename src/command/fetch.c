@@ -6,6 +6,7 @@
 #include "command/lease.h"
 #include "command/stale.h"
 #include "command/thaw.h"
+#include "command/tracking.h"
 
 #include <stdio.h>
 
@@ -168,7 +169,9 @@ static enum task_state fetch_step(struct task *t, struct session *s, int64_t sli
         view_init(&v, store, f->db, clock_ms(), &s->lane->store_stats);
         v.touch = !f->no_touch;
         store_lock(store, store_shard_of(f->key.hash));
-        if (fetch_look(f, s, &v)) f->fate = FETCH_LEFT;
+        bool known = fetch_look(f, s, &v);
+        if (known && s->attends & ATTEND_TRACKING) tracking_read(s, &v, &f->key, 1);
+        if (known) f->fate = FETCH_LEFT;
         else t->wake_us = wake_at(f);
         store_unlock(store, store_shard_of(f->key.hash));
     }

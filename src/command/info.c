@@ -10,6 +10,7 @@
 #include "command/figures.h"
 #include "command/persist.h"
 #include "command/topic.h"
+#include "command/tracking.h"
 #include "command/version.h"
 #include "command/wait.h"
 #include "command/warming.h"
@@ -165,10 +166,12 @@ static void clients_output(struct info *i) { put_largest(i, offsetof(struct lane
 
 static void clients_keys(struct info *i) { put_u64(i, atomic_load(&i->e->waits->keys)); }
 
+static void clients_tracking(struct info *i) { put_u64(i, tracking_facts(i->e).clients); }
+
 static const struct field clients_fields[] = {
     GET("connected_clients", clients_connected), IS("cluster_connections", "0"), GET("maxclients", clients_max),
     GET("client_recent_max_input_buffer", clients_input), GET("client_recent_max_output_buffer", clients_output),
-    LANE("blocked_clients", blocked), IS("tracking_clients", "0"), LANE("clients_in_timeout_table", blocked_timed),
+    LANE("blocked_clients", blocked), GET("tracking_clients", clients_tracking), LANE("clients_in_timeout_table", blocked_timed),
     GET("total_blocking_keys", clients_keys), IS("total_blocking_keys_on_nokey", "0"), END,
 };
 
@@ -354,6 +357,9 @@ static void stats_turn_time(struct info *i) {
     put_ticks_us(i, turns > 0 ? (uint64_t)(ticks / turns) : 0);
 }
 
+static void stats_tracked_keys(struct info *i) { put_u64(i, tracking_facts(i->e).keys); }
+static void stats_tracked_items(struct info *i) { put_u64(i, tracking_facts(i->e).items); }
+static void stats_tracked_prefixes(struct info *i) { put_u64(i, topic_count(i->e, TOPIC_PREFIX)); }
 static void stats_channels(struct info *i) { put_u64(i, topic_count(i->e, TOPIC_CHANNEL)); }
 static void stats_patterns(struct info *i) { put_u64(i, topic_count(i->e, TOPIC_PATTERN)); }
 static void stats_shard_channels(struct info *i) { put_u64(i, topic_count(i->e, TOPIC_SHARD)); }
@@ -376,8 +382,8 @@ static const struct field stats_fields[] = {
     IS("latest_fork_usec", "0"), IS("total_forks", "0"), IS("migrate_cached_sockets", "0"),
     IS("slave_expires_tracked_keys", "0"), STORE("active_defrag_hits", moved), IS("active_defrag_misses", "0"),
     IS("active_defrag_key_hits", "0"), IS("active_defrag_key_misses", "0"), IS("total_active_defrag_time", "0"),
-    IS("current_active_defrag_time", "0"), IS("tracking_total_keys", "0"), IS("tracking_total_items", "0"),
-    IS("tracking_total_prefixes", "0"), IS("unexpected_error_replies", "0"), LANE("total_error_replies", errors),
+    IS("current_active_defrag_time", "0"), GET("tracking_total_keys", stats_tracked_keys), GET("tracking_total_items", stats_tracked_items),
+    GET("tracking_total_prefixes", stats_tracked_prefixes), IS("unexpected_error_replies", "0"), LANE("total_error_replies", errors),
     IS("dump_payload_sanitizations", "0"), LANE("total_reads_processed", reads), LANE("total_writes_processed", writes),
     IS("io_threaded_reads_processed", "0"), IS("io_threaded_writes_processed", "0"),
     LANE("client_query_buffer_limit_disconnections", query_limit_closes),

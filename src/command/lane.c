@@ -8,6 +8,7 @@
 #include "command/monitor.h"
 #include "command/pack.h"
 #include "command/topic.h"
+#include "command/tracking.h"
 
 #include <assert.h>
 
@@ -27,6 +28,7 @@ struct lane *lane_new(struct env *e, unsigned index) {
     l->feed = feed_lane_new();
     l->lease = lease_lane_new();
     l->hall = topic_hall_new();
+    l->track = track_lane_new();
     return l;
 }
 
@@ -40,6 +42,7 @@ void lane_free(struct lane *l) {
     feed_lane_free(l->feed);
     lease_lane_free(l->lease);
     topic_hall_free(l->hall);
+    track_lane_free(l->track);
     for (unsigned i = 0; i < command_total(); i++) hist_free(&l->commands[i].latency);
     mem_free(MEM_MISC, l->commands);
     chain_pool_free(&l->pool);

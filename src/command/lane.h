@@ -42,6 +42,7 @@ struct lane {
     struct batch *batch;             /* scratch of dispatch */
     struct mailbox *mailbox;         /* mail.h */
     struct topic_hall *hall;         /* topic.h */
+    struct track_lane *track;        /* tracking.h */
     struct lease_lane *lease;        /* lease.h */
     struct feed_lane *feed;          /* feed.h */
     struct monitor_box *monitor;     /* lines on their way to its sessions that run MONITOR */

@@ -58,6 +58,7 @@ libcommand_a_SOURCES = \
   %D%/persist.c %D%/persist.h \
   %D%/pubsub.c %D%/pubsub.h \
   %D%/push.c %D%/push.h \
+  %D%/reach.c %D%/reach.h \
   %D%/redact.c %D%/redact.h \
   %D%/roster.c %D%/roster.h \
   %D%/scan.c \
@@ -77,6 +78,10 @@ libcommand_a_SOURCES = \
   %D%/strings.h \
   %D%/thaw.c %D%/thaw.h \
   %D%/topic.c %D%/topic.h \
+  %D%/track_client.c \
+  %D%/track_table.c %D%/track_table.h \
+  %D%/track_told.c %D%/track_told.h \
+  %D%/tracking.c %D%/tracking.h \
   %D%/version.h \
   %D%/wait.c %D%/wait.h \
   %D%/warming.c %D%/warming.h \

@@ -8,6 +8,7 @@
 #include "command/monitor.h"
 #include "command/pack.h"
 #include "command/thaw.h"
+#include "command/tracking.h"
 #include "command/pubsub.h"
 #include "command/push.h"
 
@@ -60,6 +61,7 @@ static void task_free(struct session *s) {
 static void leave_all(struct session *s) {
     feed_leave(s);
     pubsub_leave(s);
+    tracking_off(s);
     lease_book_close(s);
     changes_settle(s->lane);
 }
@@ -71,6 +73,7 @@ void session_end(struct session *s) {
     pack_free(s->pack);
     s->pack = NULL;
     leave_all(s);
+    tracking_end(s);
     push_drop(s);
     mem_free(MEM_CLIENT, s->seats);
     if (s->monitor) monitor_end(s);

@@ -45,6 +45,8 @@ struct session {
     bool mid_reply;                   /* its task has replied in part: push.h */
     struct chain *aside;              /* what waits behind that */
     struct lease_book *leases;        /* that it has */
+    struct tracking *tracking;        /* CLIENT TRACKING; NULL: it was never on */
+    struct reach *reach;              /* how those that redirect to it refer to it; NULL: nobody does */
     struct seats *seats;              /* in topics */
     struct listener *listener;        /* of the feed */
     bool killed;                      /* CLIENT KILL closed it; it is not listed any more */

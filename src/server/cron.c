@@ -4,6 +4,7 @@
 #include "command/changes.h"
 #include "command/lease.h"
 #include "command/stale.h"
+#include "command/tracking.h"
 #include "server/conn.h"
 #include "server/server.h"
 
@@ -16,7 +17,7 @@
 #define SLICE_US 60       /* of that, in one turn of the loop: what a turn with ten requests takes is hardly longer for it */
 #define CLIENTS_A_LOOK 200 /* with dynamic-hz, the looks become more frequent rather than longer */
 
-enum kind { KIND_SWEEP, KIND_EXPIRE, KIND_COMPACT, KIND_TRASH, KIND_CAPTURE, KINDS };
+enum kind { KIND_SWEEP, KIND_EXPIRE, KIND_COMPACT, KIND_TRASH, KIND_CAPTURE, KIND_TRACKING, KINDS };
 
 static bool paused(const struct env *e, int64_t now) {
     return atomic_load_explicit(&e->pause_until_ms, memory_order_relaxed) > now;
@@ -44,6 +45,7 @@ static bool work(struct worker *w, enum kind kind) {
         return expire(w, now);
     case KIND_COMPACT: return store_compact_step(e->store, part, parts, stats, SLICE_US);
     case KIND_CAPTURE: return capture_step(e->store, part, CAPTURE_US) == CAPTURE_MORE;
+    case KIND_TRACKING: return tracking_step(w->lane, SLICE_US);
     default: return store_trash_step(e->store, SLICE_US);
     }
 }

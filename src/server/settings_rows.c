@@ -182,6 +182,9 @@ static const struct option_row env_rows[] = {
     {"maxclients", OPTION_INT, .min = 1, .max = UINT32_MAX, .initial = "10000", LIVE, E(maxclients),
         SAYS(CLIENTS, "Most connections at a time; one more gets an error and is closed. Lowered where the limit of open files "
                       "does not allow as many.")},
+    {"tracking-table-max-keys", OPTION_INT, .max = INT64_MAX, .initial = "1000000", LIVE, E(tracking_max_keys),
+        SAYS(CLIENTS, "Most keys that are remembered to have been read by clients with CLIENT TRACKING; of more, some are forgotten, and "
+                      "their readers told that they are invalid. 0: no limit.")},
     {"feed-size", OPTION_MEMORY, .flags = OPTION_OURS, .min = 131072, .max = INT64_MAX, .initial = "8388608", LIVE, E(feed_size),
         SAYS(CLIENTS, "Bytes of changes that are kept for those who listen with CACHE FEED: who falls further behind, or comes back after "
                       "more, has to empty its cache. Taken only while somebody listens.")},

@@ -173,7 +173,6 @@ static const struct option_row rows[] = {
 
     ROW(OPTION_LIST, "bind-source-addr", "", LIVE, .text = "The daemon makes no connections of its own."),
     FINT("socket-mark-id", "0", 0, UINT32_MAX, "Connections carry no mark for the firewall."),
-    INT("tracking-table-max-keys", "1000000", 0, INT64_MAX, "There is no client-side tracking yet."),
     INT("shutdown-timeout", "10", 0, INT32_MAX, SHUTDOWN),
     BOOL("crash-memcheck-enabled", "yes", "The crash log does not test memory: what has crashed may hold any lock."),
     FBOOL("always-show-logo", "no", "There is no logo."),

@@ -10,6 +10,10 @@ void view_init(struct view *v, struct store *s, unsigned db, int64_t now, struct
 
 void view_rules(struct view *v) { v->rules = atomic_load_explicit(&v->store->rules.last, memory_order_acquire); }
 
+bool view_rules_old(const struct view *v) {
+    return v->rules != atomic_load_explicit(&v->store->rules.last, memory_order_acquire);
+}
+
 static uint64_t view_random(struct view *v) { return v->random = v->random * 6364136223846793005ull + 1442695040888963407ull; }
 
 /* Removes an entry from its table and frees it. */

@@ -25,6 +25,8 @@ void view_init(struct view *v, struct store *s, unsigned db, int64_t now, struct
 
 void view_rules(struct view *v); /* from here on it sees the rules that there are now */
 
+bool view_rules_old(const struct view *v); /* are there rules that it does not see? */
+
 struct entry *view_get(struct view *v, const struct key *k);  /* NULL, or the live entry, its use noted */
 struct entry *view_peek(struct view *v, const struct key *k); /* the same without noting it */
 uint32_t view_born(struct view *v, const struct key *k);      /* the access word of a new entry */

@@ -6,6 +6,7 @@
 #include "base/match.h"
 #include "base/num.h"
 #include "command/changes.h"
+#include "command/tracking.h"
 #include "server/settings.h"
 #include "store/rule.h"
 
@@ -301,6 +302,8 @@ static void sweep(struct run *r) {
     for (unsigned round = 0; round < 2; round++)
         for (unsigned part = 0; part < LANES; part++)
             while (rule_sweep_step(e->store, part, LANES, STORE_SLICE_US)) {}
+    for (unsigned i = 0; i < LANES; i++)
+        while (tracking_step(e->lane[i], STORE_SLICE_US)) {}
     loopback_run(r->net);
 }
 
