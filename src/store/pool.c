@@ -118,7 +118,7 @@ static void look_at(struct look *l, const struct entry *e, unsigned db) {
 /* Entries of a segment that may go, next to each other and fetched towards the processor. */
 static void look_in_segment(struct look *l, const struct segment *seg, unsigned db) {
     bool all = l->policy->kind & POLICY_ALL_KEYS;
-    if (!all && seg->earliest == SEGMENT_NEVER) return;
+    if (!all && seg->earliest == AGENDA_NEVER) return;
     const struct entry *found[POOL_LOOKS];
     uint32_t start = (uint32_t)(pool_random() >> 32) % seg->slots, n = 0, most = POOL_LOOKS - l->seen;
     uint32_t reach = seg->slots < REACH || !all ? seg->slots : REACH;

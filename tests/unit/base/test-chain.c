@@ -166,6 +166,22 @@ Test(chain, one_can_be_appended_to_another) {
     chain_free(&b);
 }
 
+static void cut_and_join(struct chain *c, const char *p, size_t n, struct buf *twin) {
+    struct chain rest;
+    struct chain_mark m = chain_mark(c);
+    size_t size = chain_size(c);
+    chain_init(&rest, &pool);
+    memcpy(chain_grow(c, n), p, n);
+    chain_used(c, n);
+    chain_put(c, p, n);
+    chain_cut(c, m, &rest);
+    cr_assert(chain_size(c) == size && chain_size(&rest) == 2 * n);
+    expect(c, twin->p ? twin->p : "", twin->n);
+    chain_move(c, &rest);
+    buf_put(twin, p, n);
+    buf_put(twin, p, n);
+}
+
 /* A chain against a plain buffer: puts, references, rooms, marks, sends of random sizes. */
 Test(chain, random_life_against_a_plain_buffer) {
     static char source[3 * CHAIN_CHUNK];
@@ -203,21 +219,9 @@ Test(chain, random_life_against_a_plain_buffer) {
                 refs++;
                 chain_rewind(&c, m);
                 break;
-            case 5: { /* cut off and joined again */
-                struct chain rest;
-                size_t size = chain_size(&c);
-                chain_init(&rest, &pool);
-                memcpy(chain_grow(&c, n), p, n);
-                chain_used(&c, n);
-                chain_put(&c, p, n);
-                chain_cut(&c, m, &rest);
-                cr_assert(chain_size(&c) == size && chain_size(&rest) == 2 * n);
-                expect(&c, twin.p ? twin.p : "", twin.n);
-                chain_move(&c, &rest);
-                buf_put(&twin, p, n);
-                buf_put(&twin, p, n);
+            case 5:
+                cut_and_join(&c, p, n, &twin);
                 break;
-            }
             default: {
                 struct iovec v[3];
                 int parts = chain_iov(&c, v, 3);
