@@ -226,9 +226,12 @@ static inline void run_handler(struct call *c, bool tracked) {
 
 static bool is_tracked(const struct call *c) { return c->s->attends & ATTEND_TRACKING && c->cmd->flags & C_READONLY; }
 
+/* What moves a value from one key to another must know of each rule that the other's segment may have been swept for: so the rules
+ * are looked at behind the locks. A command of one key may be under those that there were when its batch began. */
 static void run_many(struct call *c) {
     struct store_locks locks = {{0}};
     wait_lock(c->s->lane, c->key, c->keys, &locks);
+    view_rules(&c->v);
     run_handler(c, is_tracked(c));
     wait_unlock(c->s->lane, &c->v, c->key, c->keys, &locks);
 }
@@ -236,6 +239,7 @@ static void run_many(struct call *c) {
 static void run_with_all(struct call *c) {
     struct lane *l = c->s->lane;
     store_lock_all(c->v.store);
+    view_rules(&c->v);
     run_handler(c, is_tracked(c));
     struct waiter *served = c->v.born & WAIT_TYPES ? wait_serve(l, &c->v, c->key, c->keys) : NULL;
     store_unlock_all(c->v.store);

@@ -350,6 +350,7 @@ static void serve_again(struct lane *l, void *arg) {
     view_init(&v, l->env->store, a->db, clock_ms(), &l->store_stats);
     v.born = WAIT_TYPES;
     wait_lock(l, &k, 1, &locks);
+    view_rules(&v);
     wait_unlock(l, &v, &k, 1, &locks);
     mem_free(MEM_CLIENT, a);
 }

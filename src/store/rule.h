@@ -6,7 +6,9 @@
  * passed a rule it is over and its number means nothing any more. So adding a rule costs no work proportional to keys, a
  * lookup while there is none one comparison, and a lookup while there are some one comparison of eight bytes for each.
  *
- * A command sees the rules that there were when it began. Before segments merge they are swept alike.
+ * A command sees the rules that there were when it began; what takes a value from one key to another, those that there are once
+ * it has its locks (view_rules): else what is invalid could come to lie in a segment that is swept. Segments that merge were
+ * swept alike.
  * Thread rule: adding and ending under the rules' lock; reading a rule under the lock of a shard with a segment that it has
  * not swept, which is why it cannot end meanwhile. The store owns the rules; who waits for one holds a reference.
  */

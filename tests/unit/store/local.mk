@@ -38,3 +38,8 @@ check_PROGRAMS += stress-warm
 TESTS += stress-warm
 stress_warm_SOURCES = %D%/stress-warm.c
 stress_warm_LDADD = libstore.a libtype.a libbase.a $(UNIT_LIBS)
+
+check_PROGRAMS += stress-invalidate
+TESTS += stress-invalidate
+stress_invalidate_SOURCES = %D%/stress-invalidate.c
+stress_invalidate_LDADD = libstore.a libtype.a libbase.a $(UNIT_LIBS)

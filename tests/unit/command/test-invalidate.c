@@ -1,0 +1,73 @@
+/* Invalidation that comes in the middle of somebody's batch. */
+#include "fixture.h"
+
+#include "store/rule.h"
+#include "store/watch.h"
+
+TestSuite(invalidate, .timeout = 60);
+
+/* While the command that writes `trigger` holds its shard, another thread would invalidate, be answered, and see to it that the
+ * shard of `swept` is swept. Here the store's hook does. */
+struct other {
+    struct store *store;
+    struct slice pattern;
+    unsigned sweep; /* a shard */
+    bool done;
+};
+
+static unsigned shard_of(struct store *s, const char *key) { return store_shard_of(store_key(store_seed(s), slice_of(key)).hash); }
+
+static void invalidate(void *arg, struct store_stats *stats, enum store_event event, unsigned db, const struct key *k, const struct entry *e) {
+    struct other *o = arg;
+    (void)stats;
+    (void)e;
+    if (event != STORE_WRITTEN || o->done || k->n != 7 || memcmp(k->p, "trigger", 7)) return;
+    o->done = true;
+    cr_assert(rule_add(o->store, db, &o->pattern, 1, NULL));
+    while (rule_sweep_step(o->store, o->sweep, STORE_SHARDS, 250)) {}
+}
+
+/* Names in three different shards; `a` and `b` fall under the pattern. */
+static void name(struct store *s, char a[16], char b[16]) {
+    unsigned busy = shard_of(s, "trigger");
+    for (unsigned i = 0, n = 0; n < 2; i++) {
+        char *to = n ? b : a;
+        snprintf(to, 16, "old:%u", i);
+        n += shard_of(s, to) != busy && (!n || shard_of(s, to) != shard_of(s, a));
+    }
+}
+
+static const char *behind(const char *request) {
+    static char reply[256];
+    struct peer *p = fixture_open(NULL);
+    struct store *s = fixture_env(p)->store;
+    char a[16], b[16], text[512];
+    name(s, a, b);
+    snprintf(text, sizeof text, "SET %s 1\r\nRPUSH %s:list x\r\nSET other 2\r\n", a, a);
+    fixture_say(p, text);
+    struct other o = {.store = s, .pattern = SLICE("old:*"), .sweep = shard_of(s, b)};
+    store_set_hook(s, invalidate, &o);
+    store_watch(s, 1);
+    snprintf(text, sizeof text, request, a, b);
+    cr_assert_str_eq(fixture_say(p, "PING\r\n"), "+PONG\r\n");
+    snprintf(reply, sizeof reply, "%s", fixture_say(p, text));
+    cr_assert(o.done);
+    store_watch(s, -1);
+    const char *wrong = store_check(s);
+    cr_assert_null(wrong, "%s", wrong);
+    loopback_free(p->net);
+    return reply;
+}
+
+Test(invalidate, what_is_moved_behind_it_is_gone_already) {
+    cr_assert_str_eq(behind("SET trigger 1\r\nRENAME %1$s %2$s\r\nGET %2$s\r\n"), "+OK\r\n-ERR no such key\r\n$-1\r\n");
+    cr_assert_str_eq(behind("SET trigger 1\r\nCOPY %1$s %2$s\r\nGET %2$s\r\n"), "+OK\r\n:0\r\n$-1\r\n");
+    cr_assert_str_eq(behind("SET trigger 1\r\nLMOVE %1$s:list %2$s LEFT LEFT\r\nEXISTS %2$s\r\n"), "+OK\r\n$-1\r\n:0\r\n");
+    cr_assert_str_eq(behind("SET trigger 1\r\nMGET %1$s other%2$.0s\r\n"), "+OK\r\n*2\r\n$-1\r\n$1\r\n2\r\n");
+}
+
+Test(invalidate, what_is_written_behind_it_stays) {
+    cr_assert_str_eq(behind("SET trigger 1\r\nSET %2$s new%1$.0s\r\nGET %2$s\r\n"), "+OK\r\n+OK\r\n$3\r\nnew\r\n");
+    cr_assert_str_eq(behind("SET trigger 1\r\nRENAME other %2$s%1$.0s\r\nGET %2$s\r\n"), "+OK\r\n+OK\r\n$1\r\n2\r\n");
+    cr_assert_str_eq(behind("SET trigger 1\r\nMSET %1$s x %2$s new\r\nMGET %1$s %2$s\r\n"), "+OK\r\n+OK\r\n*2\r\n$1\r\nx\r\n$3\r\nnew\r\n");
+}
