@@ -310,13 +310,20 @@ static enum store_fit room_from_trash(struct call *c, size_t need) {
 /* A save under way is handed what is changed before it changes: no faster than it can take it. */
 static bool held_back(const struct call *c) { return (c->cmd->flags & C_WRITE) && capture_pressed(c->v.store); }
 
+/* About the bytes that it will store. */
+static inline size_t request_bytes(const struct call *c, const struct request *q) {
+    return q->size - (__builtin_expect(c->pack != NULL, 0) ? c->pack->saved : 0);
+}
+
 /* May it be that there is no room for it, of one kind or the other? */
 static bool may_lack_room(const struct call *c, const struct request *q) {
-    return ((q->command->flags & C_DENYOOM) && !store_fits(c->v.store, q->size)) ||
+    return ((q->command->flags & C_DENYOOM) && !store_fits(c->v.store, request_bytes(c, q))) ||
         ((q->command->flags & C_WRITE) && capture_pressed(c->v.store));
 }
 
-static size_t room_at_first(const struct request *q) { return q->command->flags & C_DENYOOM ? q->size : 0; }
+static size_t room_at_first(const struct call *c, const struct request *q) {
+    return q->command->flags & C_DENYOOM ? request_bytes(c, q) : 0;
+}
 
 /* With no lock held, makes room for `need` more bytes and unpacks what the request wants, then runs it; again if it asks for more
  * than there is. */
@@ -458,7 +465,7 @@ static enum task_state room_step(struct task *t, struct session *s, int64_t slic
 
 static void request_end(struct batch *b, struct session *s, const struct request *q, enum outcome o) {
     if (o == ROOM_LATER)
-        room_park(s, q, b->call.busy ? 0 : b->call.need ? b->call.need : room_at_first(q), &b->call);
+        room_park(s, q, b->call.busy ? 0 : b->call.need ? b->call.need : room_at_first(&b->call, q), &b->call);
     else
         request_settle(b, s, q, o);
     aside_over(s, &b->call);
@@ -471,7 +478,7 @@ static void request_run(struct batch *b, struct session *s, struct request *q) {
     call_begin(c, q);
     request_keys(b, q);
     if (b->limited && may_lack_room(c, q)) {
-        o = run_with_room(b, q, room_at_first(q));
+        o = run_with_room(b, q, room_at_first(c, q));
     } else {
         run_locked(c);
         if (__builtin_expect(c->need != 0, 0)) o = run_with_room(b, q, c->need);

@@ -116,6 +116,7 @@ static bool pack_on(struct pack *p, struct lane *l, const struct request *q) {
         struct pack_value *w = (struct pack_value *)(void *)buf_room(&p->values, sizeof *w);
         *w = (struct pack_value){p->arg, p->at.start, p->bytes.n - p->at.start};
         p->values.n += sizeof *w;
+        p->saved += v.n - w->n;
     }
     return true;
 }
@@ -203,7 +204,7 @@ void pack_over(struct session *s, struct call *c) {
         s->pack = NULL;
         return;
     }
-    p->bytes.n = p->values.n = 0;
+    p->bytes.n = p->values.n = p->saved = 0;
     if (p->bytes.cap > KEEP) buf_free(&p->bytes);
 }
 

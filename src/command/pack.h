@@ -18,6 +18,7 @@
 struct pack {
     struct buf bytes;  /* packed values one after the other */
     struct buf values; /* struct pack_value, of those that were worth it, by argument */
+    size_t saved;      /* bytes: what they are shorter than the plain ones */
     int arg;           /* how far it is: the next one */
     bool packing;
     struct packing at; /* the one at `arg` */

@@ -1,3 +1,4 @@
+import os
 import re
 import threading
 
@@ -99,7 +100,7 @@ def test_protected_mode_lets_only_this_machine_in():
 
 
 def memory_stays_under(policy):
-    limit = 24 << 20
+    limit, noise = 24 << 20, os.urandom(3050)  # nothing to compress
     with Server('--maxmemory', str(limit), '--maxmemory-policy', policy, threads=2) as s:
         worst, over = [0], threading.Event()
 
@@ -112,7 +113,7 @@ def memory_stays_under(policy):
         def write(n):
             with s.client() as c:
                 for r in range(30):
-                    c.send(b''.join(Client.encode('SET', 'k%d:%d:%d' % (n, r, i), b'v' * (50 + (i * 37 + r * 91) % 3000), 'EX',
+                    c.send(b''.join(Client.encode('SET', 'k%d:%d:%d' % (n, r, i), noise[:50 + (i * 37 + r * 91) % 3000], 'EX',
                                                   '1000') for i in range(300)))
                     for i in range(300):
                         reply = c.reply()
