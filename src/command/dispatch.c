@@ -508,7 +508,10 @@ static inline bool request_run_simple(struct batch *b, struct session *s, struct
     aside_over(s, c);
     uint64_t took = count_call(b, &s->lane->commands[command_number(cmd)]);
     if (__builtin_expect(took >= b->slow, 0)) note_slow(s, cmd, q->argv, q->argc, took);
-    if (__builtin_expect(b->limited, 0) && (cmd->flags & C_WRITE) && !store_fits(store, 0)) evict_down(b, s);
+    if (__builtin_expect(b->limited, 0) && (cmd->flags & C_WRITE) && !store_fits(store, 0)) {
+        evict_down(b, s);
+        if (s->task) return true;
+    }
     return __builtin_expect(b->ticks > b->ticks_late, 0);
 }
 

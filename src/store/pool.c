@@ -135,7 +135,9 @@ static void look_in_segment(struct look *l, const struct segment *seg, unsigned 
     l->seen += n;
 }
 
-static bool looked_enough(const struct look *l) { return l->seen == POOL_LOOKS || (l->seen && l->searched > SEARCH); }
+static bool looked_enough(const struct look *l) {
+    return l->swept || l->seen == POOL_LOOKS || (l->seen && l->searched > SEARCH);
+}
 
 /* Keys of a table that may go. */
 static uint64_t table_may_go(const struct table *t, const struct policy *p) {
@@ -216,22 +218,30 @@ static void evict(struct look *l, struct table *t, const struct candidate *c, st
     store_drop(l->store, e, true);
 }
 
-/* The candidate goes if it still is what it was. */
+/* The candidate goes if it still is what it was; what is invalid in its segment goes in place of it. */
+static bool evict_from(struct look *l, struct table *t, const struct candidate *c, struct store_stats *stats) {
+    uint64_t place = table_place(t, c->hash);
+    struct segment *seg = t->dir[place];
+    uint32_t last = atomic_load_explicit(&l->store->rules.last, memory_order_acquire);
+    if (seg->swept != last) {
+        rules_sweep(l->store, t, place, last, c->db);
+        return true;
+    }
+    const uint32_t tag = table_tag(c->hash);
+    for (uint32_t i = segment_seek(seg, tag); seg->slot[i] && segment_tag(seg->slot[i]) == tag; i++) {
+        const struct entry *e = segment_entry(seg->slot[i]);
+        if (entry_access(e) != c->word || (!(l->policy->kind & POLICY_ALL_KEYS) && !entry_deadline(e))) continue;
+        evict(l, t, c, (struct spot){seg, i}, stats);
+        return true;
+    }
+    return false;
+}
+
 static bool evict_candidate(struct look *l, const struct candidate *c, struct store_stats *stats) {
     unsigned shard = store_shard_of(c->hash);
-    bool done = false;
     store_lock(l->store, shard);
     struct table *t = store_table(l->store, shard, c->db);
-    if (t->dir) {
-        struct segment *seg = t->dir[table_place(t, c->hash)];
-        const uint32_t tag = table_tag(c->hash);
-        for (uint32_t i = segment_seek(seg, tag); !done && seg->slot[i] && segment_tag(seg->slot[i]) == tag; i++) {
-            const struct entry *e = segment_entry(seg->slot[i]);
-            if (entry_access(e) != c->word || (!(l->policy->kind & POLICY_ALL_KEYS) && !entry_deadline(e))) continue;
-            evict(l, t, c, (struct spot){seg, i}, stats);
-            done = true;
-        }
-    }
+    bool done = t->dir && evict_from(l, t, c, stats);
     store_unlock(l->store, shard);
     return done;
 }
@@ -242,7 +252,8 @@ bool pool_evict(struct store *s, const struct policy *p, struct store_stats *sta
     pool_refresh(l.pool, p, l.way);
     calendar_note(&l.pool->calendar, l.clock, p->now);
     look_around(&l);
-    bool any = l.swept || l.pool->n;
+    if (l.swept) return true; /* that made room too: maybe enough */
+    bool any = l.pool->n;
     while (l.pool->n) {
         struct candidate c = l.pool->at[--l.pool->n];
         if (evict_candidate(&l, &c, stats)) break;
