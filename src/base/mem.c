@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #if defined(__has_feature)
@@ -30,11 +31,12 @@ const char *malloc_conf = "dirty_decay_ms:500,muzzy_decay_ms:0,narenas:4";
 struct count {
     _Atomic int64_t total[MEM_DOMAINS];
     int64_t pending; /* under maxmemory, not yet in `flushed` */
+    int64_t claim;   /* of `claimed`, this thread's */
 } __attribute__((aligned(64)));
 
 /* Process-wide, as the allocator is. */
 static struct count counts[THREAD_MAX];
-static _Atomic int64_t flushed, peak;
+static _Atomic int64_t flushed, peak, claimed;
 static _Thread_local struct count *mine;
 
 static _Noreturn void out_of_memory(size_t n) {
@@ -78,11 +80,29 @@ uint64_t mem_peak(void) {
 
 void mem_peak_reset(void) { atomic_store(&peak, (int64_t)mem_limited()); }
 
+/* What a thread was told that fits is taken as used by the others until it asks again, for nothing: two threads that ask at the same
+ * time may not both get the same megabytes. A claim is made before the total is read, and given up after what was taken has become
+ * part of it, so that whoever does not see the claim sees that. */
+static int64_t claim_of(struct count *c, int64_t n) {
+    int64_t more = n - c->claim;
+    if (!n || (n > MEM_CLAIM && more > 0)) {
+        if (more) atomic_fetch_add(&claimed, more);
+        c->claim = n;
+    }
+    return atomic_load(&claimed) - c->claim;
+}
+
 bool mem_fits(uint64_t limit, size_t n, unsigned threads) {
     struct count *c = mine;
     if (__builtin_expect(!c, 0)) c = mine = &counts[thread_index()];
+    int64_t others = claim_of(c, (int64_t)n);
     int64_t now = atomic_load_explicit(&flushed, memory_order_relaxed) + c->pending + (int64_t)n;
-    return now + (int64_t)(threads ? threads - 1 : 0) * MEM_SLACK <= (int64_t)limit;
+    bool fits = now + others + (int64_t)(threads ? threads - 1 : 0) * MEM_SLACK <= (int64_t)limit;
+    if (__builtin_expect(!fits && c->claim, 0)) {
+        atomic_fetch_sub(&claimed, c->claim);
+        c->claim = 0;
+    }
+    return fits;
 }
 
 /* jemalloc answers under this name too. */
@@ -226,4 +246,10 @@ static void all_arenas(const char *what) {
 }
 
 void mem_decay(void) { all_arenas("decay"); }
+void mem_vacate(void *p, size_t n) {
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = ((uintptr_t)p + page - 1) & ~(page - 1), to = ((uintptr_t)p + n) & ~(page - 1);
+    /* It is advice: if it is not taken, the block's end gives the pages back. */
+    if (from < to) (void)!madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
 void mem_purge(void) { all_arenas("purge"); }

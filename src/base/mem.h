@@ -23,6 +23,7 @@ enum mem_domain {
 };
 
 #define MEM_SLACK 32768
+#define MEM_CLAIM 8192 /* what is asked for beyond this is kept for who asked */
 
 void *mem_alloc(enum mem_domain d, size_t n);                    /* never NULL; aligned to 16, to 8 up to 8 bytes */
 void *mem_zalloc(enum mem_domain d, size_t n);                   /* zeroed */
@@ -42,7 +43,8 @@ uint64_t mem_used(enum mem_domain d);      /* exact once threads are quiet */
 uint64_t mem_limited(void);                /* the domains under maxmemory */
 uint64_t mem_peak(void);                   /* highest mem_limited() seen at a check */
 void mem_peak_reset(void);
-bool mem_fits(uint64_t limit, size_t n, unsigned threads); /* may n more be taken while `threads` threads take too? */
+/* May n more be taken while `threads` threads take too? If so, others may not take them until this thread has asked for 0 more. */
+bool mem_fits(uint64_t limit, size_t n, unsigned threads);
 
 /* Kernel's and allocator's view, in bytes. */
 struct mem_system {
@@ -54,6 +56,9 @@ const char *mem_allocator(void);           /* "jemalloc-5.3.0", or "libc" */
 void mem_decay(void);                      /* give back what has been free for a while: idle threads do not by themselves */
 /* The allocator's own statistics, as text or as JSON, in pieces. */
 void mem_report(void (*put)(void *arg, const char *text), void *arg, bool json);
+/* Gives whole pages between p and p + n, of one block, back to the kernel: their bytes are zero then. For large blocks about to be
+ * freed, a part at a time, because freeing them in one go takes milliseconds. */
+void mem_vacate(void *p, size_t n);
 void mem_purge(void);                      /* give free pages back to the kernel now */
 
 #endif

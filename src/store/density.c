@@ -85,7 +85,8 @@ uint64_t density_age(const struct density *d, uint64_t clock, uint32_t word) {
 static inline unsigned class_of(const struct density *d, unsigned frequency, size_t bytes) {
     static const uint8_t by_frequency[FREQUENCY_MAX + 1] = {0, 0, 1, 2, 3, 3, 4, 4, 4, 4, [10 ... 20] = 5, [21 ... 60] = 6, 7, 7, 7};
     unsigned size = 0;
-    while (size < DENSITY_SIZES - 1 && bytes >= atomic_load_explicit(&d->size_below[size], memory_order_relaxed)) size++;
+    for (unsigned i = 0; i < DENSITY_SIZES - 1; i++) /* ascending; no branches */
+        size += bytes >= atomic_load_explicit(&d->size_below[i], memory_order_relaxed);
     return by_frequency[frequency] + size * DENSITY_FREQUENCIES;
 }
 

@@ -27,7 +27,7 @@ struct small { /* a small cache: items, where they are by hash, and in which ord
 };
 
 struct duel {
-    _Atomic uint64_t mask;
+    struct duel_drawn drawn;
     _Atomic int way;
     struct lock lock;
     struct density *density;
@@ -120,13 +120,13 @@ static bool small_use(struct duel *u, enum duel_way way, uint64_t clock, struct 
 
 /* Half as many keys are drawn from now on. */
 static void thin_out(struct duel *u) {
-    uint64_t mask = atomic_load_explicit(&u->mask, memory_order_relaxed) * 2 + 1;
+    uint64_t mask = atomic_load_explicit(&u->drawn.mask, memory_order_relaxed) * 2 + 1;
     for (int way = 0; way < DUEL_WAYS; way++) {
         struct small *s = &u->small[way];
         for (uint32_t i = s->n; i-- > 0;)
             if (s->item[i].hash >> 16 & mask) small_drop(s, i);
     }
-    atomic_store_explicit(&u->mask, mask, memory_order_relaxed);
+    atomic_store_explicit(&u->drawn.mask, mask, memory_order_relaxed);
     if (u->bytes != UINT64_MAX) u->room = u->bytes / (mask + 1);
 }
 
@@ -158,10 +158,6 @@ static void judge(struct duel *u, const bool hit[DUEL_WAYS]) {
     }
 }
 
-bool duel_has(const struct duel *u, uint64_t hash) {
-    return !(hash >> 16 & atomic_load_explicit(&((struct duel *)(uintptr_t)u)->mask, memory_order_relaxed));
-}
-
 void duel_use(struct duel *u, uint64_t hash, uint32_t word, size_t bytes) {
     if (!lock_try(&u->lock)) return;
     uint64_t clock = density_clock(u->density);
@@ -180,8 +176,8 @@ enum duel_way duel_way(const struct duel *u) {
 
 void duel_size(struct duel *u, uint64_t keys, uint64_t bytes) {
     lock_acquire(&u->lock);
-    uint64_t mask = atomic_load(&u->mask);
-    if (mask && keys / (mask + 1) < ITEMS / 8) atomic_store(&u->mask, mask /= 2);
+    uint64_t mask = atomic_load(&u->drawn.mask);
+    if (mask && keys / (mask + 1) < ITEMS / 8) atomic_store(&u->drawn.mask, mask /= 2);
     u->bytes = bytes;
     u->room = bytes / (mask + 1);
     lock_release(&u->lock);

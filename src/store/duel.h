@@ -17,12 +17,17 @@
 enum duel_way { DUEL_DENSITY, DUEL_AGE, DUEL_FREQUENCY, DUEL_WAYS };
 
 struct duel;
+struct duel_drawn { /* what a duel begins with */
+    _Atomic uint64_t mask; /* of the hash, 16 bits up: a key is drawn where these bits are 0 */
+};
 
 struct duel *duel_new(struct density *d);
 void duel_free(struct duel *u);
 
 /* Is that key one of those that are drawn? */
-bool duel_has(const struct duel *u, uint64_t hash);
+static inline bool duel_has(const struct duel *u, uint64_t hash) {
+    return !(hash >> 16 & atomic_load_explicit(&((struct duel_drawn *)(uintptr_t)u)->mask, memory_order_relaxed));
+}
 /* A use of such a key; word: its access word from now on. */
 void duel_use(struct duel *u, uint64_t hash, uint32_t word, size_t bytes);
 enum duel_way duel_way(const struct duel *u); /* that the cache goes by */

@@ -3,25 +3,38 @@
 #include "store/pool.h"
 
 #define RESERVE 32768 /* what a caller cannot know: a segment that must grow for a crowded run, a block of the next class */
+#define LARGE_SHARE 8
+#define LARGE_PLACES 64
 #define STORE_TRASH_US 60 /* of freeing between two looks at what there is room for */
 
-bool store_fits(const struct store *s, size_t n) {
+static bool fits_beside(const struct store *s, size_t n, uint64_t reserve) {
     uint64_t limit = (uint64_t)option_get(&s->config->maxmemory);
-    return !limit || mem_fits(limit, n + RESERVE, (unsigned)option_get(&s->config->threads));
+    return !limit || (limit > reserve && mem_fits(limit - reserve, n, (unsigned)option_get(&s->config->threads)));
 }
 
-bool store_spare(const struct store *s, size_t n) {
-    uint64_t limit = (uint64_t)option_get(&s->config->maxmemory);
-    return !limit || mem_fits(limit, n + RESERVE / 4, (unsigned)option_get(&s->config->threads));
+bool store_fits(const struct store *s, size_t n) { return fits_beside(s, n, RESERVE); }
+
+bool store_spare(const struct store *s, size_t n) { return fits_beside(s, n, RESERVE / 4); }
+
+static uint64_t evict_count_all(const struct store *s) {
+    uint64_t keys = 0;
+    for (unsigned d = 0; d < STORE_DATABASES; d++) keys += store_count(s, d);
+    return keys;
 }
 
 /* What the cache holds now, for learning from what was evicted of it. */
 static void evict_learn(struct store *s, uint64_t limit) {
-    uint64_t keys = 0;
-    for (unsigned d = 0; d < STORE_DATABASES; d++) keys += store_count(s, d);
-    uint64_t bytes = mem_used(MEM_DATA) + mem_used(MEM_INDEX);
+    uint64_t keys = evict_count_all(s), bytes = mem_used(MEM_DATA) + mem_used(MEM_INDEX);
     density_learn(s->density, keys, bytes, limit);
     duel_size(s->duel, keys, bytes);
+}
+
+/* One value that would take more than an eighth of the limit, and the place of many others, drives none of them out under the policy
+ * that weighs sizes: it gets what is free. */
+static bool evict_too_large(struct store *s, size_t n, uint64_t limit) {
+    if (n <= limit / LARGE_SHARE) return false;
+    uint64_t keys = evict_count_all(s);
+    return keys && n / LARGE_PLACES > mem_limited() / keys;
 }
 
 enum store_fit store_make_room(struct store *s, size_t n, int64_t now, struct store_stats *stats, int64_t slice_us) {
@@ -29,6 +42,7 @@ enum store_fit store_make_room(struct store *s, size_t n, int64_t now, struct st
     struct policy p = store_policy(s, now);
     uint64_t limit = (uint64_t)option_get(&s->config->maxmemory);
     if (p.kind == POLICY_NOEVICTION || n > limit) return FIT_NO;
+    if (p.kind & POLICY_LHD && evict_too_large(s, n, limit)) return FIT_NO;
     uint64_t start = clock_ticks();
     enum store_fit fit = FIT_YES;
     size_t wants = p.kind & POLICY_LHD ? density_wants(s->density, limit) : 0;

@@ -96,8 +96,18 @@ static inline void view_tell(struct view *v, const struct key *k, enum store_eve
     if (store_watched(v->store)) store_tell(v->store, v->stats, event, v->db, k);
 }
 
-struct density_lane *store_density_lane(struct store *s, struct store_stats *stats);
-size_t store_cost(const struct entry *e); /* bytes that would be free without it, about: its slot and its object included */
+static inline struct density_lane *store_density_lane(struct store *s, struct store_stats *stats) {
+    if (__builtin_expect(!stats->density, 0)) stats->density = density_lane_new(s->density);
+    return stats->density;
+}
+#define STORE_SLOT_BYTES 11 /* with the room that segments keep free */
+size_t store_cost_object(const struct entry *e);
+/* Bytes that would be free without it, about: its slot and its object included. */
+static inline size_t store_cost(const struct entry *e) {
+    struct entry_parts p = entry_parts(e);
+    size_t n = (size_t)(p.value - (const char *)e) + p.valuelen + STORE_SLOT_BYTES;
+    return __builtin_expect(entry_form(e) == FORM_POINTER, 0) ? n + store_cost_object(e) : n;
+}
 
 /* Frees an entry that is out of its table: now, or through the trash if that takes long. */
 void store_drop(struct store *s, struct entry *e, bool lazily);

@@ -66,19 +66,7 @@ struct policy store_policy(const struct store *s, int64_t now) {
         .now = now, .density = s->density};
 }
 
-struct density_lane *store_density_lane(struct store *s, struct store_stats *stats) {
-    if (__builtin_expect(!stats->density, 0)) stats->density = density_lane_new(s->density);
-    return stats->density;
-}
-
-#define SLOT_BYTES 11 /* with the room that segments keep free */
-
-size_t store_cost(const struct entry *e) {
-    struct entry_parts p = entry_parts(e);
-    size_t n = (size_t)(p.value - (const char *)e) + p.valuelen + SLOT_BYTES;
-    if (__builtin_expect(entry_form(e) == FORM_POINTER, 0)) n += value_ops(entry_type(e))->memory(entry_pointer(e));
-    return n;
-}
+size_t store_cost_object(const struct entry *e) { return value_ops(entry_type(e))->memory(entry_pointer(e)); }
 
 /* -- locks ------------------------------------------------------------------------------------------------------------ */
 
@@ -206,6 +194,8 @@ void store_swap(struct store *s, unsigned a, unsigned b) {
 /* -- trash ------------------------------------------------------------------------------------------------------------ */
 
 #define LAZY_BYTES (256u << 10) /* freeing larger blocks may call the kernel */
+#define VACATE_BYTES (256u << 10) /* of a large entry, at a time */
+#define ENTRY_HEAD_MOST 64      /* bytes that tell its size and references */
 #define LAZY_EFFORT 64          /* as Redis: more frees than this are left to the background */
 
 static void trash_item(struct store *s, struct trash what) {
@@ -242,12 +232,22 @@ static struct entry *drop_all(void *arg, struct entry *e, uint32_t tag) {
 
 enum trash_state { TRASH_MORE, TRASH_DONE, TRASH_WAITS };
 
-/* Frees one segment, or the entry, or a part of an object. */
+/* Of a large entry, that no reply refers to, the pages behind its head go a few at a time; true when none are left. */
+static bool vacated(struct trash *item) {
+    size_t n = entry_size(item->entry) - ENTRY_HEAD_MOST, from = VACATE_BYTES * (size_t)item->place++;
+    if (entry_pinned(item->entry) || from >= n) return true;
+    mem_vacate((char *)item->entry + ENTRY_HEAD_MOST + from, n - from < VACATE_BYTES ? n - from : VACATE_BYTES);
+    return false;
+}
+
+/* Frees one segment, or a part of an entry or of an object. */
 static enum trash_state trash_some(struct store *s, struct trash *item) {
     uint64_t freed = 1;
     bool done = true;
     if (item->entry) {
-        entry_free(item->entry);
+        done = vacated(item);
+        if (done) entry_free(item->entry);
+        freed = done;
     } else if (item->object) {
         done = value_ops(item->type)->free(item->object, LAZY_EFFORT);
         freed = done;

@@ -55,10 +55,13 @@ static inline struct entry *view_find(struct view *v, const struct key *k, struc
 
 /* The access word after one more use. */
 static uint32_t view_touched(struct view *v, const struct key *k, const struct entry *e) {
-    if (v->policy.kind & POLICY_LHD) {
+    if (__builtin_expect(v->policy.kind & POLICY_LHD, 1)) {
+        struct density_lane *lane = store_density_lane(v->store, v->stats);
         size_t bytes = store_cost(e);
-        uint32_t word = density_used(v->policy.density, store_density_lane(v->store, v->stats), entry_access(e), bytes);
-        if (__builtin_expect(duel_has(v->store->duel, k->hash), 0)) duel_use(v->store->duel, k->hash, word, bytes);
+        if (__builtin_expect(!duel_has(v->store->duel, k->hash), 1))
+            return density_used(v->policy.density, lane, entry_access(e), bytes);
+        uint32_t word = density_used(v->policy.density, lane, entry_access(e), bytes);
+        duel_use(v->store->duel, k->hash, word, bytes);
         return word;
     }
     return policy_touched(&v->policy, entry_access(e), view_random(v));
