@@ -11,10 +11,10 @@
 #define WINDOW 262144      /* bytes that may wait to be sent to a listener before it is left behind */
 #define COPIED 4096        /* pieces up to this are copied, longer ones referred to */
 #define FEW 2              /* listeners that are told at once in any case */
-#define COST_US 4          /* what it takes to tell one */
+#define COST_US 12         /* what it takes to tell one, about */
 #define PACE 16            /* a share of so many of the time may go into that */
 #define BURST_US 1000
-#define LATEST_US 20000
+#define LATEST_US 25000
 #define SLOW_MS 5          /* when to look again at who is slow to read */
 
 /* A piece without what no prefix of a set wants; several listeners of a lane with that set are given the same. */
