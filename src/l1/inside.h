@@ -83,14 +83,18 @@ static inline bool read_trusted(struct larder *l, int64_t now) {
     return now < atomic_load_explicit(&l->trusted_until, memory_order_acquire);
 }
 int read_hand_out(const struct near_found *f, larder_value *out); /* LARDER_OK, or LARDER_NOT_FOUND and unpinned */
-/* The server failed with `status`: what may still be given out by the options, else `status`. */
-int read_down(struct larder *l, struct near_record *r, struct slice key, uint64_t hash, int status, larder_value *out);
+/* The server failed with `status`: what may still be given out by the options, else `status`. `loading`: that the server has none does
+ * not count, only what a loader said. */
+int read_down(struct larder *l, struct near_record *r, struct slice key, uint64_t hash, int status, bool loading, larder_value *out);
+static inline bool read_flagged(const struct near_found *f, uint8_t flag) {
+    return atomic_load_explicit((_Atomic uint8_t *)&f->entry->flags, memory_order_relaxed) & flag;
+}
 /* Keeps near what the server said: ttl as PTTL says it, true at `since_us`. */
 struct read_item {
     struct slice key, value;
     uint64_t hash, token;
     int64_t ttl, stale, cost, since_us;
-    bool absent, doubtful;
+    bool absent, negative, doubtful; /* negative: absent because a loader said so */
 };
 void read_put(struct larder *l, const struct read_item *item);
 /* GET and PTTL over a call: LARDER_OK, LARDER_NOT_FOUND, LARDER_ERROR or how it failed; puts it near. */

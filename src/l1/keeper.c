@@ -31,6 +31,14 @@ static void write_backlog(struct larder *l) {
     }
 }
 
+/* Nobody else may ask for long, if all that is wanted is near. */
+static void probe(struct larder *l) {
+    struct call c;
+    if (breaker_state(&l->breaker) == BREAKER_CLOSED) return;
+    int status = call_one(l, &c, 1, (struct slice[]){SLICE("PING")});
+    if (status == LARDER_OK || status == LARDER_ERROR) call_end(&c, status);
+}
+
 static void *serve(void *arg) {
     struct larder *l = arg;
     struct keeper *k = &l->keeper;
@@ -46,7 +54,8 @@ static void *serve(void *arg) {
         pthread_mutex_unlock(&k->lock);
         while (near_sweep(l->near)) {}
         if (timed) near_tidy(l->near, part);
-        if (!backlog_empty(&l->backlog) && breaker_state(&l->breaker) != BREAKER_HALF_OPEN) write_backlog(l);
+        probe(l);
+        if (!backlog_empty(&l->backlog)) write_backlog(l);
         pthread_mutex_lock(&k->lock);
     }
     pthread_mutex_unlock(&k->lock);

@@ -100,7 +100,7 @@ int lease_fill(struct larder_lease *x, struct slice data, bool absent, larder_va
     if (!absent || ttl > 0) {
         int stored = leasing_store(x, absent ? ABSENT : data, ttl);
         struct read_item item = {.key = x->key, .value = data, .hash = x->hash, .token = x->token, .ttl = ttl ? ttl : -1, .since_us = now,
-            .stale = x->how.stale_ms, .cost = cost / 1000 + 1, .absent = absent, .doubtful = stored != LARDER_OK};
+            .stale = x->how.stale_ms, .cost = cost / 1000 + 1, .absent = absent, .negative = absent, .doubtful = stored != LARDER_OK};
         if (stored == LARDER_OK || call_failed(stored)) read_put(l, &item);
     } else {
         leasing_release(x);
@@ -173,7 +173,7 @@ static double exponential(uint64_t seed) {
  * takes, so that as a rule one of them has loaded it anew before it ends. */
 static bool time_to_load(struct larder *l, const struct near_found *f) {
     double cost = near_unpack(f->entry->cost);
-    if (l->o.early <= 0 || atomic_load_explicit((_Atomic uint8_t *)&f->entry->flags, memory_order_relaxed) & NEAR_ABSENT) return false;
+    if (l->o.early <= 0 || read_flagged(f, NEAR_ABSENT)) return false;
     if (cost <= 0) cost = (double)atomic_load_explicit(&l->load_ns, memory_order_relaxed) / 1e6;
     cost *= l->o.early;
     return f->left < cost * 44 && f->left < cost * exponential(clock_ticks()); /* 44: -ln of the smallest */
@@ -188,7 +188,8 @@ static enum near_state look(
     int64_t now = near_now(l->near);
     if (!r || !read_kept(l, key) || !read_trusted(l, now)) return NEAR_NOTHING;
     if (!near_get(l->near, r, key, hash, now, &f)) return counter_add(&r->misses, 1), NEAR_NOTHING;
-    if (f.left <= 0 && -(int64_t)f.left >= how->stale_ms) {
+    bool none = read_flagged(&f, NEAR_ABSENT) && !read_flagged(&f, NEAR_NEGATIVE); /* in the server: that is what loading is for */
+    if (none || (f.left <= 0 && -(int64_t)f.left >= how->stale_ms)) {
         near_unpin(f.pin);
         counter_add(&r->misses, 1);
         return NEAR_NOTHING;

@@ -21,7 +21,7 @@ static struct read_item item_of(const struct larder_lease *x, int64_t since_us) 
 
 static int fetched_value(struct larder_lease *x, struct near_record *r, struct call *c, struct slice value, int64_t ttl, larder_value *out) {
     struct read_item item = item_of(x, c->began);
-    item.absent = slice_equal(value, ABSENT);
+    item.absent = item.negative = slice_equal(value, ABSENT);
     item.value = value;
     item.ttl = ttl;
     tally_count(r, item.absent ? COUNT_L2_MISSES : COUNT_L2_HITS, 1);
@@ -167,7 +167,7 @@ int leasing_take(struct larder_lease *x, struct near_record *r, int64_t deadline
     if (unknown) atomic_store(&l->leases, false);
     if (!server || unknown) status = take_lock(x, r, deadline, out);
     if (!call_failed(status)) return status;
-    status = read_down(l, r, x->key, x->hash, status, out);
+    status = read_down(l, r, x->key, x->hash, status, true, out);
     x->kind = LEASE_LOCAL;
     x->token = near_token(l->near, x->hash);
     return call_failed(status) ? LARDER_LOAD : status; /* without a server everybody loads for himself */

@@ -190,7 +190,7 @@ static struct near_entry *entry_new(struct near *s, const struct near_item *item
     e->key_n = (uint16_t)item->key.n;
     e->stale = near_pack(item->stale);
     e->cost = near_pack(item->cost);
-    e->flags = item->flags & (NEAR_ABSENT | NEAR_DOUBTFUL);
+    e->flags = item->flags & (NEAR_ABSENT | NEAR_NEGATIVE | NEAR_DOUBTFUL);
     memcpy(e->bytes, item->key.p, item->key.n);
     if (item->value.n) memcpy(e->bytes + e->key_n, item->value.p, item->value.n);
     e->bytes[e->key_n + e->size] = 0;

@@ -24,6 +24,7 @@ enum near_flag {
     NEAR_ABSENT = 2,   /* no value: it is known that the key has none */
     NEAR_DOUBTFUL = 4, /* put while nobody told of changes */
     NEAR_SEEN = 8,     /* used while queues are put in order */
+    NEAR_NEGATIVE = 16, /* with NEAR_ABSENT: a loader said so; else only the server has none */
 };
 
 struct near_entry {
@@ -84,7 +85,7 @@ struct near_item {
     struct slice key, value;
     uint64_t hash, token;
     int64_t ttl, stale, cost; /* ms; ttl counts from now */
-    uint8_t flags;            /* NEAR_ABSENT, NEAR_DOUBTFUL */
+    uint8_t flags;            /* NEAR_ABSENT, NEAR_NEGATIVE, NEAR_DOUBTFUL */
 };
 bool near_put(struct near *s, const struct near_item *item);
 void near_erase(struct near *s, struct slice key, uint64_t hash); /* also voids tokens */

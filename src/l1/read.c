@@ -12,7 +12,7 @@ bool read_kept(const struct larder *l, struct slice key) {
 }
 
 int read_hand_out(const struct near_found *f, larder_value *out) {
-    if (__builtin_expect(atomic_load_explicit((_Atomic uint8_t *)&f->entry->flags, memory_order_relaxed) & NEAR_ABSENT, 0)) {
+    if (__builtin_expect(read_flagged(f, NEAR_ABSENT), 0)) {
         near_unpin(f->pin);
         return LARDER_NOT_FOUND;
     }
@@ -31,19 +31,19 @@ void read_put(struct larder *l, const struct read_item *item) {
     if (keep < l->o.stale_if_down_ms) keep = l->o.stale_if_down_ms;
     near_put(l->near, &(struct near_item){.key = item->key, .value = item->absent ? SLICE("") : item->value, .hash = item->hash,
         .token = item->token, .ttl = ttl, .stale = item->absent ? 0 : keep, .cost = item->cost,
-        .flags = (uint8_t)((item->absent ? NEAR_ABSENT : 0) | (item->doubtful ? NEAR_DOUBTFUL : 0))});
+        .flags = (uint8_t)((item->absent ? NEAR_ABSENT : 0) | (item->negative ? NEAR_NEGATIVE : 0) | (item->doubtful ? NEAR_DOUBTFUL : 0))});
 }
 
 /* While the server is gone: what was fresh when it was lost, or is stale for no longer than that, if the options allow it. What
  * was loaded since then is good for the time that it was given. */
-int read_down(struct larder *l, struct near_record *r, struct slice key, uint64_t hash, int status, larder_value *out) {
+int read_down(struct larder *l, struct near_record *r, struct slice key, uint64_t hash, int status, bool loading, larder_value *out) {
     struct near_found f;
     int64_t now = near_now(l->near), lost = atomic_load_explicit(&l->lost_at, memory_order_acquire);
     if (!r || !read_kept(l, key) || !near_get(l->near, r, key, hash, now, &f)) return status;
-    bool ours = f.left > 0 && (atomic_load_explicit((_Atomic uint8_t *)&f.entry->flags, memory_order_relaxed) & NEAR_DOUBTFUL);
+    bool ours = f.left > 0 && read_flagged(&f, NEAR_DOUBTFUL), none = loading && read_flagged(&f, NEAR_ABSENT) && !read_flagged(&f, NEAR_NEGATIVE);
     bool fresh = f.left > 0 && (ours || read_trusted(l, now));
     int64_t late = f.left < 0 ? -(int64_t)f.left : 0, gone = lost ? now - lost : 0;
-    if (!fresh && (l->o.stale_if_down_ms <= 0 || (gone > late ? gone : late) > l->o.stale_if_down_ms)) {
+    if (none || (!fresh && (l->o.stale_if_down_ms <= 0 || (gone > late ? gone : late) > l->o.stale_if_down_ms))) {
         near_unpin(f.pin);
         return status;
     }
@@ -64,7 +64,7 @@ int read_answer(struct call *c, struct near_record *r, struct read_item *item, l
     int status = node->kind == REPLY_NIL ? LARDER_NOT_FOUND : node->kind == REPLY_TEXT ? LARDER_OK : LARDER_ERROR;
     if (status == LARDER_OK && slice_equal(node->text, ABSENT)) status = LARDER_NOT_FOUND;
     item->absent = status == LARDER_NOT_FOUND;
-    bool known = item->absent && node->kind == REPLY_TEXT; /* that it is absent has a TTL there */
+    item->negative = item->absent && node->kind == REPLY_TEXT; /* that it is absent stands there, with a TTL */
     if (status == LARDER_OK && !value_copy(out, node->text, 0)) status = LARDER_BUSY;
     tally_count(r, status == LARDER_OK ? COUNT_L2_HITS : COUNT_L2_MISSES, 1);
     if (!read_kept(c->l, item->key)) return status;
@@ -74,7 +74,7 @@ int read_answer(struct call *c, struct near_record *r, struct read_item *item, l
     item->ttl = node->kind == REPLY_INTEGER ? node->integer : 0;
     item->since_us = c->began;
     item->value = (struct slice){out->data, out->size};
-    if (item->absent && !known) item->ttl = -1;
+    if (item->absent && !item->negative) item->ttl = -1;
     else if (item->ttl == -2) return status; /* it went in between */
     if (status == LARDER_OK || status == LARDER_NOT_FOUND) read_put(c->l, item);
     return status;
@@ -90,7 +90,7 @@ static __attribute__((noinline)) int read_server(struct larder *l, struct near_r
         if (status == LARDER_OK) status = read_answer(&c, r, &item, out);
         call_end(&c, status);
     }
-    return call_failed(status) ? read_down(l, r, key, hash, status, out) : status;
+    return call_failed(status) ? read_down(l, r, key, hash, status, false, out) : status;
 }
 
 static __attribute__((noinline)) void time_hit(struct larder *l, struct near_record *r, uint64_t ticks) {
@@ -154,7 +154,7 @@ int larder_mget(larder *l, const larder_slice *keys, size_t n, larder_value *out
     }
     bool all = true;
     for (size_t i = done; call_failed(status) && i < asked; i++) {
-        int got = read_down(l, r, ask[i].key, ask[i].hash, status, &out[index[i]]);
+        int got = read_down(l, r, ask[i].key, ask[i].hash, status, false, &out[index[i]]);
         all = all && !call_failed(got);
     }
     if (call_failed(status) && all) status = LARDER_OK;
