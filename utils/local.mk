@@ -6,3 +6,9 @@ bench_policies_LDADD = libstore.a libtype.a libbase.a $(LZ4_LIBS) $(ZSTD_LIBS) $
 bench_replay_SOURCES = %D%/bench/replay.c %D%/bench/address.c %D%/bench/address.h %D%/bench/trace.c %D%/bench/trace.h
 
 EXTRA_DIST += %D%/bench/clock.c %D%/build %D%/setup %D%/run %D%/check %D%/larder-bench %D%/larder-replay %D%/lib/collections_bench.py %D%/lib/resp.py %D%/lib/servers.py
+
+# The figures of liblarder, inside and outside of it.
+noinst_PROGRAMS += bench-l1
+bench_l1_SOURCES = %D%/bench/l1.c
+bench_l1_CFLAGS = $(AM_CFLAGS) $(XXHASH_CFLAGS)
+bench_l1_LDADD = libl1.a -lm
