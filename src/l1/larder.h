@@ -31,7 +31,6 @@ enum larder_status {
 enum larder_flags { LARDER_FROM_L1 = 1, LARDER_STALE = 2 };
 enum larder_writes { LARDER_WRITES_FAIL, LARDER_WRITES_DROP, LARDER_WRITES_QUEUE };
 enum larder_circuit { LARDER_CLOSED, LARDER_OPEN, LARDER_HALF_OPEN };
-
 typedef struct larder_value {
     const char *data; /* size bytes and a NUL; where it lies, not a copy */
     size_t size;
@@ -78,6 +77,7 @@ void larder_options_init(larder_options *options);
 larder *larder_open(const char *urls, const larder_options *options, char *error, size_t error_size);
 void larder_close(larder *l);
 int larder_get(larder *l, const char *key, size_t key_size, larder_value *out);
+int larder_near(larder *l, const char *key, size_t key_size, larder_value *out); /* the near cache alone: LARDER_LOAD, the server would be asked */
 void larder_release(larder_value *value); /* also of what a failed call left, or twice */
 int larder_set(larder *l, const char *key, size_t key_size, const void *data, size_t size, int64_t ttl_ms); /* 0: no TTL */
 int larder_del(larder *l, const char *key, size_t key_size);                    /* LARDER_NOT_FOUND: there was none */

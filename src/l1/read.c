@@ -126,6 +126,14 @@ int larder_get(larder *l, const char *key, size_t key_size, larder_value *out) {
     return __builtin_expect(status != LARDER_LOAD, 1) ? status : read_server(l, r, k, hash, out);
 }
 
+int larder_near(larder *l, const char *key, size_t key_size, larder_value *out) {
+    if (!out || (!key && key_size)) return LARDER_INVALID;
+    *out = (larder_value){.data = NULL};
+    struct slice k = {key, key_size};
+    struct near_record *r = near_record(l->near);
+    return r ? read_near(l, r, k, near_hash(l->near, k), out) : LARDER_BUSY;
+}
+
 /* All that is not near goes out as one pipeline. */
 int larder_mget(larder *l, const larder_slice *keys, size_t n, larder_value *out) {
     struct near_record *r = near_record(l->near);

@@ -27,7 +27,7 @@ def library():
 
 def declared():
     with open(os.path.join(SOURCE, 'larder.h')) as f:
-        return set(re.findall(r'\b(larder_\w+)\(', f.read()))
+        return set(re.findall(r'^(?!typedef).*?\b(larder_\w+)\(', f.read(), re.M))
 
 
 def sanitized():
