@@ -63,6 +63,7 @@ struct env {
     struct persist *persist;         /* saving: persist.h */
     struct shutdown *shutdown;
     struct warmup *warmup;
+    _Atomic bool warming_ends;
     _Atomic bool loading;            /* clients get -LOADING: warm-blocking */
     _Atomic bool save_failed;        /* the last one */
     _Atomic uint64_t next_session;

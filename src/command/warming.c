@@ -2,15 +2,20 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "command/changes.h"
 #include "command/env.h"
 #include "command/wait.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
+
+#define ERRAND_LOOK_NS 20000000
 
 /* -- what the threads that load tell --------------------------------------------------------------------------------------------- */
 
@@ -43,9 +48,74 @@ static void over(void *arg, const char *failed) {
     atomic_store(&e->loading, false);
 }
 
+/* -- errands: what a thread that loads has done by one that serves ----------------------------------------------------------------- */
+
+enum errand_state { QUEUED, DROPPED, RUNNING, DONE };
+
+struct errand {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    enum errand_state state;
+    void (*job)(void *arg, struct store_stats *stats);
+    void *arg;
+};
+
+static void errand_free(struct errand *d) {
+    pthread_mutex_destroy(&d->mutex);
+    pthread_cond_destroy(&d->changed);
+    mem_free(MEM_MISC, d);
+}
+
+static void errand_run(struct lane *l, void *arg) {
+    struct errand *d = arg;
+    pthread_mutex_lock(&d->mutex);
+    bool dropped = d->state == DROPPED;
+    d->state = RUNNING;
+    pthread_mutex_unlock(&d->mutex);
+    if (dropped) {
+        errand_free(d);
+        return;
+    }
+    d->job(d->arg, &l->store_stats);
+    changes_settle_now(l);
+    pthread_mutex_lock(&d->mutex);
+    d->state = DONE;
+    pthread_cond_signal(&d->changed);
+    pthread_mutex_unlock(&d->mutex);
+}
+
+/* The host may have stopped to run what is posted: then it is taken back. */
+static bool errand(void *arg, void (*job)(void *job_arg, struct store_stats *stats), void *job_arg) {
+    struct env *e = arg;
+    struct errand *d = mem_zalloc(MEM_MISC, sizeof *d);
+    pthread_mutex_init(&d->mutex, NULL);
+    pthread_cond_init(&d->changed, NULL);
+    d->job = job;
+    d->arg = job_arg;
+    e->host->post(e->host, 0, errand_run, d);
+    pthread_mutex_lock(&d->mutex);
+    while (d->state != DONE) {
+        if (d->state == QUEUED && atomic_load(&e->warming_ends)) {
+            d->state = DROPPED;
+            pthread_mutex_unlock(&d->mutex);
+            return false;
+        }
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += ERRAND_LOOK_NS;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        pthread_cond_timedwait(&d->changed, &d->mutex, &until);
+    }
+    pthread_mutex_unlock(&d->mutex);
+    errand_free(d);
+    return true;
+}
+
 struct warmup *warming_new(struct env *e) {
     struct warmup_config c = {.store = e->store, .store_config = &e->store_config, .threads = &e->config.warm_threads,
-        .strict = &e->config.warm_strict, .born = born, .over = over, .arg = e};
+        .strict = &e->config.warm_strict, .born = born, .over = over,
+        .errand = errand, .arg = e};
     return warmup_new(&c);
 }
 
@@ -149,6 +219,7 @@ bool warming_start(struct env *e) {
 
 void warming_stop(struct env *e) {
     if (!e->warmup) return;
+    atomic_store(&e->warming_ends, true);
     atomic_store(&e->loading, false);
     warmup_cancel(e->warmup);
     warmup_wait(e->warmup);

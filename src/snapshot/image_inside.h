@@ -9,6 +9,7 @@
 #include "snapshot/image_writer.h"
 #include "snapshot/native.h"
 #include "snapshot/rdb_wire.h"
+#include "store/packed.h"
 
 struct full { /* a block of records as trays make them, whatever becomes of it */
     struct full *next;
@@ -35,6 +36,8 @@ struct image_rdb {
     struct buf out, value;     /* value: of a string, unpacked */
     struct rdb_writer words;
     struct rdb_save *save;
+    struct packed_at packed;   /* of a large packed string, while `unpacking` */
+    bool unpacking;
     uint64_t sum;
     unsigned db;
     bool selected;

@@ -1,5 +1,6 @@
 /* Records as Redis's files have them. Trays hold records in our own form, so that who fills them is quick; they are taken apart here. */
 #include "snapshot/image_inside.h"
+#include "store/packed.h"
 #include "type/hash.h"
 
 #include <assert.h>
@@ -148,8 +149,30 @@ enum image_status image_rdb_full(struct image_writer *w, const struct full *f) {
     return w->error ? IMAGE_FAILED : put_out(w, &w->rdb.out);
 }
 
+/* A large packed string is written plain, block by block. */
+static enum image_status begin_packed(struct image_writer *w, const struct record *r) {
+    put_head(w, r, r->deadline);
+    rdb_writer_u8(&w->rdb.words, RDB_STRING);
+    rdb_writer_string(&w->rdb.words, r->key);
+    rdb_writer_length(&w->rdb.words, r->original);
+    packed_open(&w->rdb.packed, r->string, 0);
+    w->rdb.unpacking = true;
+    return put_out(w, &w->rdb.out) ? IMAGE_FAILED : IMAGE_MORE;
+}
+
+static enum image_status step_packed(struct image_writer *w) {
+    struct buf *value = &w->rdb.value;
+    value->n = 0;
+    char *to = buf_room(value, 2 * PACKED_BLOCK);
+    value->n = packed_read(&w->rdb.packed, to, PACKED_BLOCK, to + PACKED_BLOCK);
+    w->rdb.unpacking = value->n && w->rdb.packed.at < w->rdb.packed.length;
+    enum image_status st = put_out(w, value);
+    return st ? st : w->rdb.unpacking ? IMAGE_MORE : IMAGE_OK;
+}
+
 enum image_status image_rdb_large(struct image_writer *w, const struct record *r) {
     struct slice string = {NULL, 0};
+    if (r->original && record_sound(r, r->string)) return begin_packed(w, r);
     if (r->type == VALUE_STRING && !plain_string(w, r, &string)) return IMAGE_FAILED;
     put_head(w, r, r->type == VALUE_STRING ? r->deadline : deadline_of(w, r, r->home));
     w->rdb.save = save_new(w, r, string, r->home);
@@ -158,6 +181,7 @@ enum image_status image_rdb_large(struct image_writer *w, const struct record *r
 }
 
 enum image_status image_rdb_step(struct image_writer *w) {
+    if (w->rdb.unpacking) return step_packed(w);
     bool more = rdb_save_step(w->rdb.save, IMAGE_BLOCK) == RDB_MORE;
     enum image_status st = put_out(w, rdb_save_out(w->rdb.save));
     if (!st && more) return IMAGE_MORE;

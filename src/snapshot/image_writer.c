@@ -140,7 +140,7 @@ static void done_with(struct image_writer *w, struct full *f) {
 
 enum image_status image_writer_flush(struct image_writer *w) {
     enum image_status st = begin(w);
-    assert(!w->native.pieces && !w->rdb.save);
+    assert(!w->native.pieces && !w->rdb.save && !w->rdb.unpacking);
     while (!st) {
         lock_acquire(&w->lock);
         struct full *f = w->ready;

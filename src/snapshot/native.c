@@ -115,7 +115,7 @@ struct slice native_press(const void *p, size_t n, bool compress, struct buf *sc
     return (struct slice){scratch->p, (size_t)packed};
 }
 
-static bool native_lz4(const void *p, size_t n, void *out, size_t original) {
+static bool unpack(const void *p, size_t n, void *out, size_t original) {
     return n <= INT32_MAX && original <= INT32_MAX && LZ4_decompress_safe(p, out, (int)n, (int)original) == (int)original;
 }
 
@@ -128,5 +128,5 @@ enum native_status native_open(const struct native_block *b, const void *stored,
     if (b->codec != NATIVE_LZ4 || b->plain / LZ4_RATIO > b->stored) return NATIVE_BAD;
     space->n = 0;
     *out = (struct slice){buf_room(space, b->plain), b->plain};
-    return native_lz4(stored, b->stored, space->p, b->plain) ? NATIVE_OK : NATIVE_BAD;
+    return unpack(stored, b->stored, space->p, b->plain) ? NATIVE_OK : NATIVE_BAD;
 }

@@ -6,6 +6,7 @@
 #include "snapshot/file.h"
 #include "snapshot/heat.h"
 #include "store/capture.h"
+#include "store/packed.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -25,6 +25,9 @@ struct warmup_config {
     void (*born)(void *arg);
     /* The queue is empty; `failed`: the last file that could not be loaded, else NULL. On a thread of the warm-up. May be NULL */
     void (*over)(void *arg, const char *failed);
+    /* Runs a job on a thread that the store's hook knows by its stats, for what replaces others' keys, and waits for it. False: it
+     * was not run, and never will be. NULL: there is no hook. */
+    bool (*errand)(void *arg, void (*job)(void *job_arg, struct store_stats *stats), void *job_arg);
     void *arg;
 };
 

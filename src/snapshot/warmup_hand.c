@@ -7,6 +7,7 @@
 
 #include <unistd.h>
 
+#define ERRAND 200 /* records */
 #define LARGE ((size_t)1 << 20) /* what does not fit is left out alone from here on; below, the warm-up is over */
 
 static void grow(struct home *h, size_t room) {
@@ -29,12 +30,35 @@ void hand_close(struct hand *h) {
     mem_free(MEM_UPKEEP, h->home.p);
 }
 
+struct replacing {
+    struct hand *hand;
+    size_t from, n;
+    struct warm_counts *counts;
+};
+
+static void replace_some(void *arg, struct store_stats *stats) {
+    struct replacing *r = arg;
+    warm_put(r->hand->w->config.store, r->hand->item + r->from, r->hand->spare, r->n, clock_ms(), stats, true, r->counts);
+}
+
+/* On a thread that serves, so a few at a time. */
+static void replace(struct hand *h, struct warm_counts *c) {
+    const struct warmup_config *config = &h->w->config;
+    bool run = true;
+    for (struct replacing r = {.hand = h, .counts = c}; r.from < h->n; r.from += r.n) {
+        r.n = h->n - r.from < ERRAND ? h->n - r.from : ERRAND;
+        if (!config->errand) replace_some(&r, h->stats);
+        else if (run) run = config->errand(config->arg, replace_some, &r);
+        for (size_t i = 0; !run && i < r.n; i++) entry_free(h->item[r.from + i].entry);
+    }
+}
+
 void hand_put(struct hand *h) {
     struct warmup *w = h->w;
     struct store *s = w->config.store;
     struct warm_counts c = {0};
-    int64_t now = clock_ms();
-    if (h->n) warm_put(s, h->item, h->spare, h->n, now, h->stats, w->file->request.replace, &c);
+    if (w->file->request.replace) replace(h, &c);
+    else if (h->n) warm_put(s, h->item, h->spare, h->n, clock_ms(), h->stats, false, &c);
     h->n = 0;
     atomic_fetch_add(&w->count.loaded, c.loaded);
     atomic_fetch_add(&w->loaded_ever, c.loaded);

@@ -79,7 +79,7 @@ void hand_refresh(struct hand *h);                     /* what time it is */
 bool hand_wants(struct hand *h, struct record *r);
 /* Is there room for n more bytes? If not, the warm-up is over, or that one is left out because it is large. */
 bool hand_has_room(struct hand *h, size_t n);
-/* An entry for a record of which the value has n bytes, to be filled; then hand_take. */
+/* An entry for a record of which the value has n bytes, to be filled; then hand_take. NULL: there is no room. */
 struct entry *hand_entry(struct hand *h, const struct record *r, enum entry_form form, size_t n);
 void hand_take(struct hand *h, const struct record *r, struct entry *e);
 void hand_take_string(struct hand *h, const struct record *r);

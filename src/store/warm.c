@@ -80,7 +80,9 @@ static bool put(struct putting *w, const struct warm_item *item) {
     struct key k = {key.p, key.n, item->hash};
     v->db = g->store_db[item->db];
     view_rules(v); /* before the patterns are looked at: a rule that comes now is either seen here, or sees this entry */
-    bool there = view_peek(v, &k) != NULL;
+    struct spot at;
+    /* Without replacing nobody is told anything: what is past its deadline stays, and has won as well. */
+    bool there = w->replace ? view_peek(v, &k) != NULL : table_find(view_table(v, &k), &k, &at) != NULL;
     if (graves_hold(g, item->db, &k)) {
         w->counts->buried++;
         return false;
@@ -104,6 +106,10 @@ void warm_put(struct store *s, struct warm_item *item, struct warm_item *spare, 
     bool replace, struct warm_counts *counts) {
     struct putting w = {.replace = replace, .counts = counts};
     size_t left = 0;
+    if (!s->graves) { /* it has ended */
+        for (size_t i = 0; i < n; i++) store_drop(s, item[i].entry, true);
+        return;
+    }
     view_init(&w.v, s, 0, now, stats);
     by_shard(item, spare, n);
     for (size_t i = 0, end; i < n; i = end) {

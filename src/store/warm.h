@@ -32,7 +32,8 @@ bool warm_begin(struct store *s); /* no lock held. False: there is one already *
 void warm_end(struct store *s);   /* no lock held, and no warm_put is under way */
 bool warm_on(const struct store *s);
 
-/* Puts n items in, or frees them. `spare`: room for as many. No lock held; any number of threads. `replace`: what is there goes. */
+/* Puts n items in, or frees them. `spare`: room for as many. No lock held; any number of threads. `replace`: what is there goes, and
+ * whoever watches is told, with these stats (store/watch.h); nobody is told of keys that were not there. */
 void warm_put(struct store *s, struct warm_item *item, struct warm_item *spare, size_t n, int64_t now, struct store_stats *stats,
     bool replace, struct warm_counts *counts);
 

@@ -332,3 +332,42 @@ def test_ending_while_it_loads():
             warmed(c)
             equal(c.call('DBSIZE'), 200000)
             equal(c.call('EXISTS', 'key:7'), 0)
+
+
+def test_packed_values_are_saved_as_they_lie():
+    with Folder() as d:
+        values = {}
+        with Server('--dir', d.path, *NATIVE) as s, s.client() as c:
+            for i in range(300):
+                values['packed:%d' % i] = (b'{"id":%d,"name":"user"}' % i) * (60 + i * 3)
+            values['packed:large'] = b'all work and no play ' * 200000
+            values['noise'] = os.urandom(1 << 20)
+            pipeline(c, [('SET', k, v) for k, v in values.items()])
+            until(lambda: int(c.info('compressed_values')) >= 290, 'they are packed')
+            digest, packed = c.call('DEBUG', 'DIGEST'), c.info('compressed_stored_bytes')
+            equal(c.call('SAVE'), 'OK')
+        with Server('--dir', d.path, '--dbfilename', 'again.rdb', '--warm-file', 'dump.larder', *NATIVE) as s, s.client() as c:
+            warmed(c)
+            equal(c.call('DEBUG', 'DIGEST'), digest)
+            for k, v in values.items():
+                equal(c.call('GET', k), v, k)
+            equal(c.info('compressed_stored_bytes'), packed)
+            equal(c.call('SAVE'), 'OK')
+        with Redis(d.file('again.rdb')) as r:
+            equal(r.call('DEBUG', 'DIGEST'), digest)
+
+
+def test_replacing_while_others_watch():
+    """Who follows the feed is told of keys that a warm-up replaces."""
+    with Folder() as d:
+        populate(d, 3000)
+        with Server('--warm-dir', d.path, '--dbfilename', 'other', *NATIVE) as s, s.client() as c, s.client() as feed:
+            pipeline(c, [('SET', 'key:%d' % i, 'mine') for i in range(3000)])
+            feed.send(Client.encode('CACHE', 'FEED'))
+            feed.reply()
+            equal(c.call('CACHE', 'WARM', 'dump.larder', 'REPLACE', 'MATCH', 'key:77*'), 'Warming started')
+            equal(warmed(c)['loaded'], 11)
+            while b'key:777' not in repr(feed.reply()).encode():
+                pass
+            assert c.call('GET', 'key:777') != b'mine'
+            equal(c.call('GET', 'key:1'), b'mine')
