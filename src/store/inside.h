@@ -33,7 +33,6 @@ struct trash { /* a detached table, one entry, or one object */
 };
 
 #define STORE_CACHED_BYTES (16u << 20) /* beyond this many bytes of entries a lookup waits for memory */
-
 struct part { /* belongs to the thread that steps it */
     struct walk expire, compact;
     int64_t expire_started; /* ms */
