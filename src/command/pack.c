@@ -55,8 +55,8 @@ static void note_outcome(struct lane *l, struct slice v, bool paid) {
         *failed = 0;
         return;
     }
-    if (*failed < PATIENCE + 8) ++*failed;
-    unsigned over = *failed < PATIENCE ? 0 : 1u << (*failed - PATIENCE);
+    if (*failed < PATIENCE + 4) ++*failed;
+    unsigned over = *failed < PATIENCE ? 0 : 1u << 2 * (*failed - PATIENCE);
     if (over > PACK_PASSED) over = PACK_PASSED;
     *pack_passes_of(l->pack_memory, v) = (uint8_t)over;
     counter_add(&l->store_stats.pack_passed, over);
