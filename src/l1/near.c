@@ -1,4 +1,4 @@
-#include "l1/near_inside.h"
+#include "l1/near_find.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -9,13 +9,7 @@
 #define CLOCK_STEP 4 /* ms: how far the coarse clock may be behind */
 #define SHARD_BYTES (UINT64_C(1) << 20)
 
-static int64_t coarse_ms(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-int64_t near_now(const struct near *s) { return coarse_ms() - s->base_ms; }
+int64_t near_now(const struct near *s) { return near_find_now(s); }
 
 uint64_t near_hash(const struct near *s, struct slice key) { return hash_bytes(key.p, key.n, s->seed); }
 
@@ -48,7 +42,7 @@ struct near *near_open(size_t limit, void (*drop)(void *more)) {
     while (s->shards < NEAR_SHARDS_MAX && limit / (s->shards * 2) >= SHARD_BYTES) s->shards *= 2;
     s->shift = 64 - (unsigned)__builtin_ctz(s->shards);
     s->shard_limit = limit / s->shards;
-    s->base_ms = coarse_ms() - 1;
+    s->base_ms = near_find_now(s) - 1;
     s->turn = 1;
     s->drop = drop;
     if (getrandom(&s->seed, sizeof s->seed, GRND_NONBLOCK) != sizeof s->seed) s->seed = (uintptr_t)s ^ (uint64_t)s->base_ms << 20;
@@ -83,42 +77,7 @@ void near_close(struct near *s) {
 
 /* --- reading --- */
 
-static inline void enter(struct near *s, struct near_record *r) {
-    uint64_t turn = atomic_load_explicit(&s->turn, memory_order_acquire);
-    if (__builtin_expect(s->fences, 1)) {
-        atomic_store_explicit(&r->inside, turn, memory_order_release);
-        atomic_signal_fence(memory_order_seq_cst);
-    } else {
-        atomic_exchange(&r->inside, turn);
-#if !defined(__SANITIZE_THREAD__) && !defined(__x86_64__) /* there the exchange is a fence already */
-        atomic_thread_fence(memory_order_seq_cst);
-#endif
-    }
-}
-
-static inline void leave(struct near_record *r) { atomic_store_explicit(&r->inside, 0, memory_order_release); }
-
-static inline bool same_key(const struct near_entry *e, struct slice key) { return e->key_n == key.n && !memcmp(e->bytes, key.p, key.n); }
-
-/* As near_table_find, beside writers. Which slot it is cannot be predicted, so it is computed: a branch that guesses wrong would keep
- * the processor from beginning with the next lookup while it waits for this line. */
-static inline struct near_entry *find(struct near_table *t, uint32_t bits, struct slice key) {
-    uint32_t at = (uint32_t)((uint64_t)bits * t->lines >> 32);
-    for (uint32_t tries = t->lines; tries; tries--) {
-        struct near_line *line = &t->line[at];
-        uint64_t tags = atomic_load_explicit(&line->tags, memory_order_acquire);
-        for (uint64_t same = near_candidates(tags, bits); same; same &= same - 1) {
-            uint64_t v = atomic_load_explicit(&line->slot[__builtin_ctzll(same) / 8], memory_order_acquire);
-            struct near_entry *e = near_slot_entry(v);
-            if (v >> 48 == (bits & 0xffff) && e && same_key(e, key)) return e;
-        }
-        if (__builtin_expect(!(tags >> 56), 1)) return NULL;
-        if (++at == t->lines) at = 0;
-    }
-    return NULL;
-}
-
-static _Atomic uintptr_t *pin_more(struct near_record *r) {
+_Atomic uintptr_t *near_pin_more(struct near_record *r) {
     struct near_pins *block = &r->pins;
     for (;;) {
         for (unsigned i = 0; i < NEAR_PINS; i++)
@@ -136,30 +95,8 @@ static _Atomic uintptr_t *pin_more(struct near_record *r) {
     }
 }
 
-static inline _Atomic uintptr_t *pin(struct near_record *r, const struct near_entry *e) {
-    _Atomic uintptr_t *place = &r->pins.entry[0];
-    if (__builtin_expect(atomic_load_explicit(place, memory_order_acquire) != 0, 0) && !(place = pin_more(r))) return NULL;
-    atomic_store_explicit(place, (uintptr_t)e, memory_order_release);
-    return place;
-}
-
 bool near_get(struct near *s, struct near_record *r, struct slice key, uint64_t hash, int64_t now, struct near_found *out) {
-    enter(s, r);
-    const struct near_rules *rules = atomic_load_explicit(&s->rules, memory_order_acquire);
-    struct near_table *t = atomic_load_explicit(&near_shard(s, hash)->table, memory_order_acquire);
-    struct near_entry *e = find(t, near_bits(hash), key);
-    bool found = false;
-    if (e && !(__builtin_expect(rules != NULL, 0) && near_ruled(rules, e))) {
-        out->left = (int32_t)(e->until - (uint32_t)now);
-        found = out->left > 0 || (uint32_t)-out->left < near_unpack(e->stale);
-        if (found && (found = (out->pin = pin(r, e)) != NULL)) {
-            out->entry = e;
-            uint8_t uses = atomic_load_explicit(&e->uses, memory_order_relaxed);
-            if (uses < 3) atomic_store_explicit(&e->uses, uses + 1, memory_order_relaxed);
-        }
-    }
-    leave(r);
-    return found;
+    return near_find(s, r, key, hash, now, out);
 }
 
 /* --- tokens --- */

@@ -2,16 +2,22 @@
 
 #include "base/clock.h"
 #include "base/num.h"
+#include "l1/near_find.h"
 
-bool read_kept(const struct larder *l, struct slice key) {
-    if (!l->o.l1_bytes || key.n > NEAR_KEY_MAX) return false;
-    if (!l->prefixes_n) return true;
+static bool kept_by_prefix(const struct larder *l, struct slice key) {
     for (size_t i = 0; i < l->prefixes_n; i++)
         if (key.n >= l->prefixes[i].n && !memcmp(key.p, l->prefixes[i].p, l->prefixes[i].n)) return true;
     return false;
 }
 
-int read_hand_out(const struct near_found *f, larder_value *out) {
+static inline bool kept(const struct larder *l, struct slice key) {
+    if (__builtin_expect(l->o.l1_bytes && key.n <= NEAR_KEY_MAX && !l->prefixes_n, 1)) return true;
+    return l->o.l1_bytes && key.n <= NEAR_KEY_MAX && kept_by_prefix(l, key);
+}
+
+bool read_kept(const struct larder *l, struct slice key) { return kept(l, key); }
+
+static inline int hand_out(const struct near_found *f, larder_value *out) {
     if (__builtin_expect(read_flagged(f, NEAR_ABSENT), 0)) {
         near_unpin(f->pin);
         return LARDER_NOT_FOUND;
@@ -19,6 +25,8 @@ int read_hand_out(const struct near_found *f, larder_value *out) {
     *out = (larder_value){near_value(f->entry), f->entry->size, f->left > 0 ? LARDER_FROM_L1 : LARDER_FROM_L1 | LARDER_STALE, (void *)f->pin};
     return LARDER_OK;
 }
+
+int read_hand_out(const struct near_found *f, larder_value *out) { return hand_out(f, out); }
 
 void read_put(struct larder *l, const struct read_item *item) {
     int64_t ttl = item->absent ? l->o.negative_ttl_ms : l->o.l1_ttl_ms, keep = item->stale;
@@ -98,16 +106,16 @@ static __attribute__((noinline)) void time_hit(struct larder *l, struct near_rec
 }
 
 /* The near half of larder_get: LARDER_LOAD where the server has to be asked. */
-static inline int read_near(struct larder *l, struct near_record *r, struct slice key, uint64_t hash, larder_value *out) {
-    int64_t now = near_now(l->near);
+static inline __attribute__((always_inline)) int read_near(struct larder *l, struct near_record *r, struct slice key, uint64_t hash, larder_value *out) {
+    int64_t now = near_find_now(l->near);
     struct near_found f;
-    if (!read_kept(l, key) || !read_trusted(l, now)) return LARDER_LOAD;
+    if (!kept(l, key) || !read_trusted(l, now)) return LARDER_LOAD;
     uint64_t hits = counter_get(&r->hits), ticks = hits % TIMED_SHARE ? 0 : clock_ticks();
-    if (near_get(l->near, r, key, hash, now, &f)) {
+    if (near_find(l->near, r, key, hash, now, &f)) {
         if (__builtin_expect(f.left > 0, 1)) {
             counter_add(&r->hits, 1);
             if (__builtin_expect(ticks != 0, 0)) time_hit(l, r, ticks);
-            return read_hand_out(&f, out);
+            return hand_out(&f, out);
         }
         near_unpin(f.pin);
     }
@@ -119,11 +127,17 @@ int larder_get(larder *l, const char *key, size_t key_size, larder_value *out) {
     if (__builtin_expect(!out || (!key && key_size), 0)) return LARDER_INVALID;
     *out = (larder_value){.data = NULL};
     struct slice k = {key, key_size};
-    struct near_record *r = near_record(l->near);
+    struct near_record *r = pthread_getspecific(l->near->key);
+    if (__builtin_expect(!r, 0)) r = near_record(l->near);
     if (__builtin_expect(!r, 0)) return LARDER_BUSY;
-    uint64_t hash = near_hash(l->near, k);
+    uint64_t hash = hash_bytes(key, key_size, l->near->seed);
     int status = read_near(l, r, k, hash, out);
     return __builtin_expect(status != LARDER_LOAD, 1) ? status : read_server(l, r, k, hash, out);
+}
+
+/* For those who do not need it as fast as larder_get. */
+static __attribute__((noinline)) int read_near_plain(struct larder *l, struct near_record *r, struct slice key, uint64_t hash, larder_value *out) {
+    return read_near(l, r, key, hash, out);
 }
 
 int larder_near(larder *l, const char *key, size_t key_size, larder_value *out) {
@@ -131,7 +145,7 @@ int larder_near(larder *l, const char *key, size_t key_size, larder_value *out) 
     *out = (larder_value){.data = NULL};
     struct slice k = {key, key_size};
     struct near_record *r = near_record(l->near);
-    return r ? read_near(l, r, k, near_hash(l->near, k), out) : LARDER_BUSY;
+    return r ? read_near_plain(l, r, k, near_hash(l->near, k), out) : LARDER_BUSY;
 }
 
 /* All that is not near goes out as one pipeline. */
@@ -144,7 +158,7 @@ int larder_mget(larder *l, const larder_slice *keys, size_t n, larder_value *out
         struct slice key = {keys[i].data, keys[i].size};
         uint64_t hash = near_hash(l->near, key);
         out[i] = (larder_value){.data = NULL};
-        if (read_near(l, r, key, hash, &out[i]) != LARDER_LOAD) continue;
+        if (read_near_plain(l, r, key, hash, &out[i]) != LARDER_LOAD) continue;
         ask[asked] = (struct read_item){.key = key, .hash = hash, .token = near_token(l->near, hash)};
         index[asked++] = i;
     }
