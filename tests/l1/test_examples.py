@@ -20,7 +20,8 @@ def test_service(kind):
         said = subprocess.run([os.path.join(build_dir(), 'example-service'), d.url, '1', '4'], capture_output=True, text=True, timeout=120).stdout
     alone, cold, warm = [[int(n) for n in re.findall(r'(\d+) (?:requests/s|queries|failures)', line)] for line in said.splitlines()[:3]]
     assert alone[0] == alone[1] and alone[2] == cold[2] == warm[2] == 0, said
-    assert cold[1] + warm[1] <= 100 and warm[0] > 5 * alone[0], said
+    # One for each of 100 products, and a few again: with Redis a load is void if what was told meanwhile might have been about its key.
+    assert cold[1] + warm[1] <= 110 and warm[0] > 5 * alone[0], said
 
 
 class Node:

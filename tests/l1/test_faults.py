@@ -51,7 +51,7 @@ def test_killed_and_restarted_empty(kind):
             got = a.rests()
             assert got['wrong'] == 0 and got['stale'] == 0 and got['OK'] > 0 and got.get('DOWN', 0) > 0, got
             assert a('get key:2') == 'NOT_FOUND', 'what was near is not given out: the server came back empty'
-        assert a.stats()['feed_losses'] == 3
+        assert a.stats()['feed_losses'] >= 3
 
 
 def test_stopped_and_continued(kind):
