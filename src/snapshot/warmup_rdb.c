@@ -76,7 +76,7 @@ static void relay_close(struct relay *y) {
 static enum rdb_file_status take_large(struct hand *h, struct rdb_file *f, const struct record *r, uint64_t total, bool wanted) {
     struct entry *e = wanted ? hand_entry(h, r, FORM_AUTO, (size_t)total) : NULL;
     char *value = e ? (char *)(uintptr_t)entry_value(e).p : NULL;
-    struct slice piece;
+    struct slice piece = {NULL, 0};
     enum rdb_file_status st;
     for (size_t at = 0; !(st = rdb_file_more(f, &piece)); at += piece.n)
         if (e) memcpy(value + at, piece.p, piece.n);
@@ -96,7 +96,7 @@ static void take(struct hand *h, struct rdb_file *f, const struct record *r) {
 
 static enum rdb_file_status load(struct warmup *w, struct rdb_file *f, struct hand *h, struct relay *y) {
     struct record r;
-    uint64_t total, n = 0;
+    uint64_t total = 0, n = 0;
     enum rdb_file_status st;
     while ((st = rdb_file_next(f, &r, &total)) <= RDB_FILE_LARGE && !warmup_stopped(w)) {
         bool wanted = hand_wants(h, &r);
