@@ -47,6 +47,10 @@ static double hit_ratio(const struct look *l) {
     double hits = (double)STAT(l, hits), asked = hits + (double)STAT(l, misses);
     return asked > 0 ? hits / asked : 0;
 }
+static double evicted_age(const struct look *l) {
+    uint64_t n = STAT(l, evicted);
+    return n ? (double)STAT(l, evicted_age_ms) / (double)n : 0;
+}
 static double lag_mean(const struct look *l) { return lag_mean_ms(&l->lag); }
 static uint64_t lag_p99(const struct look *l) { return lag_percentile_ms(&l->lag, 99); }
 static uint64_t lag_worst(const struct look *l) { return l->lag.worst_ms; }
@@ -70,6 +74,7 @@ static const struct row rows[] = {
     NUMBER("hit_ratio", hit_ratio),
     STORE("sets", sets),
     STORE("evictions", evicted),
+    NUMBER("evicted_age_mean_ms", evicted_age),
     STORE("expiries", expired),
     STORE("expiries_of_fields", expired_inside),
     NUMBER("expiry_lag_mean_ms", lag_mean),
