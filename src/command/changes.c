@@ -18,19 +18,29 @@ static void flushed(struct env *e, unsigned db) {
     stale_flush(e, db);
 }
 
-static void changed(void *arg, struct store_stats *stats, enum store_event event, unsigned db, const struct key *k, const struct entry *e) {
-    struct env *env = arg;
-    if (event == STORE_FLUSHED) {
-        flushed(env, db);
-        return;
-    }
-    if (event == STORE_INVALIDATED) return; /* changes_invalidated, with no lock held */
+/* What somebody besides the feed wants to know, or what is no change of a key that is there. */
+static __attribute__((noinline)) void changed_for_others(struct env *env, struct store_stats *stats, enum store_event event, unsigned db,
+    const struct key *k, const struct entry *e) {
+    if (event == STORE_FLUSHED) flushed(env, db);
+    if (event == STORE_FLUSHED || event == STORE_INVALIDATED) return; /* changes_invalidated, with no lock held */
     struct lane *l = lane_of(stats);
     lease_changed(l, db, k);
     if (event == STORE_EXPIRED && entry_stale(e) && entry_type(e) == VALUE_STRING) stale_keep(env, db, k, e);
     else stale_forget(env, db, k);
     tracking_changed(l, k, event == STORE_WRITTEN || event == STORE_DELETED);
     if (feed_on(env->feed)) feed_note(l, 'k', db, (struct slice){k->p, k->n}, k->hash);
+}
+
+static void changed(void *arg, struct store_stats *stats, enum store_event event, unsigned db, const struct key *k, const struct entry *e) {
+    struct env *env = arg;
+    bool plain = event == STORE_WRITTEN || event == STORE_DELETED;
+    if (!plain || atomic_load_explicit(&env->watchers, memory_order_relaxed)) changed_for_others(env, stats, event, db, k, e);
+    else if (feed_on(env->feed)) feed_note(lane_of(stats), 'k', db, (struct slice){k->p, k->n}, k->hash);
+}
+
+void changes_watch(struct env *e, int more) {
+    atomic_fetch_add(&e->watchers, more);
+    store_watch(e->store, more);
 }
 
 void changes_open(struct env *e) { store_set_hook(e->store, changed, e); }

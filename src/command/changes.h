@@ -11,6 +11,7 @@
 #include "command/env.h"
 
 void changes_open(struct env *e); /* the store stands: from here on it is heard */
+void changes_watch(struct env *e, int more); /* so many more want to know, besides the feed */
 void changes_flushed(struct lane *l, unsigned db); /* a database was emptied; STORE_DATABASES: all */
 /* All keys of a database that match one of the patterns are invalid from now on. */
 void changes_invalidated(struct lane *l, unsigned db, const struct slice *pattern, size_t n);

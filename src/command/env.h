@@ -53,6 +53,7 @@ struct env {
     unsigned lanes;
     struct slowlog *slowlog;
     struct latency *latency;
+    _Atomic int watchers;            /* of changes, besides the feed: changes.h */
     struct tracks *tracks;           /* tracking.h */
     struct topics *topics;           /* topic.h */
     struct leases *leases;           /* lease.h */

@@ -7,7 +7,8 @@
 
 #include <stdlib.h>
 
-#define NOTES_MOST 32768   /* bytes that a lane keeps before it publishes in the middle of a batch */
+#define NOTES_MOST 16384   /* bytes that a lane keeps before it publishes in the middle of a batch */
+#define NOTES 512          /* changes */
 #define WINDOW 262144      /* bytes that may wait to be sent to a listener before it is left behind */
 #define COPIED 4096        /* pieces up to this are copied, longer ones referred to */
 #define FEW 2              /* listeners that are told at once in any case */
@@ -34,7 +35,9 @@ struct listener {
 };
 
 struct feed_lane {
-    struct buf text, notes;  /* as they will be sent; a struct feed_note of each */
+    char *text;              /* as it will be sent; room for one more beyond NOTES_MOST */
+    size_t used, n;
+    struct feed_note *note;  /* NOTES of them */
     struct listener *listeners;
     unsigned count;
     _Atomic bool any;        /* listeners */
@@ -47,8 +50,8 @@ struct feed_lane {
 
 struct feed_lane *feed_lane_new(void) {
     struct feed_lane *fl = mem_zalloc(MEM_MISC, sizeof *fl);
-    buf_init(&fl->text, MEM_CLIENT);
-    buf_init(&fl->notes, MEM_CLIENT);
+    fl->text = mem_alloc(MEM_CLIENT, NOTES_MOST + FEED_LONGEST + 64);
+    fl->note = mem_alloc(MEM_CLIENT, NOTES * sizeof *fl->note);
     return fl;
 }
 
@@ -63,8 +66,8 @@ static void sieve_release(void *arg) {
 
 void feed_lane_free(struct feed_lane *fl) {
     if (fl->sieve) sieve_release(fl->sieve);
-    buf_free(&fl->text);
-    buf_free(&fl->notes);
+    mem_free(MEM_CLIENT, fl->text);
+    mem_free(MEM_CLIENT, fl->note);
     mem_free(MEM_MISC, fl);
 }
 
@@ -80,35 +83,74 @@ static void note_long(struct lane *l, unsigned db, struct slice key) {
     feed_note(l, 'p', db, (struct slice){pattern, n}, 0);
 }
 
-void feed_note(struct lane *l, char kind, unsigned db, struct slice text, uint64_t hash) {
-    struct feed_lane *fl = l->feed;
-    if (__builtin_expect(text.n > FEED_LONGEST, 0)) {
+/* n bytes, most often some ten to thirty. Up to 32 bytes behind `to` may be written. */
+static inline void copy_short(char *to, const char *p, size_t n) {
+    if (__builtin_expect(n >= 8 && n <= 32, 1)) {
+        size_t half = n > 16 ? 16 : 8;
+        if (half == 16) {
+            memcpy(to, p, 16);
+            memcpy(to + n - 16, p + n - 16, 16);
+        } else {
+            memcpy(to, p, 8);
+            memcpy(to + n - 8, p + n - 8, 8);
+        }
+    } else if (n) {
+        memcpy(to, p, n);
+    }
+}
+
+/* As it is sent: $, the length, the mark ('k', 'p' or 'f', the database, a space), the text. */
+static inline char *put_change(char *at, char kind, unsigned db, struct slice text) {
+    unsigned marked = db < 10 || db == STORE_DATABASES ? 3 : 4;
+    size_t n = marked + text.n;
+    at[0] = '$';
+    if (__builtin_expect(n - 10 < 90, 1)) {
+        unsigned tens = (unsigned)n * 103 >> 10; /* n / 10 below 100 */
+        at[1] = (char)('0' + tens);
+        at[2] = (char)('0' + (unsigned)n - tens * 10);
+        at += 3;
+    } else {
+        at += 1 + num_put_u64(at + 1, n);
+    }
+    at[0] = '\r';
+    at[1] = '\n';
+    at[2] = kind;
+    if (__builtin_expect(marked == 3, 1)) {
+        at[3] = db == STORE_DATABASES ? '*' : (char)('0' + db);
+        at[4] = ' ';
+    } else {
+        at[3] = '1';
+        at[4] = (char)('0' + db - 10);
+        at[5] = ' ';
+    }
+    at += 2 + marked;
+    copy_short(at, text.p, text.n);
+    at += text.n;
+    at[0] = '\r';
+    at[1] = '\n';
+    return at + 2;
+}
+
+static __attribute__((noinline)) void note_unusual(struct lane *l, char kind, unsigned db, struct slice text, uint64_t hash) {
+    if (text.n > FEED_LONGEST) {
         if (kind == 'k') note_long(l, db, text);
         else feed_note(l, 'f', db, SLICE(""), 0); /* a pattern that long: the whole database */
         return;
     }
-    char head[8];
-    size_t n = 0;
-    head[n++] = kind;
-    if (db == STORE_DATABASES) head[n++] = '*';
-    else n += num_put_u64(head + n, db);
-    head[n++] = ' ';
-    char *p = buf_room(&fl->text, text.n + n + 32), *at = p;
-    *at++ = '$';
-    at += num_put_u64(at, n + text.n);
-    *at++ = '\r';
-    *at++ = '\n';
-    memcpy(at, head, n);
-    at += n;
-    if (text.n) memcpy(at, text.p, text.n);
-    at += text.n;
-    *at++ = '\r';
-    *at++ = '\n';
-    fl->text.n += (size_t)(at - p);
-    struct feed_note note = {hash, (uint32_t)(at - p)};
-    buf_put(&fl->notes, &note, sizeof note);
+    feed_publish(l);
+    feed_note(l, kind, db, text, hash);
+}
+
+void feed_note(struct lane *l, char kind, unsigned db, struct slice text, uint64_t hash) {
+    struct feed_lane *fl = l->feed;
+    if (__builtin_expect(text.n > FEED_LONGEST || fl->used > NOTES_MOST || fl->n == NOTES, 0)) {
+        note_unusual(l, kind, db, text, hash);
+        return;
+    }
+    char *const p = fl->text + fl->used, *end = put_change(p, kind, db, text);
+    fl->note[fl->n++] = (struct feed_note){hash, (uint32_t)(end - p)};
+    fl->used += (size_t)(end - p);
     l->unsettled = true;
-    if (fl->text.n > NOTES_MOST) feed_publish(l);
 }
 
 static void feed_job(struct lane *l, void *arg);
@@ -123,10 +165,9 @@ static void tell_lanes(struct env *e) {
 
 void feed_publish(struct lane *l) {
     struct feed_lane *fl = l->feed;
-    size_t n = fl->notes.n / sizeof(struct feed_note);
-    if (!n) return;
-    feed_ring_put(l->env, fl->text.p, (const struct feed_note *)(const void *)fl->notes.p, n);
-    fl->text.n = fl->notes.n = 0;
+    if (!fl->n) return;
+    feed_ring_put(l->env, fl->text, fl->note, fl->n);
+    fl->used = fl->n = 0;
     tell_lanes(l->env);
 }
 

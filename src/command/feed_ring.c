@@ -75,32 +75,47 @@ void feed_free(struct feed *f) {
 /* -- recording --------------------------------------------------------------------------------------------------------------- */
 
 /* Nobody has been told of this key since it was last recorded: that will do for this change too. */
-static bool is_told_anyway(struct feed *f, const char *text, const struct feed_note *note) {
+static bool is_told_anyway(const struct feed *f, const char *text, const struct feed_note *note) {
     const struct seen *s = &f->seen[note->hash % SEEN];
-    return note->hash && s->hash == note->hash && s->seq >= f->told && s->seq >= f->oldest->first && s->n == note->n &&
-           !memcmp(s->text, text, note->n);
+    return s->seq >= f->told && s->seq >= f->oldest->first && s->n == note->n && !memcmp(s->text, text, note->n);
 }
 
-static void put(struct env *e, const char *text, const struct feed_note *note) {
-    struct feed *f = e->feed;
-    if (is_told_anyway(f, text, note)) return;
-    if (f->newest->used + note->n > FEED_BLOCK - sizeof *f->newest) add_block(f, most_blocks(e));
-    struct feed_block *b = f->newest;
-    char *at = b->data + b->used;
-    memcpy(at, text, note->n);
-    b->used += note->n;
-    b->entries++;
-    if (note->hash) f->seen[note->hash % SEEN] = (struct seen){note->hash, f->next, at, note->n};
-    f->next++;
+/* n bytes of changes, to the end of the newest block, where there is room for them. */
+static inline void append(struct feed_block *b, const char *text, size_t n) {
+    if (n) memcpy(b->data + b->used, text, n);
+    b->used += (uint32_t)n;
 }
 
 void feed_ring_put(struct env *e, const char *text, const struct feed_note *note, size_t n) {
     struct feed *f = e->feed;
     lock_acquire(&f->lock);
-    for (size_t i = 0; f->newest && i < n; i++) {
-        put(e, text, &note[i]);
-        text += note[i].n;
+    if (!f->newest) n = 0;
+    size_t run = 0; /* bytes at `text` that are not in the block yet, of changes that will be */
+    for (size_t i = 0; i < n; i++) {
+        struct feed_block *b = f->newest;
+        struct seen *s = &f->seen[note[i].hash % SEEN];
+        if (__builtin_expect(s->hash == note[i].hash && s->hash, 0)) {
+            append(b, text, run); /* what it is compared with may be in it */
+            text += run;
+            run = 0;
+            if (is_told_anyway(f, text, &note[i])) {
+                text += note[i].n;
+                continue;
+            }
+        }
+        if (__builtin_expect(b->used + run + note[i].n > FEED_BLOCK - sizeof *b, 0)) {
+            append(b, text, run);
+            text += run;
+            run = 0;
+            add_block(f, most_blocks(e));
+            b = f->newest;
+        }
+        if (note[i].hash) *s = (struct seen){note[i].hash, f->next, b->data + b->used + run, note[i].n};
+        run += note[i].n;
+        b->entries++;
+        f->next++;
     }
+    if (run) append(f->newest, text, run);
     lock_release(&f->lock);
 }
 

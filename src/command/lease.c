@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/match.h"
-#include "store/watch.h"
+#include "command/changes.h"
 
 #include <assert.h>
 #include <stddef.h>
@@ -27,8 +27,9 @@ struct lease_shard {
 };
 
 struct leases {
+    _Atomic uint64_t count;
     struct lease_shard shard[STORE_SHARDS];
-    _Atomic uint64_t count, waiting, tokens;
+    _Atomic uint64_t waiting, tokens;
     _Atomic uint64_t invalidations; /* that have begun */
     _Atomic uint64_t invalidating;  /* that are at it */
 };
@@ -99,7 +100,7 @@ static struct lease *lease_make(struct env *e, unsigned db, const struct key *k)
     *at = l;
     s->n++;
     atomic_fetch_add(&e->leases->count, 1);
-    store_watch(e->store, 1);
+    changes_watch(e, 1);
     return l;
 }
 
@@ -110,7 +111,7 @@ static void lease_free(struct env *e, struct lease *l) {
     *at = l->chain;
     mem_free(MEM_CLIENT, l);
     atomic_fetch_sub(&e->leases->count, 1);
-    store_watch(e->store, -1);
+    changes_watch(e, -1);
     if (--s->n) return;
     mem_free(MEM_CLIENT, s->bucket);
     *s = (struct lease_shard){0};

@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/match.h"
-#include "store/watch.h"
+#include "command/changes.h"
 
 #include <assert.h>
 
@@ -17,8 +17,9 @@ struct stale_shard {
 };
 
 struct stales {
+    _Atomic uint64_t values;
     struct stale_shard shard[STORE_SHARDS];
-    _Atomic uint64_t values, bytes, served;
+    _Atomic uint64_t bytes, served;
     _Atomic uint64_t clock;                  /* grows with each value and each flush */
     _Atomic uint64_t floor[STORE_DATABASES]; /* what was born before is forgotten */
     _Atomic unsigned swept;
@@ -47,7 +48,7 @@ static void take_out(struct env *e, struct stale_shard *s, struct stale *x) {
     s->n--;
     atomic_fetch_sub(&e->stales->values, 1);
     atomic_fetch_sub(&e->stales->bytes, x->taken);
-    store_watch(e->store, -1);
+    changes_watch(e, -1);
     entry_drop(x);
     mem_free(MEM_DATA, x);
     if (s->n) return;
@@ -151,7 +152,7 @@ void stale_keep(struct env *e, unsigned db, const struct key *k, const struct en
     }
     atomic_fetch_add(&all->values, 1);
     atomic_fetch_add(&all->bytes, x->taken);
-    store_watch(e->store, 1);
+    changes_watch(e, 1);
 }
 
 /* -- forgetting -------------------------------------------------------------------------------------------------------------------- */

@@ -5,6 +5,8 @@
 #include "command/topic.h"
 #include "command/tracking.h"
 
+#include <stdlib.h>
+
 struct wish {
     struct roster roster; /* asks who REDIRECT names */
     struct tracking how;
@@ -187,6 +189,24 @@ void tracking_getredir(struct call *c) {
     resp_int(c->w, t && t->self ? (int64_t)t->redirect : -1);
 }
 
+static int compare_slices(const void *a, const void *b) {
+    const struct slice *x = a, *y = b;
+    int order = memcmp(x->p, y->p, x->n < y->n ? x->n : y->n);
+    return order ? order : (x->n > y->n) - (x->n < y->n);
+}
+
+/* In their order as bytes, as Redis has them. */
+static void put_prefixes(struct call *c) {
+    size_t n = topic_seats(c->s, TOPIC_PREFIX), at = 0;
+    resp_array(c->w, n);
+    if (!n) return;
+    struct slice *name = mem_alloc(MEM_CLIENT, n * sizeof *name);
+    for (const struct seat *seat = c->s->seats->first[TOPIC_PREFIX]; seat; seat = seat->next) name[at++] = seat->topic->name;
+    qsort(name, n, sizeof *name, compare_slices);
+    for (size_t i = 0; i < n; i++) resp_bulk(c->w, name[i].p, name[i].n);
+    mem_free(MEM_CLIENT, name);
+}
+
 void tracking_info(struct call *c) {
     static const struct tracking none;
     const struct tracking *t = c->s->tracking ? c->s->tracking : &none;
@@ -207,8 +227,5 @@ void tracking_info(struct call *c) {
     resp_text(c->w, "redirect");
     resp_int(c->w, t->self ? (int64_t)t->redirect : -1);
     resp_text(c->w, "prefixes");
-    resp_array(c->w, topic_seats(c->s, TOPIC_PREFIX));
-    if (!c->s->seats) return;
-    for (const struct seat *seat = c->s->seats->first[TOPIC_PREFIX]; seat; seat = seat->next)
-        resp_bulk(c->w, seat->topic->name.p, seat->topic->name.n);
+    put_prefixes(c);
 }

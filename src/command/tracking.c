@@ -1,3 +1,4 @@
+#include "command/changes.h"
 #include "command/tracking.h"
 
 #include "base/clock.h"
@@ -6,15 +7,15 @@
 #include "command/topic.h"
 #include "command/track_table.h"
 #include "command/track_told.h"
-#include "store/watch.h"
 
 #include <stdlib.h>
 
 #define WALKED_MOST 4000 /* keys that an invalidation by pattern looks at; of more, all are told to be invalid */
 
 struct tracks {
+    _Atomic uint64_t clients;
     struct track_table table;
-    _Atomic uint64_t clients, gone; /* gone: readers that are over, ever */
+    _Atomic uint64_t gone; /* gone: readers that are over, ever */
     struct lock trash_lock;
     struct trash_shard *trash;      /* tables that nobody refers to, to be freed */
 };
@@ -309,7 +310,7 @@ void tracking_on(struct session *s, const struct tracking *how, const struct sli
     if (!self) {
         self = reach_new(s);
         atomic_fetch_add(&e->tracks->clients, 1);
-        store_watch(e->store, 1);
+        changes_watch(e, 1);
     }
     reach_release(t->target);
     *t = *how;
@@ -330,7 +331,7 @@ void tracking_off(struct session *s) {
     s->attends &= ~(unsigned)ATTEND_TRACKING;
     atomic_fetch_add(&e->tracks->gone, 1);
     atomic_fetch_sub(&e->tracks->clients, 1);
-    store_watch(e->store, -1);
+    changes_watch(e, -1);
 }
 
 void tracking_end(struct session *s) {

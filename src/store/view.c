@@ -287,11 +287,11 @@ void view_rename(struct view *v, const struct key *from, struct view *target, co
     assert(e);
     view_keep(v, at);
     bool object = entry_form(e) == FORM_POINTER;
+    view_tell(v, from, STORE_DELETED); /* first, as Redis tells it */
     view_adopt(e, object ? entry_pointer(e) : NULL, target, to);
     /* The table may have grown meanwhile: look again. */
     e = table_find(view_table(v, from), from, &at);
     table_remove(view_table(v, from), from->hash, at);
-    view_tell(v, from, STORE_DELETED);
     if (object) entry_free_block(e);
     else store_drop(v->store, e, true);
 }

@@ -1,0 +1,343 @@
+"""Listeners, leases and clients with tracking, on several threads: nothing that has changed is missed."""
+import random
+import threading
+
+from larder import Client, Closed, Server, equal, until
+
+
+def pairs(flat):
+    return dict(zip(flat[::2], flat[1::2]))
+
+
+class Listener:
+    def __init__(self, server, *words):
+        self.c = server.client()
+        self.hello = pairs(self.c.call('CACHE', 'FEED', *words))
+        self.next, self.lost, self.seen = self.hello[b'seq'], 0, []
+
+    def take(self, frame):
+        equal(frame[0], b'feed')
+        assert frame[1] == self.next, (frame, self.next)
+        self.next = frame[2]
+        if frame[3] is None:
+            self.lost += 1
+        else:
+            self.seen += frame[3]
+
+    def barrier(self):
+        """All that was acknowledged before is seen."""
+        self.c.send(Client.encode('PING', 'now'))
+        while (reply := self.c.reply()) != [b'pong', b'now']:
+            self.take(reply)
+        seen, self.seen = self.seen, []
+        return seen
+
+
+def test_feed_resumes():
+    with Server(threads=2) as s, s.client() as w:
+        a = Listener(s)
+        equal(a.hello[b'status'], b'new')
+        w.call('SET', 'x', 1)
+        equal(a.barrier(), [b'k0 x'])
+        a.c.close()
+        w.call('SET', 'y', 1)
+        w.call('DEL', 'z')
+        b = Listener(s, 'FROM', a.next, 'EPOCH', a.hello[b'epoch'])
+        equal(b.hello[b'status'], b'resumed')
+        equal(b.hello[b'seq'], a.next)
+        equal(b.barrier(), [b'k0 y', b'k0 z'])
+        far = Listener(s, 'FROM', b.next + 1)
+        equal((far.hello[b'status'], far.hello[b'reason']), (b'lost', b'epoch'))
+        other = Listener(s, 'FROM', b.next, 'EPOCH', '0' * 40)
+        equal((other.hello[b'status'], other.hello[b'reason']), (b'lost', b'epoch'))
+
+
+def test_feed_of_another_life_is_refused():
+    with Server() as s:
+        a = Listener(s)
+    with Server() as s, s.client() as w:
+        Listener(s)
+        for i in range(10):
+            w.call('SET', i, 1)
+        b = Listener(s, 'FROM', a.next)
+        equal((b.hello[b'status'], b.hello[b'reason']), (b'lost', b'epoch'))
+
+
+def test_feed_overrun():
+    with Server('--feed-size', '131072', threads=2) as s, s.client() as w:
+        stays, goes = Listener(s), Listener(s)
+        goes.c.close()
+        for i in range(100):
+            w.send(b''.join(Client.encode('SET', 'key:%d:%d:%s' % (i, j, 'x' * 50), 1) for j in range(100)))
+            for _ in range(100):
+                w.reply()
+        back = Listener(s, 'FROM', goes.next)
+        equal((back.hello[b'status'], back.hello[b'reason']), (b'lost', b'overrun'))
+        stays.barrier()
+        equal(w.call('PING'), 'PONG')
+
+
+def test_feed_slow_listener_is_told():
+    """It does not read: the daemon keeps the ring and a window, and then says that the rest is lost."""
+    with Server('--feed-size', '131072', threads=1) as s, s.client() as w:
+        slow = Client(('127.0.0.1', s.port), rcvbuf=4096)
+        listener = Listener.__new__(Listener)
+        listener.c = slow
+        listener.hello = pairs(slow.call('CACHE', 'FEED'))
+        listener.next, listener.lost, listener.seen = listener.hello[b'seq'], 0, []
+        for i in range(400):
+            w.send(b''.join(Client.encode('SET', 'key:%d:%d:%s' % (i, j, 'x' * 100), 1) for j in range(100)))
+            for _ in range(100):
+                w.reply()
+        omem = int(w.call('CLIENT', 'LIST', 'TYPE', 'pubsub').decode().split('tot-mem=')[1].split()[0])
+        assert omem < 1 << 20, omem
+        seen = listener.barrier()
+        assert listener.lost >= 1, len(seen)
+        w.call('SET', 'last', 1)
+        equal(listener.barrier()[-1], b'k0 last')
+
+
+def test_feed_is_off_when_nobody_listens():
+    with Server('--feed-keep', '0') as s, s.client() as w:
+        a = Listener(s)
+        a.c.close()
+
+        def idle():
+            b = Listener(s, 'FROM', a.next)
+            b.c.close()
+            return b.hello[b'reason'] == b'idle'
+        until(idle, 'recording ends')
+        w.call('SET', 'x', 1)
+
+
+def test_feed_barrier_on_many_threads():
+    """Whoever has the reply of a change knows that every listener behind a barrier has seen it."""
+    with Server(threads=4) as s:
+        listeners = [Listener(s, *(['PREFIX', 'key:'] if i % 2 else [])) for i in range(8)]
+        wrong = []
+
+        def write(n, count=150):
+            r = random.Random(n)
+            with s.client() as w:
+                mine = []
+                for i in range(count):
+                    key = 'key:%d:%d' % (n, r.randrange(20))
+                    w.call(*r.choice([('SET', key, i), ('DEL', key), ('SET', key, i, 'PX', 5), ('APPEND', key, 'x')]))
+                    mine.append(key.encode())
+                    if i % 5 == 0:
+                        with locks[n]:
+                            seen = b'|'.join(listeners[n].barrier())
+                        if mine and mine[-1] not in seen:
+                            wrong.append((n, i, mine[-1], seen))
+                        mine = []
+        locks = [threading.Lock() for _ in listeners]
+        threads = [threading.Thread(target=write, args=(n,)) for n in range(8)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        assert not wrong, wrong[:3]
+
+
+def test_lease_is_one_at_a_time():
+    with Server(threads=4) as s, s.client() as control:
+        loads, wrong = [], []
+
+        def caller(n):
+            with s.client() as c:
+                for i in range(60):
+                    key = 'key:%d' % (i // 3)
+                    status, value, ms, token = c.call('CACHE', 'FETCH', key, 'LEASE', 20000, 'WAIT', 20000)
+                    if status == b'lease':
+                        loads.append(key)
+                        if not c.call('CACHE', 'FILL', key, token, key + ' loaded'):
+                            wrong.append('void')
+                    elif status != b'hit' or value != (key + ' loaded').encode():
+                        wrong.append((status, value))
+        threads = [threading.Thread(target=caller, args=(n,)) for n in range(16)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        assert not wrong, wrong[:5]
+        equal(sorted(loads), sorted('key:%d' % i for i in range(20)))
+        equal(int(control.info('blocked_clients')), 0)
+
+
+def test_lease_of_who_leaves_goes_on():
+    with Server(threads=4) as s, s.client() as control:
+        clients = [s.client() for _ in range(10)]
+        equal(clients[0].call('CACHE', 'FETCH', 'k')[0], b'lease')
+        for n, c in enumerate(clients[1:], 1):
+            c.send(Client.encode('CACHE', 'FETCH', 'k', 'WAIT', 60000))
+            until(lambda: int(control.info('blocked_clients')) == n, 'it waits')
+        for a, b in zip(clients, clients[1:]):
+            a.close()
+            equal(b.reply()[0], b'lease')
+        clients[-1].close()
+        until(lambda: control.call('CACHE', 'FETCH', 'k')[0] == b'lease', 'the lease is free')
+
+
+def test_leases_under_changes():
+    """Loads that began before a change are never stored after it."""
+    with Server(threads=4) as s:
+        truth, lock, stop, wrong = {'v': 0}, threading.Lock(), threading.Event(), []
+
+        def load():
+            with s.client() as c:
+                while not stop.is_set():
+                    status, value, ms, token = c.call('CACHE', 'FETCH', 'k', 'WAIT', 1000)
+                    if status == b'lease':
+                        with lock:
+                            v = truth['v']
+                        c.call('CACHE', 'FILL', 'k', token, v)
+
+        def change(n):
+            with s.client() as c:
+                r = random.Random(n)
+                for i in range(200):
+                    with lock:
+                        truth['v'] += 1
+                        now = truth['v']
+                    c.call(*r.choice([('DEL', 'k'), ('CACHE', 'INVALIDATE', 'k*'), ('CACHE', 'INVALIDATE', 'a*', '[k]'), ('FLUSHALL', 'ASYNC')]))
+                    value = c.call('GET', 'k')
+                    if value is not None and int(value) < now:
+                        wrong.append((now, value))
+        threads = [threading.Thread(target=load) for _ in range(6)]
+        writers = [threading.Thread(target=change, args=(n,)) for n in range(2)]
+        for t in threads + writers:
+            t.start()
+        for t in writers:
+            t.join()
+        stop.set()
+        for t in threads:
+            t.join()
+        assert not wrong, wrong[:5]
+
+
+class Near:
+    """A client with a cache of its own, kept true by CLIENT TRACKING on the same connection."""
+
+    def __init__(self, server, *words):
+        self.c, self.cache = server.client(), {}
+        self.c.call('HELLO', 3)
+        self.c.call('CLIENT', 'TRACKING', 'ON', *words)
+
+    def reply(self):
+        while isinstance(r := self.c.reply(), list) and r and r[0] == b'invalidate':
+            if r[1] is None:
+                self.cache.clear()
+            else:
+                for k in r[1]:
+                    self.cache.pop(k, None)
+        return r
+
+    def read(self, *keys):
+        self.c.send(Client.encode('MGET', *keys))
+        for k, v in zip(keys, self.reply()):
+            self.cache[k] = v
+
+    def settle(self):
+        self.c.send(Client.encode('PING'))
+        self.reply()
+
+
+def test_tracking_is_never_stale():
+    keys = [b'key:%d' % i for i in range(40)]
+    for words in ([], ['BCAST'], ['BCAST', 'PREFIX', 'key:'], ['NOLOOP']):
+        with Server('--tracking-table-max-keys', '30', threads=4) as s, s.client() as control:
+            def read(n):
+                r = random.Random(n)
+                for _ in range(150):
+                    near[n].read(*r.sample(keys, 3))
+
+            def write(n):
+                r = random.Random(100 + n)
+                with s.client() as c:
+                    for i in range(300):
+                        k = r.choice(keys)
+                        c.call(*r.choice([('SET', k, i), ('SET', k, i), ('APPEND', k, 'x'), ('DEL', k), ('SET', k, i, 'PX', 3), ('RENAME', k, r.choice(keys)),
+                                          ('CACHE', 'INVALIDATE', 'key:1*'), ('FLUSHALL',), ('GETEX', k, 'PERSIST'), ('COPY', k, r.choice(keys), 'REPLACE')][:10 if i % 10 == 0 else 6]))
+            near = [Near(s, *words) for _ in range(6)]
+            threads = [threading.Thread(target=f, args=(n,)) for n in range(6) for f in (read, write)]
+            for t in threads:
+                t.start()
+            for t in threads:
+                t.join()
+            for k in keys:
+                control.call('PERSIST', k)
+            truth = dict(zip(keys, control.call('MGET', *keys)))
+            for n in near:  # what was on its way to its thread has arrived once it answers twice
+                n.settle()
+
+            def all_true():
+                for n in near:
+                    n.settle()
+                return all(n.cache[k] == truth[k] for n in near for k in n.cache)
+            until(all_true, 'caches are true')
+            for n in near:
+                n.c.close()
+            until(lambda: control.info('tracking_clients') == '0' and control.info('tracking_total_items') == '0' and
+                  control.info('tracking_total_keys') == '0' and control.info('tracking_total_prefixes') == '0', 'nothing is left behind')
+
+
+def test_pubsub_in_order_on_many_threads():
+    with Server(threads=4) as s:
+        subscribers = [s.client() for _ in range(12)]
+        for i, c in enumerate(subscribers):
+            c.call(*(('SUBSCRIBE', 'news') if i % 2 else ('PSUBSCRIBE', 'n*')))
+
+        def publish(n):
+            with s.client() as c:
+                for i in range(200):
+                    equal(c.call('PUBLISH', 'news', '%d:%d' % (n, i)), 12)
+        threads = [threading.Thread(target=publish, args=(n,)) for n in range(3)]
+        for t in threads:
+            t.start()
+        for c in subscribers:
+            last = [-1] * 3
+            for _ in range(600):
+                n, i = map(int, c.reply()[-1].split(b':'))
+                equal(i, last[n] + 1)
+                last[n] = i
+        for t in threads:
+            t.join()
+
+
+def test_pubsub_slow_subscriber_is_closed():
+    with Server('--client-output-buffer-limit', 'pubsub', '1mb', '0', '0', threads=2) as s, s.client() as p:
+        slow = Client(('127.0.0.1', s.port), rcvbuf=4096)
+        slow.call('SUBSCRIBE', 'a')
+        for _ in range(200):
+            if not p.call('PUBLISH', 'a', 'x' * 100000):
+                break
+        until(lambda: p.call('PUBSUB', 'NUMSUB', 'a')[1] == 0, 'it is closed')
+        equal(p.info('client_output_buffer_limit_disconnections'), '1')
+
+
+def test_subscribers_come_and_go():
+    with Server(threads=4) as s, s.client() as control:
+        def come_and_go(n):
+            r = random.Random(n)
+            for _ in range(25):
+                c = s.client()
+                for _ in range(r.randrange(1, 6)):
+                    c.send(Client.encode(r.choice(['SUBSCRIBE', 'PSUBSCRIBE', 'SSUBSCRIBE', 'UNSUBSCRIBE']), 'c%d' % r.randrange(4)))
+                c.send(Client.encode('PING', 'x'))
+                try:
+                    while c.reply() not in ([b'pong', b'x'], b'x'):
+                        pass
+                except Closed:
+                    pass
+                c.close()
+
+        def publish(n):
+            with s.client() as c:
+                for i in range(300):
+                    c.call(*(('PUBLISH' if i % 2 else 'SPUBLISH'), 'c%d' % (i % 4), 'x' * (10 if i % 3 else 9000)))
+        threads = [threading.Thread(target=f, args=(n,)) for n in range(4) for f in (come_and_go, publish)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        until(lambda: control.call('PUBSUB', 'CHANNELS') == [] and control.call('PUBSUB', 'NUMPAT') == 0, 'nobody is left')
