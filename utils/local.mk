@@ -12,3 +12,8 @@ noinst_PROGRAMS += bench-l1
 bench_l1_SOURCES = %D%/bench/l1.c
 bench_l1_CFLAGS = $(AM_CFLAGS) $(XXHASH_CFLAGS)
 bench_l1_LDADD = libl1.a -lm
+
+bin_PROGRAMS += larder-snap
+larder_snap_SOURCES = %D%/snap/main.c %D%/snap/inspect.c %D%/snap/inspect.h %D%/snap/source.c %D%/snap/source.h
+larder_snap_CFLAGS = $(AM_CFLAGS)
+larder_snap_LDADD = libsnapshot.a libstore.a libtype.a libbase.a $(LZ4_LIBS) $(ZSTD_LIBS) $(LZF_LIBS) $(ISAL_LIBS) $(MD_LIBS) $(JEMALLOC_LIBS) -lm

@@ -343,15 +343,15 @@ def test_packed_values_are_saved_as_they_lie():
             values['packed:large'] = b'all work and no play ' * 200000
             values['noise'] = os.urandom(1 << 20)
             pipeline(c, [('SET', k, v) for k, v in values.items()])
-            until(lambda: int(c.info('compressed_values')) >= 290, 'they are packed')
-            digest, packed = c.call('DEBUG', 'DIGEST'), c.info('compressed_stored_bytes')
+            until(lambda: int(c.info('cache_compressed_values')) >= 290, 'they are packed')
+            digest, packed = c.call('DEBUG', 'DIGEST'), c.info('cache_compressed_stored_bytes')
             equal(c.call('SAVE'), 'OK')
         with Server('--dir', d.path, '--dbfilename', 'again.rdb', '--warm-file', 'dump.larder', *NATIVE) as s, s.client() as c:
             warmed(c)
             equal(c.call('DEBUG', 'DIGEST'), digest)
             for k, v in values.items():
                 equal(c.call('GET', k), v, k)
-            equal(c.info('compressed_stored_bytes'), packed)
+            equal(c.info('cache_compressed_stored_bytes'), packed)
             equal(c.call('SAVE'), 'OK')
         with Redis(d.file('again.rdb')) as r:
             equal(r.call('DEBUG', 'DIGEST'), digest)

@@ -1,0 +1,160 @@
+/* larder-snap: looks at snapshots, larder's own and RDB files, and turns one into the other: see larder-snap(1). */
+#include "config.h"
+
+#include "base/clock.h"
+#include "base/match.h"
+#include "base/num.h"
+#include "inspect.h"
+#include "snapshot/file.h"
+#include "snapshot/image_writer.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char usage[] =
+    "usage: larder-snap inspect [--match PATTERN] [--db N] [--top N] FILE\n"
+    "       larder-snap verify FILE\n"
+    "       larder-snap convert [--match PATTERN] [--db N] [--format native|rdb] [--rdb-version 10|12] [--expired] FROM TO\n"
+    "       larder-snap --help | --version\n"
+    "FILE and FROM: a snapshot of larder's, or an RDB file of Redis's or Valkey's. Without --format, TO is an RDB file if its\n"
+    "name ends in .rdb. What is damaged is left out, said, and the exit status is 1.\n";
+
+struct wish {
+    struct slice match;
+    int64_t db, top, rdb_version;
+    const char *format;
+    bool expired;
+};
+
+static bool wanted(const struct wish *o, const struct record *r, int64_t now) {
+    if (o->db >= 0 && r->db != (uint64_t)o->db) return false;
+    if (!o->expired && r->deadline && r->deadline <= now) return false;
+    return !o->match.n || slice_equal(o->match, SLICE("*")) || match_glob(o->match, r->key);
+}
+
+/* What there was besides records; the exit status. */
+static int report(struct source *s, FILE *to) {
+    bool whole = true;
+    if (s->rdb) {
+        const struct rdb_file_about *a = rdb_file_about(s->rdb);
+        fprintf(to, "%s RDB file, version %u, written by %s; passed by: %" PRIu64 " streams, %" PRIu64 " modules' values, %" PRIu64
+            " modules' data, %" PRIu64 " functions\n",
+            a->valkey ? "Valkey's" : "an", a->version, a->server[0] ? a->server : "an unknown version", a->streams, a->modules,
+            a->module_data, a->functions);
+    } else {
+        const struct image_about *a = image_reader_about(s->reader);
+        fprintf(to, "a native file, version %u.%u, %" PRIu64 " blocks, %" PRIu64 " records; %" PRIu64 " blocks of kinds not known\n",
+            a->head.major, a->head.minor, a->blocks, a->records, a->unknown);
+        whole = a->whole && !a->lost && !a->broken && !s->damaged;
+        if (!whole)
+            fprintf(to, "DAMAGED: %s; %" PRIu64 " bytes belong to no block, %" PRIu64 " large values lack pieces, %" PRIu64 " blocks are damaged\n",
+                a->whole ? "the index is right" : "the index is missing or damaged", a->lost, a->broken, s->damaged);
+    }
+    if (s->why.n) fprintf(to, "DAMAGED: %s\n", buf_cstr(&s->why));
+    return whole && !s->why.n ? 0 : 1;
+}
+
+static int look(const char *path, const struct wish *o, bool verify) {
+    struct source s;
+    struct record r;
+    if (!source_open(&s, path)) return 1;
+    struct inspect *p = inspect_new(s.now);
+    while (source_next(&s, &r))
+        if (wanted(o, &r, s.now)) inspect_add(p, &r);
+    if (s.bar) fputs("\r\033[K", stderr);
+    int status = report(&s, stdout);
+    if (verify) printf("%s: %" PRIu64 " keys, %s\n", path, inspect_keys(p), status ? "not all right" : "all right");
+    else inspect_print(p, (unsigned)o->top);
+    inspect_free(p);
+    source_close(&s);
+    return status;
+}
+
+/* -- convert ---------------------------------------------------------------------------------------------------------------------- */
+
+static enum image_status put(struct image_writer *w, struct tray *t, const struct record *r) {
+    if (!record_large(r)) return tray_put(t, r) ? image_writer_flush(w) : IMAGE_OK;
+    enum image_status st = image_writer_flush(w);
+    if (!st) st = image_writer_large(w, r);
+    while (st == IMAGE_MORE) st = image_writer_step(w);
+    return st;
+}
+
+static enum image_format format_of(const struct wish *o, const char *to) {
+    size_t n = strlen(to);
+    bool rdb = o->format ? !strcmp(o->format, "rdb") : n > 4 && !strcmp(to + n - 4, ".rdb");
+    return rdb ? IMAGE_RDB : IMAGE_NATIVE;
+}
+
+static int convert(const char *from, const char *to, const struct wish *o) {
+    struct source s;
+    struct record r;
+    if (!source_open(&s, from)) return 1;
+    struct file *f = file_create(to);
+    struct image_options options = {.format = format_of(o, to), .compress = true, .checksum = true, .limits = &s.limits, .seed = 1,
+        .now = s.now, .rdb_version = (unsigned)o->rdb_version, .sink = file_write, .arg = f};
+    struct image_writer *w = f ? image_writer_new(&options) : NULL;
+    struct tray *t = w ? image_writer_tray(w) : NULL;
+    enum image_status st = f ? IMAGE_OK : IMAGE_FAILED;
+    while (!st && source_next(&s, &r))
+        if (wanted(o, &r, s.now)) st = put(w, t, &r);
+    if (!st) st = image_writer_finish(w);
+    if (s.bar) fputs("\r\033[K", stderr);
+    int status = 1;
+    if (st || !file_commit(f)) {
+        fprintf(stderr, "larder-snap: %s: %s\n", to, strerror(st && w ? image_writer_errno(w) : errno));
+        if (st) file_abandon(f);
+    } else {
+        status = report(&s, stderr);
+        printf("%s: %" PRIu64 " keys, %" PRIu64 " bytes\n", to, image_writer_facts(w).records, image_writer_facts(w).written);
+    }
+    image_writer_free(w);
+    source_close(&s);
+    return status;
+}
+
+/* -- command line --------------------------------------------------------------------------------------------------------------------- */
+
+static int wrong(const char *what) {
+    fprintf(stderr, "larder-snap: %s\n%s", what, usage);
+    return 2;
+}
+
+static bool number(const char *text, int64_t least, int64_t most, int64_t *out) {
+    return num_i64(slice_of(text), out) && *out >= least && *out <= most;
+}
+
+int main(int argc, char **argv) {
+    static const struct option names[] = {{"match", 1, NULL, 'm'}, {"db", 1, NULL, 'd'}, {"top", 1, NULL, 't'}, {"format", 1, NULL, 'f'},
+        {"rdb-version", 1, NULL, 'r'}, {"expired", 0, NULL, 'e'}, {"help", 0, NULL, 'h'}, {"version", 0, NULL, 'v'}, {0}};
+    struct wish o = {.db = -1, .top = 10};
+    clock_start();
+    for (int c; (c = getopt_long(argc, argv, "h", names, NULL)) != -1;) {
+        bool right = true;
+        switch (c) {
+        case 'm': o.match = slice_of(optarg); break;
+        case 'd': right = number(optarg, 0, INT32_MAX, &o.db); break;
+        case 't': right = number(optarg, 1, 100, &o.top); break;
+        case 'r': right = number(optarg, RDB_VERSION, RDB_VERSION_FIELDS, &o.rdb_version) && o.rdb_version != 11; break;
+        case 'f':
+            o.format = optarg;
+            right = !strcmp(optarg, "native") || !strcmp(optarg, "rdb");
+            break;
+        case 'e': o.expired = true; break;
+        case 'h': return fputs(usage, stdout) < 0;
+        case 'v': return printf("larder-snap %s\n", PACKAGE_VERSION) < 0;
+        default: return wrong("unknown option");
+        }
+        if (!right) return wrong("an option's value is not right");
+    }
+    argc -= optind;
+    argv += optind;
+    if (argc == 2 && !strcmp(argv[0], "inspect")) return look(argv[1], &o, false);
+    if (argc == 2 && !strcmp(argv[0], "verify")) return look(argv[1], &o, true);
+    if (argc == 3 && !strcmp(argv[0], "convert")) return convert(argv[1], argv[2], &o);
+    return wrong("what is to be done?");
+}
