@@ -113,7 +113,6 @@ void store_drop(struct store *s, struct entry *e, bool lazily);
 void store_drop_object(struct store *s, enum value_type t, void *object); /* nobody refers to it any more */
 void store_trash_table(struct store *s, struct table *t, unsigned db); /* takes what it holds; *t is empty then; all locks held */
 bool store_spare(const struct store *s, size_t n); /* n more bytes for upkeep: as store_fits, and out of what that leaves */
-
 static inline bool slice_over(uint64_t start, int64_t slice_us) { return clock_ticks_us(clock_ticks() - start) >= slice_us; }
 
 #endif

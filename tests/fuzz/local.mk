@@ -164,3 +164,57 @@ else
 fuzz_zset_SOURCES += %D%/driver.c
 TESTS += fuzz-zset
 endif
+
+EXTRA_DIST += \
+  %D%/snapshot/file-databases \
+  %D%/snapshot/file-hash \
+  %D%/snapshot/file-list \
+  %D%/snapshot/file-set-integers \
+  %D%/snapshot/file-set-words \
+  %D%/snapshot/file-strings \
+  %D%/snapshot/file-zset \
+  %D%/snapshot/pieces-hash \
+  %D%/snapshot/pieces-list \
+  %D%/snapshot/pieces-string \
+  %D%/snapshot/pieces-zset \
+  %D%/snapshot/records-databases \
+  %D%/snapshot/records-hash \
+  %D%/snapshot/records-set-integers \
+  %D%/snapshot/records-set-words \
+  %D%/snapshot/records-zset
+
+check_PROGRAMS += fuzz-snapshot
+fuzz_snapshot_SOURCES = %D%/fuzz-snapshot.c
+fuzz_snapshot_LDADD = libsnapshot.a libstore.a libtype.a libbase.a $(FUZZ_LIBS)
+if FUZZ
+fuzz_snapshot_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+fuzz_snapshot_SOURCES += %D%/driver.c
+TESTS += fuzz-snapshot
+endif
+
+EXTRA_DIST += \
+  %D%/rdb/databases \
+  %D%/rdb/frequency \
+  %D%/rdb/functions \
+  %D%/rdb/hash \
+  %D%/rdb/list \
+  %D%/rdb/modules \
+  %D%/rdb/old \
+  %D%/rdb/plain-forms \
+  %D%/rdb/set-integers \
+  %D%/rdb/set-words \
+  %D%/rdb/stream \
+  %D%/rdb/strings \
+  %D%/rdb/valkey \
+  %D%/rdb/zset
+
+check_PROGRAMS += fuzz-rdb
+fuzz_rdb_SOURCES = %D%/fuzz-rdb.c
+fuzz_rdb_LDADD = libsnapshot.a libstore.a libtype.a libbase.a $(FUZZ_LIBS)
+if FUZZ
+fuzz_rdb_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+fuzz_rdb_SOURCES += %D%/driver.c
+TESTS += fuzz-rdb
+endif
