@@ -6,7 +6,7 @@ import signal
 import subprocess
 import tempfile
 
-from larder import Client, ReplyError, Server, equal, until
+from larder import Client, ReplyError, Server, daemon_path, equal, until
 from test_saving import Redis, every_type, pipeline
 
 NATIVE = ('--save', '')
@@ -371,3 +371,38 @@ def test_replacing_while_others_watch():
                 pass
             assert c.call('GET', 'key:777') != b'mine'
             equal(c.call('GET', 'key:1'), b'mine')
+
+
+def snap(*args, status=0):
+    tool = os.path.join(os.path.dirname(daemon_path()), 'larder-snap')
+    out = subprocess.run([tool, *args], capture_output=True, text=True)
+    equal(out.returncode, status, out.stdout + out.stderr)
+    return out.stdout
+
+
+def test_larder_snap_converts():
+    with Folder() as d:
+        digest, keys = filled_redis(d)
+        snap('convert', d.file('dump.rdb'), d.file('a.larder'))
+        snap('convert', d.file('a.larder'), d.file('b.rdb'))
+        assert '%d keys, all right' % (keys + 100) in snap('verify', d.file('b.rdb')) + snap('verify', d.file('a.larder'))
+        with Redis(d.file('b.rdb')) as r:
+            equal(r.call('DEBUG', 'DIGEST'), digest)
+        snap('convert', '--match', 'hash:1*', '--db', '0', d.file('a.larder'), d.file('some.rdb'))
+        with Redis(d.file('some.rdb')) as r:
+            equal(r.call('DBSIZE'), 111)
+            equal(r.call('HGET', 'hash:17', 'field'), b'17')
+
+
+def test_larder_snap_inspects():
+    with Folder() as d:
+        populate(d, 1000, more=[('SET', 'big', os.urandom(100000)), ('RPUSH', 'list:1', 'a'), ('SET', 'short:1', 'v', 'EX', '30')])
+        said = snap('inspect', '--top', '3', d.file('dump.larder'))
+        for part in ('1003 keys', 'string', 'list', 'up to a minute', 'key:', 'big', '100003 bytes'):
+            assert part in said, said
+        damage(d)
+        assert 'not all right' in snap('verify', d.file('dump.larder'), status=1)
+        d.write('nonsense', b'nonsense')
+        snap('verify', d.file('nonsense'), status=1)
+        snap('verify', status=2)
+        snap('convert', '--format', 'tar', 'a', 'b', status=2)
