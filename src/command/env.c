@@ -13,6 +13,7 @@
 #include "command/wait.h"
 #include "store/rule.h"
 #include "command/warming.h"
+#include "store/watch.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -88,6 +89,7 @@ void env_open(struct env *e) {
 void env_free(struct env *e) {
     warmup_free(e->warmup);
     persist_free(e->persist);
+    if (e->store) store_set_hook(e->store, NULL, NULL); /* what it would tell is freed before it */
     for (unsigned i = 0; i < e->lanes; i++) lane_free(e->lane[i]);
     feed_free(e->feed);
     tracks_free(e->tracks);
