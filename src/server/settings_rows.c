@@ -211,7 +211,7 @@ static const struct option_row env_rows[] = {
     {"latency-tracking-info-percentiles", OPTION_LIST, .initial = "50 99 99.9", .form = settings_form_percentiles, LIVE,
         SAYS(TIMING, "Percentiles that INFO latencystats prints.")},
     {"notify-keyspace-events", OPTION_TEXT, .flags = OPTION_UNUSED, .initial = "", .form = settings_form_events, LIVE,
-        SAYS(UNUSED, "There is no publishing and subscribing yet: the classes are kept, and nothing is published.")},
+        SAYS(UNUSED, "Events of keys are not published: the classes are kept. CACHE FEED and CLIENT TRACKING tell what changes.")},
 };
 
 #define ROWS(array) ((struct settings_rows){array, sizeof array / sizeof *array})
