@@ -442,6 +442,9 @@ static const struct word {
     {"PROTOCOL", 3, 3, 0, 0, protocol_run, "PROTOCOL <type>",
         "    Reply with a value of that type: string, integer, double, bignum, null, array, set, map, attrib, push,"
         " verbatim, true, false."},
+    {"RELOAD", 2, INT32_MAX, 0, 0, reload_run, "RELOAD [MERGE] [NOFLUSH] [NOSAVE]",
+        "    Save, forget everything, and load what was saved. NOSAVE: load what is there; NOFLUSH: beside what there is;"
+        " MERGE: in place of keys of the same name."},
     {"SEGFAULT", 2, 2, 0, 0, segfault_run, "SEGFAULT", "    Stop by an access that the kernel forbids."},
     {"SET-ACTIVE-EXPIRE", 3, 3, 0, 0, set_active_expire_run, "SET-ACTIVE-EXPIRE <0|1>",
         "    Whether keys past their time go before anybody asks for them."},

@@ -38,6 +38,7 @@ double memory_dataset_percent(const struct memory_figures *f);
 
 /* debug.c */
 void debug_run(struct call *c);                                      /* DEBUG, all its words */
+void reload_run(struct call *c);                                     /* reload.c: DEBUG RELOAD */
 int debug_keys(const struct slice *argv, int argc, int *at, int max); /* which arguments are keys, to be locked */
 
 #endif

@@ -60,6 +60,7 @@ libcommand_a_SOURCES = \
   %D%/push.c %D%/push.h \
   %D%/reach.c %D%/reach.h \
   %D%/redact.c %D%/redact.h \
+  %D%/reload.c \
   %D%/roster.c %D%/roster.h \
   %D%/scan.c \
   %D%/server.c \

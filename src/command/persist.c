@@ -69,6 +69,13 @@ static bool path_of(struct env *e, struct buf *path, struct buf *name) {
     return true;
 }
 
+bool persist_path(struct env *e, struct buf *out) {
+    struct buf name = {0};
+    bool ok = path_of(e, out, &name);
+    buf_free(&name);
+    return ok;
+}
+
 const char *persist_guarded(struct env *e) {
     struct buf path = {0}, name = {0};
     const char *why = path_of(e, &path, &name) ? warmup_guards(e->warmup, buf_cstr(&path)) : NULL;

@@ -22,6 +22,7 @@ void persist_free(struct persist *p);       /* steps what runs to its end, witho
 bool persist_start(struct env *e);
 /* Why the file may not be written over: it is still being loaded, or could not be (snapshot/warmup.h). NULL: it may. */
 const char *persist_guarded(struct env *e);
+bool persist_path(struct env *e, struct buf *out); /* of the file that is saved to; false: the folder cannot be found out */
 void persist_schedule(struct env *e);       /* as soon as none is running */
 void persist_abandon(struct env *e);        /* what is being written is not worth having */
 void persist_flushed(struct env *e);        /* by FLUSHALL: where there are save points, a file with nothing in it is */

@@ -543,3 +543,24 @@ def test_large_values_are_not_copied():
             equal(c.call('SAVE'), 'OK')
             more = peak_since(s.pid) - before
             assert more < 16 << 20, '%d bytes more at the peak' % more
+
+
+def test_debug_reload():
+    for more in (('--save', ''), RDB):
+        with Server(*more) as s, s.client() as c:
+            every_type(c)
+            digest = c.call('DEBUG', 'DIGEST')
+            equal(c.call('DEBUG', 'RELOAD'), 'OK')
+            equal(c.call('DEBUG', 'DIGEST'), digest)
+            c.call('SET', 'number:1', 'changed')
+            c.call('SET', 'new', 1)
+            equal(c.call('DEBUG', 'RELOAD', 'NOSAVE', 'NOFLUSH'), 'OK')
+            equal((c.call('GET', 'number:1'), c.call('GET', 'new')), (b'changed', b'1'))
+            equal(c.call('DEBUG', 'RELOAD', 'NOSAVE', 'NOFLUSH', 'MERGE'), 'OK')
+            equal((c.call('GET', 'number:1'), c.call('GET', 'new')), (b'1000003', b'1'))
+            equal(c.call('DEBUG', 'RELOAD', 'NOSAVE'), 'OK')
+            equal(c.call('DEBUG', 'DIGEST'), digest)
+            os.unlink(os.path.join(s.dir, 'dump.rdb' if more == RDB else 'dump.larder'))
+            equal(c.call('DEBUG', 'RELOAD', 'NOSAVE'), 'ERR Error trying to load the RDB dump, check server logs.')
+            equal(c.call('DEBUG', 'DIGEST'), digest)
+            equal(c.call('DEBUG', 'RELOAD', 'NOSUCH'), 'ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.')
