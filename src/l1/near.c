@@ -48,7 +48,8 @@ struct near *near_open(size_t limit, void (*drop)(void *more)) {
     if (getrandom(&s->seed, sizeof s->seed, GRND_NONBLOCK) != sizeof s->seed) s->seed = (uintptr_t)s ^ (uint64_t)s->base_ms << 20;
     if ((failed = near_reclaim_start(s))) goto out;
     for (unsigned i = 0; i < s->shards; i++) {
-        if ((s->shard[i].table = near_table_new(1))) continue;
+        s->shard[i].table = near_table_new(1);
+        if (s->shard[i].table) continue;
         failed = ENOMEM;
         near_close(s);
         s = NULL;

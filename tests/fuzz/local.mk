@@ -218,3 +218,19 @@ else
 fuzz_rdb_SOURCES += %D%/driver.c
 TESTS += fuzz-rdb
 endif
+
+EXTRA_DIST += \
+  %D%/reply/broken \
+  %D%/reply/kinds \
+  %D%/reply/nested \
+  %D%/reply/push
+
+check_PROGRAMS += fuzz-reply
+fuzz_reply_SOURCES = %D%/fuzz-reply.c
+fuzz_reply_LDADD = libresp.a libbase.a $(FUZZ_LIBS)
+if FUZZ
+fuzz_reply_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+fuzz_reply_SOURCES += %D%/driver.c
+TESTS += fuzz-reply
+endif
