@@ -175,7 +175,7 @@ static bool chain_whole(const struct image_reader *r, size_t i, size_t n) {
 }
 
 static void make_jobs(struct image_reader *r) {
-    qsort(r->block, r->blocks, sizeof *r->block, by_chain);
+    if (r->blocks) qsort(r->block, r->blocks, sizeof *r->block, by_chain);
     r->job = mem_alloc(MEM_UPKEEP, (r->blocks + 1) * sizeof *r->job);
     for (size_t i = 0, n; i < r->blocks; i += n) {
         const struct native_block *b = &r->block[i];
