@@ -7,6 +7,7 @@
 
 #include <unistd.h>
 
+#define MARGIN_MOST ((size_t)256 << 10)
 #define ERRAND 200 /* records */
 #define LARGE ((size_t)1 << 20) /* what does not fit is left out alone from here on; below, the warm-up is over */
 
@@ -95,8 +96,14 @@ bool hand_wants(struct hand *h, struct record *r) {
     return true;
 }
 
+/* Something stays free: else the next command would have to evict for what has just been loaded. */
+static size_t margin(const struct hand *h) {
+    size_t part = (size_t)option_get(&h->w->config.store_config->maxmemory) / 64;
+    return part < MARGIN_MOST ? part : MARGIN_MOST;
+}
+
 bool hand_has_room(struct hand *h, size_t n) {
-    if (store_fits(h->w->config.store, n)) return true;
+    if (store_fits(h->w->config.store, n + margin(h))) return true;
     atomic_fetch_add(&h->w->count.no_room, 1);
     if (n < LARGE) atomic_store(&h->w->full, true);
     return false;
