@@ -103,18 +103,26 @@ static int lock_once(struct larder_lease *x, struct near_record *r, struct slice
         read_ask(&c, x->key);
         status = call_send(&c);
         if (status == LARDER_OK) status = read_answer(&c, r, &item, out);
-        if (status == LARDER_NOT_FOUND && !item.value.n && item.ttl == -2) *busy = true; /* it went in between: once more */
+        if (status == LARDER_NOT_FOUND && !item.negative) *busy = true; /* it went in between: once more */
         return call_end(&c, status);
     }
     link_request(c.link, 6, take);
-    status = call_send(&c);
-    if (status != LARDER_OK) return call_end(&c, status);
-    const struct reply_node *node = link_node(c.link);
-    if (node->kind == REPLY_ERROR) return call_end(&c, LARDER_ERROR);
-    *busy = node->kind == REPLY_NIL;
+    link_request(c.link, 2, (struct slice[]){SLICE("EXISTS"), x->key});
+    if ((status = call_send(&c)) != LARDER_OK) return call_end(&c, status);
+    bool refused = link_node(c.link)->kind == REPLY_ERROR;
+    *busy = link_node(c.link)->kind == REPLY_NIL;
+    if ((status = call_reply(&c)) != LARDER_OK) return call_end(&c, status);
+    there = link_node(c.link)->kind == REPLY_INTEGER && link_node(c.link)->integer;
+    call_end(&c, LARDER_OK);
+    if (refused) return LARDER_ERROR;
     if (!*busy) x->kind = LEASE_LOCK;
+    if (!*busy && there) { /* who had the lock filled the key and gave it back between our first look and the second: once more */
+        leasing_release(x);
+        x->kind = LEASE_LOCAL;
+        *busy = true;
+    }
     tally_count(r, COUNT_L2_MISSES, !*busy);
-    return call_end(&c, *busy ? LARDER_BUSY : LARDER_LOAD);
+    return *busy ? LARDER_BUSY : LARDER_LOAD;
 }
 
 static int take_lock(struct larder_lease *x, struct near_record *r, int64_t deadline, larder_value *out) {

@@ -33,8 +33,9 @@ struct agent {
     pthread_t thread[THREADS];
     size_t threads, keys;
     _Atomic unsigned long answers[16], stale, wrong;
+    struct load *load;
     struct versions *versions;
-    const char *key;
+    char *key;
     int64_t bound_us;
     _Atomic int64_t oldest_us; /* the oldest that a value was read after it was replaced */
 };
@@ -129,6 +130,7 @@ struct load {
     long delay_ms;
     const char *value;
     bool fail, absent;
+    struct load *next;
 };
 
 static int load_it(void *arg, const char *key, size_t key_size, larder_result *result) {
@@ -143,12 +145,13 @@ static int load_it(void *arg, const char *key, size_t key_size, larder_result *r
     return larder_loaded(result, text, (size_t)size);
 }
 
-/* What is loaded behind the caller's back comes later: its arguments stay. */
+/* What is loaded behind the caller's back comes later: its arguments stay until the handle is closed. */
 static void do_load(struct agent *a) {
     struct load *w = malloc(sizeof *w);
     larder_load how = {.ttl_ms = atol(a->word[2]), .stale_ms = -1, .negative_ttl_ms = -1};
     larder_value v = {.data = NULL};
-    *w = (struct load){a, atol(a->word[3]), strdup(a->word[4]), false, false};
+    *w = (struct load){a, atol(a->word[3]), strdup(a->word[4]), false, false, a->load};
+    a->load = w;
     for (size_t i = 5; i < a->words; i++) {
         if (!strncmp(a->word[i], "stale=", 6)) how.stale_ms = atol(a->word[i] + 6);
         w->fail |= !strcmp(a->word[i], "fail");
@@ -178,7 +181,7 @@ static void *load_one(void *arg) {
 
 static void do_loads(struct agent *a) {
     size_t n = strtoul(a->word[1], NULL, 10);
-    struct loads w = {.load = {a, atol(a->word[4]), "loaded", false, false}, .key = a->word[2], .how = {atol(a->word[3]), -1, -1}};
+    struct loads w = {.load = {a, atol(a->word[4]), "loaded", false, false, NULL}, .key = a->word[2], .how = {atol(a->word[3]), -1, -1}};
     pthread_t t[THREADS];
     a->loads = 0;
     pthread_barrier_init(&w.start, NULL, (unsigned)n);
@@ -345,7 +348,9 @@ static void threads_of(struct agent *a) {
         a->keys = strtoul(a->word[2], NULL, 10);
         start(a, strtoul(a->word[1], NULL, 10), hammer);
     } else if (is(a, "watch", 5)) {
+        if (a->versions) munmap(a->versions, sizeof *a->versions);
         a->versions = versions_open(a->word[1]);
+        free(a->key);
         a->key = strdup(a->word[2]);
         a->bound_us = atol(a->word[4]) * 1000;
         start(a, strtoul(a->word[3], NULL, 10), watch);
@@ -392,5 +397,11 @@ int main(int argc, char **argv) {
     a.stop = true;
     for (size_t i = 0; i < a.threads; i++) pthread_join(a.thread[i], NULL);
     larder_close(a.l);
+    for (struct load *w = a.load, *next; w; w = next) {
+        next = w->next;
+        free((char *)w->value);
+        free(w);
+    }
+    free(a.key);
     return 0;
 }
