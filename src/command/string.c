@@ -176,7 +176,7 @@ static void run_getdel(struct call *c) {
     struct entry *e = call_read_type(c, 0, VALUE_STRING, &ok);
     if (!ok) return;
     reply_value_or_null(c, e);
-    if (e) view_delete(&c->v, &c->key[0]);
+    view_delete(&c->v, &c->key[0]); /* if it is not there as well: a warm-up shall not bring it */
 }
 
 static void run_getex(struct call *c) {

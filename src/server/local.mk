@@ -21,6 +21,6 @@ libserver_a_SOURCES = \
 
 bin_PROGRAMS += larderd
 larderd_SOURCES = %D%/main.c
-larderd_LDFLAGS = $(AM_LDFLAGS) $(LTO)
+larderd_LDFLAGS = $(AM_LDFLAGS) $(LTO_LINK)
 larderd_LDADD = libserver.a libcommand.a libsnapshot.a libstore.a libnet.a libtype.a libresp.a libbase.a \
   $(UV_LIBS) $(LZ4_LIBS) $(ZSTD_LIBS) $(LZF_LIBS) $(ISAL_LIBS) $(MD_LIBS) $(SYSTEMD_LIBS) $(JEMALLOC_LIBS) -lm

@@ -5,6 +5,8 @@
 #include <assert.h>
 #include <string.h>
 
+struct agenda *agenda_new(unsigned room) { return mem_alloc(MEM_INDEX, AGENDA_BYTES(room)); }
+
 void agenda_start(struct agenda *a, unsigned room, int64_t now) {
     *a = (struct agenda){.base = now, .until = now + AGENDA_MS, .room = (uint16_t)room};
 }
@@ -12,7 +14,7 @@ void agenda_start(struct agenda *a, unsigned room, int64_t now) {
 struct agenda *agenda_keep(const struct agenda *a) {
     unsigned n = a->end - a->first, room = n + n / 4 + 8;
     if (room > AGENDA_ROOM_MAX) room = AGENDA_ROOM_MAX;
-    struct agenda *out = mem_alloc(MEM_INDEX, AGENDA_BYTES(room));
+    struct agenda *out = agenda_new(room);
     *out = (struct agenda){.base = a->base, .until = a->until, .end = (uint16_t)n, .room = (uint16_t)room};
     memcpy(out->item, a->item + a->first, n * sizeof *a->item);
     return out;

@@ -27,11 +27,7 @@ struct agenda {
 };
 #define AGENDA_BYTES(room) (sizeof(struct agenda) + (room) * sizeof(uint32_t))
 
-struct agenda_sheet { /* one of full size, to be filled on the stack */
-    struct agenda a;
-    uint32_t item[AGENDA_ROOM_MAX];
-};
-
+struct agenda *agenda_new(unsigned room);
 void agenda_start(struct agenda *a, unsigned room, int64_t now);
 /* A block of its own with the same items and some room for more. */
 struct agenda *agenda_keep(const struct agenda *a);

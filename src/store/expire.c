@@ -26,7 +26,7 @@ struct expiring {
     struct store_stats *stats;
     struct segment *segment; /* what is due later is noted there; NULL: in `next` */
     struct table_due next;
-    struct agenda_sheet sheet;
+    struct agenda *sheet;    /* the part's */
     size_t inside; /* so many members may still be looked at */
     bool more;     /* there are more */
 };
@@ -74,7 +74,7 @@ static struct entry *expire_inside(struct expiring *x, struct entry *e) {
 
 /* Look at the entry again then. */
 static void expire_later(struct expiring *x, uint32_t tag, int64_t when) {
-    struct agenda *sheet = &x->sheet.a;
+    struct agenda *sheet = x->sheet;
     if (x->segment) {
         segment_note(x->segment, tag, when);
         return;
@@ -110,17 +110,6 @@ static struct entry *expire_one(void *arg, struct entry *e, uint32_t tag) {
     return e;
 }
 
-/* Not the sheet, which need not be cleared. */
-static void expire_begin(struct expiring *x, struct store *s, unsigned db, int64_t now, struct store_stats *stats) {
-    x->store = s;
-    x->db = db;
-    x->now = now;
-    x->stats = stats;
-    x->segment = NULL;
-    x->inside = INSIDE_MOST;
-    x->more = false;
-}
-
 /* Looks at what is due in a segment. Returns how many keys went. */
 static size_t expire_segment(struct expiring *x, const struct stop *at) {
     struct segment *seg = at->segment;
@@ -130,8 +119,8 @@ static size_t expire_segment(struct expiring *x, const struct stop *at) {
     }
     seg->looked = clock_rest(x->now);
     bool room = store_spare(x->store, AGENDA_BYTES(AGENDA_ROOM_MAX));
-    agenda_start(&x->sheet.a, room ? AGENDA_ROOM_MAX : 0, x->now);
-    x->next = (struct table_due){&x->sheet.a, AGENDA_NEVER};
+    agenda_start(x->sheet, room ? AGENDA_ROOM_MAX : 0, x->now);
+    x->next = (struct table_due){x->sheet, AGENDA_NEVER};
     return table_sift(at->table, at->place, expire_one, x, &x->next);
 }
 
@@ -179,8 +168,7 @@ static bool expire_next(struct store *s, struct part *p, struct stop *at, int64_
         *w = here;
         return true;
     }
-    struct expiring x;
-    expire_begin(&x, s, at->db, now, stats);
+    struct expiring x = {.store = s, .db = at->db, .now = now, .stats = stats, .sheet = p->sheet, .inside = INSIDE_MOST};
     p->expire_found += expire_segment(&x, at);
     p->expire_again = x.more;
     if (x.more) *w = here;
@@ -190,6 +178,7 @@ static bool expire_next(struct store *s, struct part *p, struct stop *at, int64_
 bool store_expire_step(struct store *s, unsigned part, unsigned parts, int64_t now, struct store_stats *stats, int64_t slice_us) {
     struct part *p = &s->part[part];
     struct walk *w = &p->expire;
+    if (!p->sheet) p->sheet = agenda_new(AGENDA_ROOM_MAX);
     if (!w->running) {
         if (!expire_time(p, now)) return false;
         if (!option_get(&s->config->active_expire)) return false;

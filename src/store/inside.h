@@ -39,6 +39,7 @@ struct part { /* belongs to the thread that steps it */
     uint64_t expire_ticks;  /* that this pass took */
     bool expire_again;      /* the walk goes on with the segment that it was at */
     uint64_t expire_found;  /* in this pass: keys past their deadline */
+    struct agenda *sheet;   /* of full size, to write the next agenda on; NULL before the first pass */
     int64_t trimmed_us;     /* monotonic */
     unsigned compact_round;
 } __attribute__((aligned(64)));

@@ -27,6 +27,8 @@ void store_free(struct store *s) {
     graves_free(s->graves);
     pool_free_all(s);
     rules_free(s);
+    for (unsigned i = 0; i < STORE_PARTS; i++)
+        if (s->part[i].sheet) agenda_free(s->part[i].sheet);
     slab_trim();
     mem_free(MEM_MISC, s);
 }

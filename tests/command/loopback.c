@@ -213,7 +213,8 @@ static bool capture_all(struct env *e) {
 void loopback_run(struct loopback *l) {
     bool busy;
     do {
-        busy = (!l->manual && loopback_deliver(l)) | capture_all(l->env);
+        busy = !l->manual && loopback_deliver(l);
+        if (capture_all(l->env)) busy = true;
         for (struct peer *p = l->peers; p; p = p->next)
             if (p->open && peer_run(p)) busy = true;
     } while (busy);

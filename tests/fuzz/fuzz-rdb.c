@@ -33,8 +33,8 @@ static const char *check(enum value_type t, const struct home *h) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct type_limits limits;
     struct record r;
-    struct slice piece;
-    uint64_t total;
+    struct slice piece = {NULL, 0};
+    uint64_t total = 0;
     enum rdb_file_status st;
     int fd = memfd_create("fuzz", MFD_CLOEXEC);
     must(fd >= 0 && (!size || write(fd, data, size) == (ssize_t)size), "no memory file");

@@ -68,9 +68,10 @@ static void read_collection(struct image_cursor *c, const struct record *r, bool
 
 static void read_string(struct image_cursor *c, const struct record *r, bool large) {
     struct slice piece;
-    size_t sum = 0;
-    while (large && !image_cursor_more(c, &piece))
+    size_t sum = 0, n = 0;
+    for (; large && !image_cursor_more(c, &piece); n += piece.n)
         for (size_t i = 0; i < piece.n; i++) sum += (uint8_t)piece.p[i];
+    must(sum <= 255 * n, "every byte can be read");
     if (large || !r->original || !record_sound(r, r->string)) return;
     char *plain = malloc(r->original + 1);
     must(record_plain(r, r->string, plain), "sound, and still not to be unpacked");

@@ -35,8 +35,7 @@ Test(agenda, agrees_with_a_naive_twin) {
     static struct pair added[MOST];
     uint64_t x = 77;
     for (unsigned round = 0; round < 300; round++) {
-        struct agenda_sheet sheet;
-        struct agenda *a = &sheet.a;
+        struct agenda *a = agenda_new(AGENDA_ROOM_MAX);
         size_t n = 0, most = fixture_random(&x) % MOST;
         unsigned room = (unsigned)(fixture_random(&x) % (AGENDA_ROOM_MAX + 1));
         int64_t now = NOW, spread = round % 3 ? AGENDA_MS : 50;
@@ -75,6 +74,7 @@ Test(agenda, agrees_with_a_naive_twin) {
         compare(kept, added, n);
         cr_assert_eq(agenda_next(kept), agenda_next(a));
         agenda_free(kept);
+        agenda_free(a);
     }
 }
 
