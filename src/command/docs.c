@@ -224,6 +224,7 @@ static struct arg *new_arg(struct scratch *s, const char *type, struct slice nam
 static int spec_at(const struct command *cmd, int position) {
     for (int i = 0; i < COMMAND_SPECS && cmd->keys[i].how != KEYS_NONE; i++) {
         const struct key_spec *k = &cmd->keys[i];
+        if (k->flags & K_NOT_KEY) continue;
         if (k->how == KEYS_NUMKEYS) {
             if (position > k->first) return i;
             continue;

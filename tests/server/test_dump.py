@@ -20,8 +20,8 @@ def digest(c, key):
 def test_large_values_are_dumped_and_restored_while_others_are_served():
     with Server(threads=1) as s:
         with s.client() as c, s.client() as other:
-            make_list(c, 'l', 300000)
-            make_hash(c, 'h', 300000)
+            make_list(c, 'l', 900000)
+            make_hash(c, 'h', 900000)
             other.call('SET', 'small', 'value')
             for key in ('l', 'h'):
                 want = digest(c, key)
