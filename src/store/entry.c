@@ -9,11 +9,11 @@
 
 #define EMBSTR_MAX 44 /* Redis's OBJ_ENCODING_EMBSTR_SIZE_LIMIT */
 
-static bool is_wide(int64_t deadline) {
+static inline bool is_wide(int64_t deadline) {
     return deadline && (deadline < ENTRY_EPOCH || deadline - ENTRY_EPOCH >= (int64_t)1 << (8 * ENTRY_NARROW));
 }
 
-static size_t header_size(const struct entry_spec *s, bool extended) {
+static inline size_t header_size(const struct entry_spec *s, bool extended) {
     return 5 + (extended ? ENTRY_EXTENSION : 0) + varint_size(s->key.n) + varint_size(s->valuelen) +
            (s->deadline && !extended ? ENTRY_NARROW : 0);
 }
@@ -32,12 +32,19 @@ int64_t entry_stale(const struct entry *e) {
     return (int64_t)(v & 4095) << (v >> 12);
 }
 
-/* Large blocks, wide deadlines and stale windows need the extension. */
-static bool needs_extension(const struct entry_spec *s) {
-    return is_wide(s->deadline) || s->stale || header_size(s, false) + s->key.n + s->valuelen > SLAB_MAX;
+struct shape {
+    bool extended; /* large blocks, wide deadlines and stale windows need the extension */
+    size_t header, need;
+};
+
+static inline struct shape shape_of(const struct entry_spec *s) {
+    size_t header = header_size(s, false), bytes = s->key.n + s->valuelen;
+    bool extended = is_wide(s->deadline) || s->stale || header + bytes > SLAB_MAX;
+    if (__builtin_expect(extended, 0)) header = header_size(s, true);
+    return (struct shape){extended, header, header + bytes};
 }
 
-size_t entry_need(const struct entry_spec *s) { return header_size(s, needs_extension(s)) + s->key.n + s->valuelen; }
+size_t entry_need(const struct entry_spec *s) { return shape_of(s).need; }
 
 size_t entry_size(const struct entry *e) {
     struct entry_parts p = entry_parts(e);
@@ -76,10 +83,9 @@ static uint8_t *put_header(struct entry *e, const struct entry_spec *s, bool ext
 }
 
 static struct entry *make(const struct entry_spec *s, size_t extra) {
-    bool extended = needs_extension(s);
-    size_t need = header_size(s, extended) + s->key.n + s->valuelen;
-    struct entry *e = need <= SLAB_MAX ? slab_alloc(need) : mem_alloc(MEM_DATA, need + extra);
-    uint8_t *p = put_header(e, s, extended);
+    struct shape shape = shape_of(s);
+    struct entry *e = shape.need <= SLAB_MAX ? slab_alloc(shape.need) : mem_alloc(MEM_DATA, shape.need + extra);
+    uint8_t *p = put_header(e, s, shape.extended);
     memcpy(p, s->key.p, s->key.n);
     if (__builtin_expect(s->form == FORM_LZ4, 0)) packed_count(1, (int64_t)s->valuelen, (int64_t)s->plain);
     return e;
@@ -97,7 +103,7 @@ struct entry *entry_new_roomy(const struct entry_spec *s) { return make(s, s->va
 bool entry_can_rewrite(const struct entry *e, const struct entry_spec *s, bool grow) {
     if (entry_type(e) != s->type && (entry_form(e) == FORM_POINTER || s->form == FORM_POINTER)) return false;
     if (entry_form(e) == FORM_POINTER) return s->form == FORM_POINTER && entry_need(s) <= SLAB_MAX && in_slab(e) && entry_need(s) <= slab_usable(e);
-    size_t need = entry_need(s);
+    size_t need = shape_of(s).need;
     bool slab = in_slab(e);
     if ((need <= SLAB_MAX) != slab) return false;
     if (slab) {
@@ -110,12 +116,12 @@ bool entry_can_rewrite(const struct entry *e, const struct entry_spec *s, bool g
 
 void entry_rewrite(struct entry *e, const struct entry_spec *s, size_t keep) {
     struct entry_parts old = entry_parts(e);
-    bool extended = needs_extension(s);
-    char *key = (char *)e + header_size(s, extended);
+    struct shape shape = shape_of(s);
+    char *key = (char *)e + shape.header;
     if (__builtin_expect(entry_packed(e), 0)) uncount(e);
     if (__builtin_expect(s->form == FORM_LZ4, 0)) packed_count(1, (int64_t)s->valuelen, (int64_t)s->plain);
     if (key != old.key) memmove(key, old.key, old.keylen + keep);
-    put_header(e, s, extended);
+    put_header(e, s, shape.extended);
 }
 
 struct entry_spec entry_spec_of(const struct entry *e) {

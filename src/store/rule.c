@@ -232,6 +232,7 @@ static void rules_end(struct store *s, unsigned parts) {
 }
 
 bool rule_sweep_step(struct store *s, unsigned part, unsigned parts, int64_t slice_us) {
+    assert(part < parts && parts <= STORE_PARTS);
     struct rule_part *p = &s->rules.part[part];
     uint32_t last = atomic_load(&s->rules.last);
     atomic_store_explicit(&s->rules.parts, parts, memory_order_relaxed);

@@ -11,11 +11,12 @@ TestSuite(invalidate, .timeout = 60);
 struct other {
     struct store *store;
     struct slice pattern;
-    unsigned sweep; /* a shard */
+    unsigned sweep; /* the part of the shards that is swept */
     bool done;
 };
 
-static unsigned shard_of(struct store *s, const char *key) { return store_shard_of(store_key(store_seed(s), slice_of(key)).hash); }
+#define PARTS 64
+static unsigned part_of(struct store *s, const char *key) { return store_shard_of(store_key(store_seed(s), slice_of(key)).hash) % PARTS; }
 
 static void invalidate(void *arg, struct store_stats *stats, enum store_event event, unsigned db, const struct key *k, const struct entry *e) {
     struct other *o = arg;
@@ -24,16 +25,16 @@ static void invalidate(void *arg, struct store_stats *stats, enum store_event ev
     if (event != STORE_WRITTEN || o->done || k->n != 7 || memcmp(k->p, "trigger", 7)) return;
     o->done = true;
     cr_assert(rule_add(o->store, db, &o->pattern, 1, NULL));
-    while (rule_sweep_step(o->store, o->sweep, STORE_SHARDS, 250)) {}
+    while (rule_sweep_step(o->store, o->sweep, PARTS, 250)) {}
 }
 
-/* Names in three different shards; `a` and `b` fall under the pattern. */
+/* Names in three different parts; `a` and `b` fall under the pattern. */
 static void name(struct store *s, char a[16], char b[16]) {
-    unsigned busy = shard_of(s, "trigger");
+    unsigned busy = part_of(s, "trigger");
     for (unsigned i = 0, n = 0; n < 2; i++) {
         char *to = n ? b : a;
         snprintf(to, 16, "old:%u", i);
-        n += shard_of(s, to) != busy && (!n || shard_of(s, to) != shard_of(s, a));
+        n += part_of(s, to) != busy && (!n || part_of(s, to) != part_of(s, a));
     }
 }
 
@@ -45,7 +46,7 @@ static const char *behind(const char *request) {
     name(s, a, b);
     snprintf(text, sizeof text, "SET %s 1\r\nRPUSH %s:list x\r\nSET other 2\r\n", a, a);
     fixture_say(p, text);
-    struct other o = {.store = s, .pattern = SLICE("old:*"), .sweep = shard_of(s, b)};
+    struct other o = {.store = s, .pattern = SLICE("old:*"), .sweep = part_of(s, b)};
     store_set_hook(s, invalidate, &o);
     store_watch(s, 1);
     snprintf(text, sizeof text, request, a, b);
