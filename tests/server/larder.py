@@ -292,6 +292,9 @@ def until(condition, what):
 
 
 def main(modules, wanted):
+    if not os.path.exists(daemon_path()):
+        print('Bail out! there is no %s: build it first' % daemon_path())
+        return 1
     cases = [(m, n) for m in modules for n in sorted(vars(m), key=lambda n: getattr(vars(m)[n], '__code__').co_firstlineno
              if hasattr(vars(m)[n], '__code__') else 0) if n.startswith('test_')]
     cases = [(m, n) for m, n in cases if not wanted or any(w in n for w in wanted)]
