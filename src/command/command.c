@@ -109,8 +109,9 @@ static void slots_arrange(void) {
 }
 
 const struct command *command_find_sub(const struct command *c, struct slice name) {
+    const char first = name.n ? name.p[0] & 0x5f : 0; /* no name begins with a digit */
     for (const struct command *s = c->sub; s && s->name; s++)
-        if (slice_is(name, s->name)) return s;
+        if (s->name[0] == first && slice_is(name, s->name)) return s;
     return NULL;
 }
 
