@@ -65,7 +65,7 @@ void heat_learn(struct heat *h, struct store *s, int64_t now) {
         uint64_t n = total ? (store_count(s, db) * SAMPLE + total - 1) / total : 0;
         for (uint64_t i = 0; i < n && sample->n < SAMPLE; i++) {
             random = random * 6364136223846793005ull + 1442695040888963407ull;
-            store_random(s, db, now, random, see, sample);
+            store_sample(s, db, now, random, see, sample);
         }
     }
     qsort(sample->rank, sample->n, sizeof *sample->rank, falling);

@@ -133,7 +133,7 @@ static void take_first(void *arg, struct entry *e) {
     f->found = true;
 }
 
-bool store_random(struct store *s, unsigned db, int64_t now, uint64_t random, store_each *each, void *arg) {
+bool store_sample(struct store *s, unsigned db, int64_t now, uint64_t random, store_each *each, void *arg) {
     uint64_t total = store_count(s, db);
     random |= 1;
     for (int tries = 0; tries < 16 && total; tries++) {
@@ -153,6 +153,11 @@ bool store_random(struct store *s, unsigned db, int64_t now, uint64_t random, st
         store_unlock(s, shard);
         if (alive) return true;
     }
+    return false;
+}
+
+bool store_random(struct store *s, unsigned db, int64_t now, uint64_t random, store_each *each, void *arg) {
+    if (store_sample(s, db, now, random, each, arg)) return true;
     /* Nearly all are past their deadline: the first that is not. */
     struct first f = {each, arg, false};
     uint64_t cursor = 0;
@@ -173,6 +178,6 @@ int64_t store_mean_ttl(const struct store *s, unsigned db, int64_t now) {
     int64_t sum[3] = {0, 0, now};
     if (!store_volatile(s, db)) return 0;
     uint64_t random = (uint64_t)now * 0x9e3779b97f4a7c15ull | 1;
-    for (int i = 0; i < 20; i++) store_random((struct store *)s, db, now, mix(&random), add_ttl, sum);
+    for (int i = 0; i < 20; i++) store_sample((struct store *)s, db, now, mix(&random), add_ttl, sum);
     return sum[1] ? sum[0] / sum[1] : 0;
 }

@@ -91,6 +91,8 @@ typedef void store_each(void *arg, struct entry *e);
 uint64_t store_scan(struct store *s, unsigned db, uint64_t cursor, size_t count, int64_t now, store_each *each, void *arg);
 /* A random live entry, `each` called once under its lock; false where there is none. */
 bool store_random(struct store *s, unsigned db, int64_t now, uint64_t random, store_each *each, void *arg);
+/* The same after 16 tries at most: false also where nearly all are past their deadlines. */
+bool store_sample(struct store *s, unsigned db, int64_t now, uint64_t random, store_each *each, void *arg);
 
 /* -- memory -----------------------------------------------------------------------------------------------------------
  * No lock held. Evicts until n more bytes fit under maxmemory, or until `slice_us` of CPU are gone. */

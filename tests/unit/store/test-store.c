@@ -248,3 +248,21 @@ Test(store, whoever_watches_hears_of_every_change) {
     view_set(&v, &k, SLICE("v"), 0, FORM_AUTO);
     cr_assert_eq(events[STORE_WRITTEN], 4);
 }
+
+static void count_one(void *arg, struct entry *e) {
+    (void)e;
+    ++*(unsigned *)arg;
+}
+
+/* INFO samples TTLs, and so must not look for the last key that lives among millions that do not; RANDOMKEY does. */
+Test(store, samples_give_up_where_all_are_over) {
+    unsigned found = 0;
+    for (unsigned n = 0; n < 3000; n++) fixture_set(&f, n, "v", 1, NOW + 10, NOW);
+    cr_assert(store_sample(f.store, 0, NOW, 1, count_one, &found));
+    cr_assert(!store_sample(f.store, 0, NOW + 20, 1, count_one, &found));
+    cr_assert(!store_random(f.store, 0, NOW + 20, 1, count_one, &found));
+    cr_assert_eq(store_mean_ttl(f.store, 0, NOW + 20), 0);
+    fixture_set(&f, 3000, "v", 1, NOW + 40, NOW);
+    cr_assert(store_random(f.store, 0, NOW + 20, 1, count_one, &found));
+    cr_assert_eq(found, 2);
+}
