@@ -262,8 +262,20 @@ void server_run(struct server *s) {
 
 /* -- closing -------------------------------------------------------------------------------------------------------------- */
 
-static void free_workers(struct server *s) {
+/* A signal that comes once more while it ends changes nothing: not the exit code either. */
+static void leave_signals(struct server *s) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
     for (size_t i = 0; i < sizeof s->signals / sizeof *s->signals; i++) loop_signal_free(s->signals[i]);
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void free_workers(struct server *s) {
+    leave_signals(s);
     server_unlisten(s);
     /* Jobs may post further jobs, to any worker. */
     for (bool any = true; any;) {
