@@ -23,7 +23,7 @@ all-local: $(L1_FILE)
 
 $(L1_FILE): libl1.a $(srcdir)/%D%/larder.map
 	$(AM_V_CCLD)$(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -shared -pthread -Wl,-soname,$(L1_SONAME) -Wl,--version-script,$(srcdir)/%D%/larder.map \
-	  -Wl,-z,defs,-z,relro,-z,now $(L1_LDFLAGS) -Wl,--gc-sections -Wl,--whole-archive libl1.a -Wl,--no-whole-archive -o $@
+	  $(L1_DEFS) -Wl,-z,relro,-z,now $(L1_LDFLAGS) -Wl,--gc-sections -Wl,--whole-archive libl1.a -Wl,--no-whole-archive -o $@
 	$(AM_V_at)ln -sf $(L1_FILE) $(L1_SONAME) && ln -sf $(L1_SONAME) liblarder.so
 
 install-exec-hook:
