@@ -1,34 +1,12 @@
 /* Whole RDB files on any bytes: what is accepted is sound, what is not has a reason, and nothing large is allocated for a number. */
-#include "snapshot/rdb_file.h"
-#include "type/hash.h"
-#include "type/list.h"
-#include "type/set.h"
-#include "type/zset.h"
+#include "sound.h"
 
-#include <stdio.h>
-#include <stdlib.h>
+#include "snapshot/rdb_file.h"
+
 #include <sys/mman.h>
 #include <unistd.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define NOW 1700000000000
 #define MEMORY_MOST ((uint64_t)64 << 20)
-
-static void must(bool what, const char *text) {
-    if (what) return;
-    fprintf(stderr, "%s\n", text);
-    abort();
-}
-
-static const char *check(enum value_type t, const struct home *h) {
-    switch (t) {
-    case VALUE_LIST: return list_check(h);
-    case VALUE_SET: return set_check(h);
-    case VALUE_ZSET: return zset_check(h);
-    default: return hash_check(h);
-    }
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct type_limits limits;

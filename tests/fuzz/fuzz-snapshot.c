@@ -1,34 +1,11 @@
 /* Larder's own snapshot files on any bytes. The first byte says what the others are: a whole file; or, so that no checksum is in the
  * way, what is in a block of records, or in a chain of two pieces, around which the heads are right. What is accepted is sound. */
-#include "snapshot/image_reader.h"
-#include "type/hash.h"
-#include "type/list.h"
-#include "type/set.h"
-#include "type/zset.h"
+#include "sound.h"
 
-#include <stdio.h>
-#include <stdlib.h>
+#include "snapshot/image_reader.h"
+
 #include <sys/mman.h>
 #include <unistd.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define NOW 1700000000000
-
-static void must(bool what, const char *text) {
-    if (what) return;
-    fprintf(stderr, "%s\n", text);
-    abort();
-}
-
-static const char *check(enum value_type t, const struct home *h) {
-    switch (t) {
-    case VALUE_LIST: return list_check(h);
-    case VALUE_SET: return set_check(h);
-    case VALUE_ZSET: return zset_check(h);
-    default: return hash_check(h);
-    }
-}
 
 static void put_block(struct buf *file, struct native_block b, const void *stored) {
     native_put_block((uint8_t *)buf_room(file, NATIVE_BLOCK), &b, stored);

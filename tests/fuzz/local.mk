@@ -137,7 +137,7 @@ EXTRA_DIST += \
   %D%/restore/zset-ziplist
 
 check_PROGRAMS += fuzz-restore
-fuzz_restore_SOURCES = %D%/fuzz-restore.c
+fuzz_restore_SOURCES = %D%/fuzz-restore.c %D%/sound.h
 fuzz_restore_LDADD = libsnapshot.a libstore.a libtype.a libbase.a $(FUZZ_LIBS)
 if FUZZ
 fuzz_restore_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
@@ -184,7 +184,7 @@ EXTRA_DIST += \
   %D%/snapshot/records-zset
 
 check_PROGRAMS += fuzz-snapshot
-fuzz_snapshot_SOURCES = %D%/fuzz-snapshot.c
+fuzz_snapshot_SOURCES = %D%/fuzz-snapshot.c %D%/sound.h
 fuzz_snapshot_LDADD = libsnapshot.a libstore.a libtype.a libbase.a $(FUZZ_LIBS)
 if FUZZ
 fuzz_snapshot_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
@@ -210,7 +210,7 @@ EXTRA_DIST += \
   %D%/rdb/zset
 
 check_PROGRAMS += fuzz-rdb
-fuzz_rdb_SOURCES = %D%/fuzz-rdb.c
+fuzz_rdb_SOURCES = %D%/fuzz-rdb.c %D%/sound.h
 fuzz_rdb_LDADD = libsnapshot.a libstore.a libtype.a libbase.a $(FUZZ_LIBS)
 if FUZZ
 fuzz_rdb_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer

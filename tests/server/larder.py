@@ -291,6 +291,34 @@ def until(condition, what):
         time.sleep(0.005)
 
 
+def worst_used(s, clients, write):
+    """Calls write(n, client) in so many threads at once and returns the most that used_memory was meanwhile."""
+    worst, over, failures = [0], threading.Event(), []
+
+    def guarded(what, *args):
+        try:
+            with s.client() as c:
+                what(*args, c)
+        except Exception as e:
+            failures.append(e)
+
+    def watch(c):
+        while not over.is_set():
+            worst[0] = max(worst[0], int(c.info('used_memory')))
+
+    threads = [threading.Thread(target=guarded, args=(write, n)) for n in range(clients)]
+    watcher = threading.Thread(target=guarded, args=(watch,))
+    watcher.start()
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    over.set()
+    watcher.join()
+    assert not failures, failures
+    return worst[0]
+
+
 def main(modules, wanted):
     if not os.path.exists(daemon_path()):
         print('Bail out! there is no %s: build it first' % daemon_path())

@@ -1,7 +1,6 @@
 import random
-import threading
 
-from larder import Client, Server, equal, until
+from larder import Client, Server, equal, until, worst_used
 
 MB = 1 << 20
 NOISE = random.Random(1).randbytes(72 * MB)  # it does not compress
@@ -29,34 +28,14 @@ def hits(c, keys, name='k'):
 def under_load(policy, sizes, clients=4, rounds=12, limit=64 * MB):
     """Bursts of values of those sizes by several clients at once; used_memory is looked at all the time."""
     with Server('--maxmemory', str(limit), '--maxmemory-policy', policy, threads=2) as s:
-        worst, over, failures = [0], threading.Event(), []
-
-        def watch():
-            with s.client() as c:
-                while not over.is_set():
-                    worst[0] = max(worst[0], int(c.info('used_memory')))
-
-        def write(n):
-            try:
-                with s.client() as c:
-                    for r in range(rounds):
-                        burst = [sizes[(r * 31 + i * 7 + n) % len(sizes)] for i in range(24)]
-                        c.send(b''.join(Client.encode('SET', 'k%d:%d:%d' % (n, r, i), NOISE[:size]) for i, size in enumerate(burst)))
-                        for size in burst:
-                            equal(c.reply(), 'OK')
-            except Exception as e:
-                failures.append(e)
-        threads = [threading.Thread(target=write, args=(i,)) for i in range(clients)]
-        watcher = threading.Thread(target=watch)
-        watcher.start()
-        for t in threads:
-            t.start()
-        for t in threads:
-            t.join()
-        over.set()
-        watcher.join()
-        assert not failures, failures
-        assert 0 < worst[0] <= limit, '%d bytes used, %d allowed' % (worst[0], limit)
+        def write(n, c):
+            for r in range(rounds):
+                burst = [sizes[(r * 31 + i * 7 + n) % len(sizes)] for i in range(24)]
+                c.send(b''.join(Client.encode('SET', 'k%d:%d:%d' % (n, r, i), NOISE[:size]) for i, size in enumerate(burst)))
+                for size in burst:
+                    equal(c.reply(), 'OK')
+        worst = worst_used(s, clients, write)
+        assert 0 < worst <= limit, '%d bytes used, %d allowed' % (worst, limit)
         with s.client() as c:
             assert int(c.info('used_memory_peak')) <= limit, c.info('used_memory_peak')
             assert int(c.info('evicted_keys')) > 0 and int(c.info('eviction_slices')) > 0

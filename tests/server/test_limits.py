@@ -1,8 +1,7 @@
 import os
 import re
-import threading
 
-from larder import Client, Server, equal, until
+from larder import Client, Server, equal, until, worst_used
 
 
 def test_output_over_the_hard_limit_closes():
@@ -102,32 +101,15 @@ def test_protected_mode_lets_only_this_machine_in():
 def memory_stays_under(policy):
     limit, noise = 24 << 20, os.urandom(3050)  # nothing to compress
     with Server('--maxmemory', str(limit), '--maxmemory-policy', policy, threads=2) as s:
-        worst, over = [0], threading.Event()
-
-        def watch():
-            with s.client() as c:
-                while not over.is_set():
-                    used = int(c.info('used_memory'))
-                    worst[0] = max(worst[0], used)
-
-        def write(n):
-            with s.client() as c:
-                for r in range(30):
-                    c.send(b''.join(Client.encode('SET', 'k%d:%d:%d' % (n, r, i), noise[:50 + (i * 37 + r * 91) % 3000], 'EX',
-                                                  '1000') for i in range(300)))
-                    for i in range(300):
-                        reply = c.reply()
-                        assert reply == 'OK' or (policy == 'noeviction' and reply.startswith('OOM')), reply
-        threads = [threading.Thread(target=write, args=(i,)) for i in range(4)]
-        watcher = threading.Thread(target=watch)
-        watcher.start()
-        for t in threads:
-            t.start()
-        for t in threads:
-            t.join()
-        over.set()
-        watcher.join()
-        assert 0 < worst[0] <= limit, '%d bytes used, %d allowed' % (worst[0], limit)
+        def write(n, c):
+            for r in range(30):
+                c.send(b''.join(Client.encode('SET', 'k%d:%d:%d' % (n, r, i), noise[:50 + (i * 37 + r * 91) % 3000], 'EX',
+                                              '1000') for i in range(300)))
+                for i in range(300):
+                    reply = c.reply()
+                    assert reply == 'OK' or (policy == 'noeviction' and reply.startswith('OOM')), reply
+        worst = worst_used(s, 4, write)
+        assert 0 < worst <= limit, '%d bytes used, %d allowed' % (worst, limit)
         with s.client() as c:
             assert int(c.info('used_memory_peak')) <= limit, c.info('used_memory_peak')
             if policy != 'noeviction':

@@ -93,7 +93,7 @@ static void *consume(void *arg) {
     return NULL;
 }
 
-static void capture_one(unsigned round, struct store_stats *stats) {
+static void capture_one(unsigned round) {
     pthread_t thread;
     memset(seen, 0, sizeof seen);
     if (!capture_begin(store, &(struct capture_plan){.parts = WRITERS + 1, .budget = 256u << 10, .now = NOW})) fail("it is on", 0, 0, 0);
@@ -103,7 +103,6 @@ static void capture_one(unsigned round, struct store_stats *stats) {
         if (round % 7 == 6) capture_cancel(store);
     }
     while (store_trash_step(store, 250)) {}
-    (void)stats;
     pthread_join(thread, NULL);
     if (!capture_end(store)) return;
     for (unsigned i = 0; i < PAIRS; i++)
@@ -113,7 +112,6 @@ static void capture_one(unsigned round, struct store_stats *stats) {
 int main(void) {
     pthread_t thread[WRITERS];
     unsigned index[WRITERS];
-    struct store_stats stats = {0};
     clock_start();
     home_limits_default(&config.limits);
     store = store_new(&config);
@@ -123,7 +121,7 @@ int main(void) {
         if (pthread_create(&thread[i], NULL, write_on, &index[i])) abort();
     }
     while (atomic_load(&ready) < WRITERS) {}
-    for (unsigned round = 0; round < ROUNDS && !atomic_load(&wrong); round++) capture_one(round, &stats);
+    for (unsigned round = 0; round < ROUNDS && !atomic_load(&wrong); round++) capture_one(round);
     atomic_store(&stop, true);
     for (unsigned i = 0; i < WRITERS; i++) pthread_join(thread[i], NULL);
     const char *bad = store_check(store);
