@@ -229,11 +229,12 @@ static unsigned wanted_threads(const struct warmup *w) {
     return wish > WARMUP_THREADS ? WARMUP_THREADS : (unsigned)wish;
 }
 
-/* Nothing was added meanwhile. */
+/* Nothing was added meanwhile. What clients delete is remembered until this is known, without a gap. */
 static bool finished(struct warmup *w) {
     pthread_mutex_lock(&w->mutex);
     bool finished = !w->waiting;
     if (finished) {
+        warm_end(w->config.store);
         if (w->config.over) w->config.over(w->config.arg, w->unreadable ? w->unreadable->path : NULL);
         w->running = false;
         pthread_cond_broadcast(&w->changed);
@@ -249,15 +250,11 @@ static void *run(void *arg) {
     w->threads = wanted_threads(w);
     count_threads(w, (int64_t)w->threads + 1);
     do {
-        bool begun = warm_begin(w->config.store);
-        assert(begun);
-        (void)begun;
         while (next_file(w)) {
             begin(w);
             bool native = !strcmp(w->format, "native");
             end(w, native ? warmup_native(w) : warmup_rdb(w));
         }
-        warm_end(w->config.store);
     } while (!finished(w));
     count_threads(w, -(int64_t)w->threads - 1);
     return NULL;
@@ -286,6 +283,16 @@ void warmup_free(struct warmup *w) {
     mem_free(MEM_MISC, w);
 }
 
+/* From here on what clients delete wins, whenever the thread begins to run. */
+static bool start(struct warmup *w) {
+    bool begun = warm_begin(w->config.store);
+    assert(begun);
+    (void)begun;
+    if (!pthread_create(&w->thread, NULL, run, w)) return true;
+    warm_end(w->config.store);
+    return false;
+}
+
 bool warmup_add(struct warmup *w, const struct warmup_request *r) {
     struct warmup_file *f = file_of(r);
     bool ok = true;
@@ -298,7 +305,7 @@ bool warmup_add(struct warmup *w, const struct warmup_request *r) {
         w->why[0] = 0;
         *w->last = f;
         w->last = &f->next;
-        w->running = w->joinable = ok = !pthread_create(&w->thread, NULL, run, w);
+        w->running = w->joinable = ok = start(w);
         if (!ok) {
             w->waiting = NULL;
             w->last = &w->waiting;
