@@ -1,4 +1,5 @@
-/* dispatch: from bytes to executed commands. The only place that takes shard locks for a command.
+/* dispatch: from bytes to executed commands: the order of things. Each of them has a room of its own: batch (cutting, looking up), admit,
+ * pack, run (locks), room (memory), account.
  *
  * A batch of requests is cut from the input, looked up and hashed, its keys are brought nearer, then it is executed in order.
  * Thread rule: the session's thread. Slices of the input are not used after dispatch_input returns.
@@ -17,9 +18,6 @@ size_t dispatch_input(struct session *s, const char *p, size_t n, size_t *need);
  * their keys are brought nearer at once. For requests that come one at a time, where a batch has nothing to look ahead to. */
 void dispatch_foresee(struct session *s, const char *p, size_t n);
 void dispatch_bring_near(struct lane *l);
-
-/* A request whose handler parked it is over; `ticks` is what its task took, over and above what the handler took. */
-void dispatch_finished(struct session *s, const struct command *c, uint64_t ticks);
 
 /* Is the input held up by CLIENT PAUSE, or a task? */
 bool dispatch_held(const struct session *s);

@@ -125,7 +125,7 @@ static void run_move(struct call *c) {
         reply_error(c, "ERR source and destination objects are the same");
         return;
     }
-    view_rules(&c->v); /* one key, but it moves: see run_many of dispatch.c */
+    view_rules(&c->v); /* one key, but it moves: see run_many of run.c */
     struct view target = call_view(c, (unsigned)db);
     bool go = call_write(c, 0) && !view_peek(&target, &c->key[0]);
     if (go) view_rename(&c->v, &c->key[0], &target, &c->key[0]);

@@ -1,6 +1,8 @@
 noinst_LIBRARIES += libcommand.a
 libcommand_a_SOURCES = \
+  %D%/account.c %D%/account.h \
   %D%/admin.h \
+  %D%/admit.c %D%/admit.h \
   %D%/batch.c %D%/batch.h \
   %D%/bitfield.c \
   %D%/bitmap.c %D%/bitmap.h \
@@ -62,6 +64,8 @@ libcommand_a_SOURCES = \
   %D%/redact.c %D%/redact.h \
   %D%/reload.c \
   %D%/roster.c %D%/roster.h \
+  %D%/room.c %D%/room.h \
+  %D%/run.c %D%/run.h \
   %D%/scan.c \
   %D%/server.c \
   %D%/session.c %D%/session.h \

@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "command/changes.h"
-#include "command/dispatch.h"
+#include "command/account.h"
 #include "command/feed.h"
 #include "command/lease.h"
 #include "command/monitor.h"
@@ -119,7 +119,7 @@ void session_request_over(struct session *s) {
 
 /* The request that the task stood for is over: what it cost is counted as the command's. */
 static void task_over(struct session *s, struct task *t) {
-    if (t->command) dispatch_finished(s, t->command, t->ticks);
+    if (t->command) account_finished(s, t->command, t->ticks);
     if (s->task == t) s->task = NULL;
     if (!s->task) session_request_over(s);
     task_drop(s, t);
