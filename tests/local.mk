@@ -21,9 +21,12 @@ AM_TESTS_ENVIRONMENT = \
 LOG_DRIVER = $(SHELL) $(top_srcdir)/utils/test-driver
 EXTRA_DIST += utils/test-driver %D%/lsan.supp
 
-.PHONY: list-tests
+# For utils/check, which builds and runs a part of them in most of its stages.
+.PHONY: list-tests list-check-programs
 list-tests:
 	@echo $(TESTS)
+list-check-programs:
+	@echo $(check_PROGRAMS)
 
 # Criterion's macros make functions that nobody declares.
 UNIT_CFLAGS = $(AM_CFLAGS) -Wno-missing-prototypes $(CRITERION_CFLAGS)
