@@ -114,10 +114,32 @@ const uint8_t *zset_record_find(const uint8_t *p, const uint8_t *end, struct sli
     return NULL;
 }
 
+/* The least whole number that is not below the score, or what no 16 bits reach. */
+static inline int32_t first_not_below(double score) {
+    if (score > INT16_MAX) return INT16_MAX + 1;
+    return score > INT16_MIN ? (int32_t)ceil(score) : INT16_MIN;
+}
+
+/* Neighbours have scores alike, so a run of one width has a loop of its own. Stops before what may not be below. */
+static inline const uint8_t *skip_int16(const uint8_t *p, const uint8_t *end, int32_t limit, uint32_t *i) {
+    for (; p < end && *p == ZSET_INT16 && (int16_t)(p[1] | p[2] << 8) < limit; ++*i) p = behind(p + 3);
+    return p;
+}
+static inline const uint8_t *skip_pairs(const uint8_t *p, const uint8_t *end, int32_t limit, uint32_t *i) {
+    limit -= ZSET_PAIR;
+    for (; p < end && *p >= ZSET_PAIR && *p < ZSET_WIDE && ((*p - ZSET_PAIR) << 8 | p[1]) < limit; ++*i) p = behind(p + 2);
+    return p;
+}
+
 const uint8_t *zset_record_place(const uint8_t *p, const uint8_t *end, double score, struct slice member, uint32_t *index) {
     const uint8_t *next;
     uint32_t i = 0;
-    for (; p < end && zset_record_score(p) < score; i++) p = behind(p + score_size[*p]);
+    int32_t limit = first_not_below(score);
+    for (;; i++) {
+        p = skip_int16(skip_pairs(p, end, limit, &i), end, limit, &i);
+        if (p == end || zset_record_score(p) >= score) break;
+        p = behind(p + score_size[*p]);
+    }
     for (; p < end && zset_record_score(p) == score; p = next, i++)
         if (zset_record_compare(zset_record_rest(p + score_size[*p], &next), member) >= 0) break;
     *index = i;

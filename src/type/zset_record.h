@@ -43,6 +43,7 @@ static inline double zset_record_score(const uint8_t *p) {
     }
     if (tag < ZSET_PAIR) return tag;
     if (tag < ZSET_WIDE) return (double)(ZSET_PAIR + ((tag - ZSET_PAIR) << 8 | p[1]));
+    if (tag == ZSET_INT16) return (int16_t)(p[1] | p[2] << 8);
     return zset_record_wide_score(p);
 }
 

@@ -105,7 +105,7 @@ static void leaf_settle(struct zset_tree *t, struct zset_path *path) {
             return;
         }
     }
-    if (sizeof *leaf + leaf->used + 64 < leaf->cap * 16u * 7 / 8) {
+    if (sizeof *leaf + leaf->used + 64 < leaf->cap * 16u * 13 / 16) {
         leaf = zset_grow_leaf_fit(t, leaf, leaf->used + 32);
         zset_grow_relink(t, path, t->height, leaf);
     }
