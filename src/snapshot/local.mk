@@ -17,6 +17,7 @@ libsnapshot_a_SOURCES = \
   %D%/rdb_foreign.c %D%/rdb_foreign.h \
   %D%/rdb_listpack.c \
   %D%/rdb_load.c \
+  %D%/rdb_lzf.c %D%/rdb_lzf.h \
   %D%/rdb_pack.h \
   %D%/rdb_reader.c \
   %D%/rdb_save.c \

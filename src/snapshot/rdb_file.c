@@ -1,6 +1,7 @@
 #include "snapshot/rdb_file.h"
 
 #include "snapshot/rdb_foreign.h"
+#include "snapshot/rdb_lzf.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -31,6 +32,7 @@ struct rdb_file {
     struct rdb_space key, value;
     struct rdb_load *load;   /* of the record that is out */
     uint64_t left;           /* of a large string */
+    struct rdb_lzf *lzf;     /* of a large string that is packed */
     struct buf why;
     bool begun;
     uint64_t op_offset;      /* where the last opcode or type stands */
@@ -81,6 +83,7 @@ struct rdb_file *rdb_file_new(int fd, const struct rdb_file_options *o) {
 void rdb_file_free(struct rdb_file *f) {
     if (!f) return;
     rdb_load_free(f->load);
+    rdb_lzf_free(f->lzf);
     rdb_space_free(&f->key);
     rdb_space_free(&f->value);
     buf_free(&f->why);
@@ -250,10 +253,22 @@ static enum rdb_file_status foreign(struct rdb_file *f, uint8_t type) {
         (unsigned long long)f->op_offset);
 }
 
+static enum rdb_file_status packed_string(struct rdb_file *f, struct record *r, uint64_t *total) {
+    uint64_t packed, n;
+    enum rdb_status st = rdb_reader_packed(&f->in, &packed, &n);
+    if (!st && n > RECORD_LARGE) {
+        f->lzf = rdb_lzf_new(&f->in, packed, *total = n);
+        return RDB_FILE_LARGE;
+    }
+    if (!st) st = rdb_reader_unpack(&f->in, packed, n, &f->value, &r->string);
+    return st ? bad(f, st) : RDB_FILE_RECORD;
+}
+
 static enum rdb_file_status string(struct rdb_file *f, struct record *r, uint64_t *total) {
     uint64_t n;
     bool special;
     enum rdb_status st = rdb_reader_head(&f->in, &n, &special);
+    if (!st && special && n == RDB_PACKED) return packed_string(f, r, total);
     if (!st && !special && n > RECORD_LARGE) {
         f->left = *total = n;
         return n > (uint64_t)UINT32_MAX ? bad(f, RDB_BAD) : RDB_FILE_LARGE;
@@ -349,6 +364,14 @@ enum rdb_file_status rdb_file_next(struct rdb_file *f, struct record *r, uint64_
 }
 
 enum rdb_file_status rdb_file_more(struct rdb_file *f, struct slice *piece) {
+    if (f->lzf) {
+        enum rdb_status st = rdb_lzf_next(f->lzf, piece);
+        if (st) {
+            rdb_lzf_free(f->lzf);
+            f->lzf = NULL;
+        }
+        return !st ? RDB_FILE_RECORD : st == RDB_END ? RDB_FILE_END : bad(f, st);
+    }
     if (!f->left) return RDB_FILE_END;
     if (f->in.p == f->in.end && !rdb_reader_has(&f->in, f->left < PIECE ? (size_t)f->left : PIECE)) return bad(f, RDB_SHORT);
     size_t n = (size_t)(f->in.end - f->in.p);

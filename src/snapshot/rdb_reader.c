@@ -63,12 +63,14 @@ static enum rdb_status read_integer(struct rdb_reader *r, int bytes, struct rdb_
     return RDB_OK;
 }
 
-static enum rdb_status read_packed(struct rdb_reader *r, struct rdb_space *space, struct slice *out) {
-    uint64_t packed, n;
-    enum rdb_status st = rdb_reader_length(r, &packed);
-    if (!st) st = rdb_reader_length(r, &n);
+enum rdb_status rdb_reader_packed(struct rdb_reader *r, uint64_t *packed, uint64_t *n) {
+    enum rdb_status st = rdb_reader_length(r, packed);
+    if (!st) st = rdb_reader_length(r, n);
     if (st) return st;
-    if (!packed || !n || packed > UINT32_MAX || n > UINT32_MAX || n / LZF_MOST > packed) return RDB_BAD;
+    return !*packed || !*n || *packed > UINT32_MAX || *n > UINT32_MAX || *n / LZF_MOST > *packed ? RDB_BAD : RDB_OK;
+}
+
+enum rdb_status rdb_reader_unpack(struct rdb_reader *r, uint64_t packed, uint64_t n, struct rdb_space *space, struct slice *out) {
     if (!rdb_reader_has(r, packed)) return RDB_SHORT;
     space->bytes.n = 0;
     char *to = buf_room(&space->bytes, n);
@@ -79,7 +81,12 @@ static enum rdb_status read_packed(struct rdb_reader *r, struct rdb_space *space
 }
 
 enum rdb_status rdb_reader_body(struct rdb_reader *r, uint64_t n, bool special, struct rdb_space *space, struct slice *out) {
-    if (special) return n < 3 ? read_integer(r, 1 << n, space, out) : n == 3 ? read_packed(r, space, out) : RDB_BAD;
+    if (special && n == RDB_PACKED) {
+        uint64_t packed;
+        enum rdb_status st = rdb_reader_packed(r, &packed, &n);
+        return st ? st : rdb_reader_unpack(r, packed, n, space, out);
+    }
+    if (special) return n < 3 ? read_integer(r, 1 << n, space, out) : RDB_BAD;
     if (n > UINT32_MAX) return RDB_BAD; /* nothing that long can be held */
     if (!rdb_reader_has(r, n)) return RDB_SHORT;
     *out = (struct slice){(const char *)r->p, n};

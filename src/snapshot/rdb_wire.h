@@ -52,6 +52,10 @@ enum rdb_status rdb_reader_string(struct rdb_reader *r, struct rdb_space *space,
 /* The same in two steps: a length, or (*special) the number of a special form; then the string. */
 enum rdb_status rdb_reader_head(struct rdb_reader *r, uint64_t *n, bool *special);
 enum rdb_status rdb_reader_body(struct rdb_reader *r, uint64_t n, bool special, struct rdb_space *space, struct slice *out);
+/* Of the special form RDB_PACKED, in two steps: the lengths packed and plain; then the string (or rdb_lzf.h). */
+enum { RDB_PACKED = 3 };
+enum rdb_status rdb_reader_packed(struct rdb_reader *r, uint64_t *packed, uint64_t *n);
+enum rdb_status rdb_reader_unpack(struct rdb_reader *r, uint64_t packed, uint64_t n, struct rdb_space *space, struct slice *out);
 enum rdb_status rdb_reader_double(struct rdb_reader *r, double *out);       /* 8 bytes */
 enum rdb_status rdb_reader_old_double(struct rdb_reader *r, double *out);   /* a byte and that many letters */
 

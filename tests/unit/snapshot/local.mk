@@ -7,6 +7,7 @@ test_snapshot_SOURCES = \
   %D%/test-image.c \
   %D%/test-image-faults.c \
   %D%/image-twin.c %D%/image-twin.h \
+  %D%/test-lzf.c \
   %D%/test-pack.c \
   %D%/test-value.c \
   %D%/test-wire.c
