@@ -196,7 +196,7 @@ static void add_file(struct starting *s, const char *path, bool may_miss) {
         fd = -1;
     }
     log_warning("Cannot load %s: %s. THE CACHE STARTS WITHOUT IT; nothing will be saved over that file", path, buf_cstr(&why));
-    if (fd >= 0) warmup_unreadable(s->e->warmup, path, fd, buf_cstr(&why));
+    warmup_unreadable(s->e->warmup, path, fd, buf_cstr(&why));
     s->wrong = true;
     buf_free(&why);
 }

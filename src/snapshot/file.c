@@ -94,33 +94,41 @@ bool file_write(void *file, const void *p, size_t n) {
 
 uint64_t file_size(const struct file *f) { return f->size; }
 
-static bool sync_folder(const char *path) {
+static int open_folder(const char *path) {
     const char *slash = strrchr(path, '/');
     char *folder = slash ? mem_strdup(MEM_MISC, path) : mem_strdup(MEM_MISC, ".");
     if (slash) folder[slash == path ? 1 : slash - path] = 0;
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     mem_free(MEM_MISC, folder);
-    if (fd < 0) return false;
-    bool ok = !fsync(fd);
-    int error = errno;
-    close(fd);
-    errno = error;
-    return ok;
+    return fd;
 }
 
+/* Some file systems cannot, and say so. */
+static bool sync_folder(int fd) { return !fsync(fd) || errno == EINVAL; }
+
+/* All that can fail comes before the rename, but for the folder's sync: then the new file stands, and after a crash either may. */
 bool file_commit(struct file *f) {
-    bool ok = !fsync(f->fd);
-    int fd = f->fd;
+    int fd = f->fd, folder = fsync(fd) ? -1 : open_folder(f->path);
+    int error = errno;
+    bool ok = folder >= 0;
     f->fd = -1;
-    if (close(fd)) ok = false;
-    if (ok && rename(f->temp, f->path)) ok = false;
+    if (close(fd) && ok) {
+        error = errno;
+        ok = false;
+    }
+    if (ok && rename(f->temp, f->path)) {
+        error = errno;
+        ok = false;
+    }
     if (!ok) {
         file_abandon(f);
-        return false;
+    } else {
+        ok = sync_folder(folder);
+        error = errno;
+        file_free(f);
     }
-    /* It stands; a folder that cannot be synced only means that after a crash the old one may. */
-    ok = sync_folder(f->path);
-    file_free(f);
+    if (folder >= 0) close(folder);
+    errno = error;
     return ok;
 }
 

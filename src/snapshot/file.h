@@ -19,7 +19,8 @@ struct file *file_create(const char *path);
 /* An image_sink; asks the kernel to write every few MB, so that the sync at the end is short. */
 bool file_write(void *file, const void *p, size_t n);
 uint64_t file_size(const struct file *f);
-/* True: the file stands under its name, on disk. False, with errno: the old one, if there is any, stands as it did. Frees f. */
+/* True: the file stands under its name, on disk. False, with errno: the old one, if there is any, stands as it did, unless it was the
+ * folder that could not be synced: then the new one stands, but may not after a crash. Frees f. */
 bool file_commit(struct file *f);
 void file_abandon(struct file *f); /* removes what was written; frees f. NULL: nothing */
 

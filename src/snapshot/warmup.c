@@ -29,9 +29,10 @@ static struct warmup_file *file_of(const struct warmup_request *r) {
     buf_put(&f->pattern, r->pattern.p, r->pattern.n);
     f->request.path = f->path;
     f->request.pattern = buf_slice(&f->pattern);
-    if (!fstat(r->fd, &st)) {
+    if (!(r->fd >= 0 ? fstat(r->fd, &st) : stat(r->path, &st))) {
         f->dev = st.st_dev;
         f->ino = st.st_ino;
+        f->mtime = st.st_mtim;
     }
     return f;
 }
@@ -50,9 +51,11 @@ static void list_drop(struct warmup_file *f) {
     }
 }
 
+/* The number of an inode may be given again once a file is removed, so its time is looked at too. */
 static bool list_has(const struct warmup_file *f, const struct stat *st) {
     for (; f; f = f->next)
-        if (f->dev == st->st_dev && f->ino == st->st_ino) return true;
+        if (f->dev == st->st_dev && f->ino == st->st_ino && f->mtime.tv_sec == st->st_mtim.tv_sec && f->mtime.tv_nsec == st->st_mtim.tv_nsec)
+            return true;
     return false;
 }
 
@@ -322,7 +325,7 @@ bool warmup_add(struct warmup *w, const struct warmup_request *r) {
 void warmup_unreadable(struct warmup *w, const char *path, int fd, const char *why) {
     struct warmup_file *f = file_of(&(struct warmup_request){.path = path, .fd = fd});
     pthread_mutex_lock(&w->mutex);
-    close(f->request.fd);
+    if (fd >= 0) close(fd);
     f->request.fd = -1;
     f->next = w->unreadable;
     w->unreadable = f;

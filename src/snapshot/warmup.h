@@ -72,7 +72,7 @@ const char *warmup_state_name(enum warmup_state s);
 
 /* May a save write over that file? Not while it is still being loaded, nor when it could not be read. NULL, or why not. */
 const char *warmup_guards(struct warmup *w, const char *path);
-/* A file that is not even tried, as warmup_guards should know. The descriptor is closed. */
+/* A file that is not even tried, as warmup_guards should know. The descriptor is closed; below 0: it could not be opened. */
 void warmup_unreadable(struct warmup *w, const char *path, int fd, const char *why);
 /* Looks at the head of a file, which is left where it was. False: it is no snapshot that can be read, and why says what it is. */
 bool warmup_looks_right(int fd, struct buf *why);

@@ -12,6 +12,7 @@
 
 #include <pthread.h>
 #include <sys/types.h>
+#include <time.h>
 
 #define WARMUP_BATCH 4096 /* records that are put in together */
 #define WARMUP_THREADS 32
@@ -23,6 +24,7 @@ struct warmup_file {
     struct buf pattern;
     dev_t dev;
     ino_t ino;
+    struct timespec mtime;
 };
 
 struct warmup_count { /* of one file */

@@ -10,6 +10,7 @@ test_snapshot_SOURCES = \
   %D%/test-lzf.c \
   %D%/test-pack.c \
   %D%/test-value.c \
+  %D%/test-warmup.c \
   %D%/test-wire.c
 test_snapshot_CFLAGS = $(UNIT_CFLAGS) -I$(srcdir)/%D%
 test_snapshot_LDADD = libsnapshot.a libstore.a libtype.a libbase.a $(UNIT_LIBS)
