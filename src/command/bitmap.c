@@ -35,7 +35,7 @@ bool bitmap_offset(struct call *c, int arg, unsigned times, uint64_t *at) {
 bool bitmap_edit(struct call *c, uint64_t last, struct bitmap *b) {
     bool ok;
     struct entry *e = call_write_type(c, 0, VALUE_STRING, &ok);
-    if (!ok) return false;
+    if (!ok || !strings_editable(c, 0, e)) return false;
     if (e && !(e = call_plain(c, 0, e))) return false;
     size_t n = (size_t)(last >> 3) + 1, had = e ? entry_value(e).n : 0;
     b->n = had > n ? had : n;

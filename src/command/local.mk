@@ -79,6 +79,7 @@ libcommand_a_SOURCES = \
   %D%/sort_run.c \
   %D%/stale.c %D%/stale.h \
   %D%/string.c \
+  %D%/string_edit.c \
   %D%/string_number.c \
   %D%/strings.h \
   %D%/thaw.c %D%/thaw.h \

@@ -258,6 +258,7 @@ static void run_append(struct call *c) {
     if (!ok) return;
     size_t n = e ? entry_length(e) : 0;
     if (e && !length_ok(c, n, tail.n)) return;
+    if (!strings_editable(c, 0, e)) return;
     if (e && !(e = call_plain(c, 0, e))) return;
     if (!strings_room(c, 0, n + tail.n)) return;
     if (e) {
@@ -288,6 +289,7 @@ static void run_setrange(struct call *c) {
     if (!length_ok(c, (size_t)offset, part.n)) return;
     size_t end = (size_t)offset + part.n;
     if (end > n) n = end;
+    if (!strings_editable(c, 0, e)) return;
     if (e && !(e = call_plain(c, 0, e))) return;
     if (!strings_room(c, 0, n)) return;
     char *p = view_edit(&c->v, &c->key[0], e, n, FORM_RAW);

@@ -21,6 +21,14 @@ void strings_lcs(struct call *c);
 /* "ERR invalid expire time in '...' command" */
 void strings_bad_expire(struct call *c);
 
+/* Whoever edits a long string that a save still has to write waits until that is done: to be edited it would have to be copied as a whole,
+ * under its shard's lock. False: it is so; the call will be run again. `e`: NULL if there is none. */
+enum { STRINGS_COPIED_MOST = 1 << 20 };
+bool strings_edit_waits(struct call *c, int key, const struct entry *e);
+static inline bool strings_editable(struct call *c, int key, const struct entry *e) {
+    return !e || __builtin_expect(entry_value(e).n <= STRINGS_COPIED_MOST, 1) || !strings_edit_waits(c, key, e);
+}
+
 /* Room for a value of n bytes at a key that may be new. Far from the limit one load says yes: the spare
  * covers what a block takes beyond its bytes and the growth of a table. Near to it, it is worth a look at
  * what the table really needs. */

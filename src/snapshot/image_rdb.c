@@ -7,7 +7,7 @@
 #include <errno.h>
 
 enum { OP_IDLE = 248, OP_FREQUENCY = 249, OP_AUX = 250, OP_EXPIRE_MS = 252, OP_SELECT = 254, OP_END = 255 };
-#define LZF_MOST ((size_t)16 << 20) /* longer strings are not packed: their packed form would have to be held as a whole */
+#define LZF_MOST ((size_t)4 << 20) /* longer strings are not packed: their packed form would have to be held as a whole */
 
 void image_rdb_free(struct image_writer *w) {
     rdb_save_free(w->rdb.save);
@@ -109,9 +109,44 @@ static bool plain_string(struct image_writer *w, const struct record *r, struct 
     return false;
 }
 
+/* A large packed string is written plain, block by block. */
+static enum image_status begin_packed(struct image_writer *w, const struct record *r) {
+    put_head(w, r, r->deadline);
+    rdb_writer_u8(&w->rdb.words, RDB_STRING);
+    rdb_writer_string(&w->rdb.words, r->key);
+    rdb_writer_length(&w->rdb.words, r->original);
+    packed_open(&w->rdb.packed, r->string, 0);
+    w->rdb.unpacking = true;
+    return put_out(w, &w->rdb.out) ? IMAGE_FAILED : IMAGE_MORE;
+}
+
+static enum image_status step_packed(struct image_writer *w) {
+    struct buf *value = &w->rdb.value;
+    value->n = 0;
+    char *to = buf_room(value, 2 * PACKED_BLOCK);
+    value->n = packed_read(&w->rdb.packed, to, PACKED_BLOCK, to + PACKED_BLOCK);
+    w->rdb.unpacking = value->n && w->rdb.packed.at < w->rdb.packed.length;
+    enum image_status st = put_out(w, value);
+    return st ? st : w->rdb.unpacking ? IMAGE_MORE : IMAGE_OK;
+}
+
+/* It is small as it lies, but not plain. */
+static void put_long_packed(struct image_writer *w, const struct record *r) {
+    if (!record_sound(r, r->string)) {
+        w->error = EBADMSG;
+        return;
+    }
+    enum image_status st = begin_packed(w, r);
+    while (st == IMAGE_MORE) st = step_packed(w);
+}
+
 static void put_record(struct image_writer *w, const struct record *r) {
     if (r->type == VALUE_STRING) {
         struct slice s;
+        if (r->original > LZF_MOST) {
+            put_long_packed(w, r);
+            return;
+        }
         if (!plain_string(w, r, &s)) return;
         put_head(w, r, r->deadline);
         put_string(w, r, s);
@@ -147,27 +182,6 @@ enum image_status image_rdb_full(struct image_writer *w, const struct full *f) {
         put_record(w, &r);
     }
     return w->error ? IMAGE_FAILED : put_out(w, &w->rdb.out);
-}
-
-/* A large packed string is written plain, block by block. */
-static enum image_status begin_packed(struct image_writer *w, const struct record *r) {
-    put_head(w, r, r->deadline);
-    rdb_writer_u8(&w->rdb.words, RDB_STRING);
-    rdb_writer_string(&w->rdb.words, r->key);
-    rdb_writer_length(&w->rdb.words, r->original);
-    packed_open(&w->rdb.packed, r->string, 0);
-    w->rdb.unpacking = true;
-    return put_out(w, &w->rdb.out) ? IMAGE_FAILED : IMAGE_MORE;
-}
-
-static enum image_status step_packed(struct image_writer *w) {
-    struct buf *value = &w->rdb.value;
-    value->n = 0;
-    char *to = buf_room(value, 2 * PACKED_BLOCK);
-    value->n = packed_read(&w->rdb.packed, to, PACKED_BLOCK, to + PACKED_BLOCK);
-    w->rdb.unpacking = value->n && w->rdb.packed.at < w->rdb.packed.length;
-    enum image_status st = put_out(w, value);
-    return st ? st : w->rdb.unpacking ? IMAGE_MORE : IMAGE_OK;
 }
 
 enum image_status image_rdb_large(struct image_writer *w, const struct record *r) {

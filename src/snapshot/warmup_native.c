@@ -32,22 +32,19 @@ static bool take_body(struct hand *h, const struct record *r) {
     return right;
 }
 
-/* Nothing is made of a packed string before all of it is known to be right. */
-static enum image_read take_large_packed(struct hand *h, struct image_cursor *c, struct record *r, uint64_t total) {
-    struct buf packed = {0};
-    struct slice piece;
-    enum image_read st;
-    while (!(st = image_cursor_more(c, &piece))) buf_put(&packed, piece.p, piece.n);
-    if (st == IMAGE_READ_END && packed.n != total) st = IMAGE_READ_DAMAGED;
-    r->string = buf_slice(&packed);
-    if (st == IMAGE_READ_END) hand_take_string(h, r);
-    buf_free(&packed);
-    return st;
+/* Nothing is taken for a packed string before all of it is known to be right. */
+static bool becomes_packed(struct entry *e, const struct record *r) {
+    struct entry_spec spec = entry_spec_of(e);
+    if (!record_sound(r, entry_value(e))) return false;
+    spec.form = FORM_LZ4;
+    spec.plain = r->original;
+    entry_rewrite(e, &spec, spec.valuelen);
+    return true;
 }
 
 /* The pieces of a large value go right where they are to stay. */
 static enum image_read take_large_string(struct hand *h, struct image_cursor *c, struct record *r, uint64_t total) {
-    struct entry *e = hand_entry(h, r, FORM_AUTO, (size_t)total);
+    struct entry *e = hand_entry(h, r, r->original ? FORM_RAW : FORM_AUTO, (size_t)total);
     struct slice piece;
     enum image_read st;
     if (!e) return IMAGE_READ_END;
@@ -58,13 +55,14 @@ static enum image_read take_large_string(struct hand *h, struct image_cursor *c,
         at += piece.n;
     }
     bool right = st == IMAGE_READ_END && at == total;
+    if (right && r->original) right = becomes_packed(e, r);
     if (right) hand_take(h, r, e);
     else entry_free(e);
     return right ? IMAGE_READ_END : st == IMAGE_READ_FAILED ? st : IMAGE_READ_DAMAGED;
 }
 
 static enum image_read take_large(struct hand *h, struct image_cursor *c, const struct image_job *job, struct record *r, uint64_t total) {
-    if (r->type == VALUE_STRING) return (r->original ? take_large_packed : take_large_string)(h, c, r, total);
+    if (r->type == VALUE_STRING) return take_large_string(h, c, r, total);
     if (!hand_has_room(h, 2 * (size_t)job->bytes)) return IMAGE_READ_END;
     empty(&h->home);
     enum image_read st = image_cursor_fill(c, r, &h->home, h->view.now);

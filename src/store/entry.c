@@ -124,6 +124,14 @@ void entry_rewrite(struct entry *e, const struct entry_spec *s, size_t keep) {
     put_header(e, s, shape.extended);
 }
 
+bool entry_set_deadline(struct entry *e, int64_t deadline) {
+    uint8_t *kind = (uint8_t *)e;
+    if (in_slab(e)) return false;
+    memcpy((char *)e + ENTRY_WIDE_AT, &deadline, sizeof deadline);
+    *kind = (uint8_t)(deadline ? *kind | ENTRY_DEADLINE : *kind & ~ENTRY_DEADLINE);
+    return true;
+}
+
 struct entry_spec entry_spec_of(const struct entry *e) {
     struct entry_parts p = entry_parts(e);
     return (struct entry_spec){.type = entry_type(e), .form = entry_form(e), .access = entry_access(e),

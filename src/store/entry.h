@@ -38,6 +38,8 @@ bool entry_can_rewrite(const struct entry *e, const struct entry_spec *spec, boo
 /* Writes the header of spec over e's; key and the first `keep` bytes of the value stay what they are. */
 void entry_rewrite(struct entry *e, const struct entry_spec *spec, size_t keep);
 struct entry *entry_new_roomy(const struct entry_spec *spec); /* as entry_new, with room behind a large value */
+/* Sets the deadline where it is, whoever refers to the value; false: the header has no place for it, or the block is not large. */
+bool entry_set_deadline(struct entry *e, int64_t deadline);
 struct entry_spec entry_spec_of(const struct entry *e);       /* its key points into e */
 void entry_free(struct entry *e);                             /* gives up its reference to an object; waits for its own */
 void entry_free_block(struct entry *e);                       /* only the block: its collection lives on elsewhere */

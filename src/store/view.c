@@ -257,8 +257,12 @@ struct entry *view_set_deadline(struct view *v, const struct key *k, struct entr
     struct entry_spec spec = entry_spec_of(old);
     spec.deadline = deadline;
     view_tell(v, k, STORE_WRITTEN);
-    if (entry_can_rewrite(old, &spec, true)) {
+    bool here = entry_set_deadline(old, deadline);
+    if (!here && entry_can_rewrite(old, &spec, true)) {
         entry_rewrite(old, &spec, spec.valuelen);
+        here = true;
+    }
+    if (here) {
         table_changed(view_table(v, k), at, before);
         return old;
     }

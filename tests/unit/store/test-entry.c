@@ -78,6 +78,23 @@ Test(entry, a_value_lives_until_the_last_reply_that_refers_to_it) {
     cr_assert_eq(mem_used(MEM_DATA), before);
 }
 
+Test(entry, the_deadline_of_a_large_one_is_set_where_it_is_whoever_refers_to_it) {
+    struct entry *e = make("k", 1, 100000, 0), *small = make("k", 1, 100, 0);
+    cr_assert(entry_pin(e));
+    cr_assert(entry_set_deadline(e, 1700000000123));
+    cr_assert_eq(entry_deadline(e), 1700000000123);
+    cr_assert(entry_set_deadline(e, 0));
+    cr_assert_eq(entry_deadline(e), 0);
+    cr_assert(entry_pinned(e));
+    cr_assert_eq(entry_value(e).n, 100000);
+    cr_assert_eq(entry_value(e).p[0], 'v');
+    cr_assert_not(entry_set_deadline(small, 1700000000123));
+    cr_assert_eq(entry_deadline(small), 0);
+    entry_release(e);
+    entry_free(e);
+    entry_free(small);
+}
+
 Test(entry, encodings_are_called_as_redis_calls_them) {
     const struct {
         const char *value;
