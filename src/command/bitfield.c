@@ -107,21 +107,22 @@ static bool fit(const struct op *o, __int128 exact, int64_t *out) {
     return false;
 }
 
-/* For SET and INCRBY there are as many bytes as it takes. */
-static void run_op(struct call *c, const struct op *o, const struct bitmap *b) {
+/* For SET and INCRBY there are as many bytes as it takes. Returns whether it changed something. */
+static bool run_op(struct call *c, const struct op *o, const struct bitmap *b) {
     int64_t was = number_of(o, bits_get(b->p, b->n, o->at, o->bits)), now;
     if (o->kind == GET) {
         resp_int(c->w, was);
-        return;
+        return false;
     }
     /* A negative number to be set as an unsigned one is a very large one: too large. */
     __int128 exact = o->kind == INCRBY ? (__int128)was + o->value : o->sign ? (__int128)o->value : (__int128)(uint64_t)o->value;
     if (!fit(o, exact, &now)) {
         resp_null(c->w);
-        return;
+        return false;
     }
     bits_put(b->p, o->at, o->bits, (uint64_t)now);
     resp_int(c->w, o->kind == SET ? was : now);
+    return b->grows || was != now;
 }
 
 /* The bytes that are asked for, and operations that count bits from their first one. False: the call will be run again. */
@@ -140,7 +141,7 @@ static bool read_part(struct call *c, struct entry *e, struct op *op, int n, str
 static void bitfield(struct call *c, struct op *op, bool readonly) {
     uint64_t last;
     bool writes, ok;
-    struct bitmap b = {NULL, 0};
+    struct bitmap b = {.p = NULL};
     int n = read_ops(c, op, &last, &writes);
     if (n < 0) return;
     if (!writes) {
@@ -148,7 +149,7 @@ static void bitfield(struct call *c, struct op *op, bool readonly) {
         if (!ok) return;
         struct slice part;
         if (!read_part(c, e, op, n, &part)) return;
-        b = (struct bitmap){(uint8_t *)(uintptr_t)part.p, part.n}; /* nothing is written */
+        b = (struct bitmap){.p = (uint8_t *)(uintptr_t)part.p, .n = part.n}; /* nothing is written */
     } else if (readonly) {
         reply_error(c, "ERR BITFIELD_RO only supports the GET subcommand");
         return;
@@ -156,7 +157,9 @@ static void bitfield(struct call *c, struct op *op, bool readonly) {
         return;
     }
     resp_array(c->w, (size_t)n);
-    for (int i = 0; i < n; i++) run_op(c, &op[i], &b);
+    bool changed = false;
+    for (int i = 0; i < n; i++) changed |= run_op(c, &op[i], &b);
+    if (changed) call_event(c, EVENT_STRING, "setbit", 0);
 }
 
 static void bitfield_with_room(struct call *c, bool readonly) {

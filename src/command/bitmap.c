@@ -39,6 +39,7 @@ bool bitmap_edit(struct call *c, uint64_t last, struct bitmap *b) {
     if (e && !(e = call_plain(c, 0, e))) return false;
     size_t n = (size_t)(last >> 3) + 1, had = e ? entry_value(e).n : 0;
     b->n = had > n ? had : n;
+    b->grows = !e || had < n;
     if (e && (b->p = (uint8_t *)view_edit_here(&c->v, &c->key[0], e, n))) return true;
     if (!strings_room(c, 0, b->n)) return false;
     b->p = (uint8_t *)view_edit(&c->v, &c->key[0], e, b->n, FORM_RAW);
@@ -55,6 +56,7 @@ static void run_setbit(struct call *c) {
     uint8_t *p = b.p + (at >> 3);
     unsigned shift = 7 - (at & 7), was = *p >> shift & 1;
     *p = (uint8_t)((*p & ~(1u << shift)) | (unsigned)on << shift);
+    if (b.grows || was != (unsigned)on) call_event(c, EVENT_STRING, "setbit", 0);
     resp_int(c->w, was);
 }
 
@@ -267,11 +269,13 @@ static void combine_store(struct combine_work *k, struct session *s) {
     w->wrote = true;
     if (w->view) {
         view_put(w->view, &key, k->made);
+        notify_event(w->view, EVENT_STRING, "set", &key);
     } else {
         unsigned shard = store_shard_of(key.hash);
         view_init(&v, w->store, w->db, clock_ms(), &s->lane->store_stats);
         store_lock(w->store, shard);
         view_put(&v, &key, k->made);
+        notify_event(&v, EVENT_STRING, "set", &key);
         store_unlock(w->store, shard);
     }
     k->made = NULL;
@@ -329,6 +333,7 @@ static void combine_at_once(struct call *c, enum bits_op op, const struct source
     uint8_t few[4096], *out = size <= sizeof few ? few : mem_alloc(MEM_CLIENT, size);
     combine(op, source, n, out, 0, size);
     view_set(&c->v, &c->key[0], (struct slice){(const char *)out, size}, 0, FORM_RAW);
+    call_event(c, EVENT_STRING, "set", 0);
     if (out != few) mem_free(MEM_CLIENT, out);
     resp_int(c->w, (int64_t)size);
 }
@@ -354,7 +359,7 @@ static void bitop(struct call *c, enum bits_op op, struct source *source, int n)
     size_t longest, all;
     if (!combine_open(c, source, n, &longest, &all)) return;
     if (!longest) {
-        view_unlink(&c->v, &c->key[0]);
+        if (view_unlink(&c->v, &c->key[0])) call_event(c, EVENT_GENERIC, "del", 0);
         resp_int(c->w, 0);
     } else if (!strings_room(c, 0, longest)) {
         return;

@@ -13,6 +13,7 @@ bool bitmap_offset(struct call *c, int arg, unsigned times, uint64_t *at);
 struct bitmap {
     uint8_t *p;
     size_t n;
+    bool grows; /* it was shorter, or was not there */
 };
 bool bitmap_edit(struct call *c, uint64_t last, struct bitmap *b);
 

@@ -5,6 +5,7 @@
  */
 #include "command/lists.h"
 #include "command/wait.h"
+#include "command/zsets.h"
 
 #include "base/clock.h"
 #include "type/zset.h"
@@ -90,6 +91,12 @@ static void take(const struct wish *wish, struct home *h, struct taken *t) {
     }
 }
 
+/* Closes what was taken from, and says so. */
+static void taken_from(const struct wish *wish, struct holder *h) {
+    if (wish->type == VALUE_ZSET) collection_done(h, zsets_popped(wish->far_end));
+    else collection_done(h, lists_popped(end_of(wish)));
+}
+
 static struct slice element_at(const struct taken *t, size_t *at) {
     struct slice s;
     memcpy(&s.n, t->bytes.p + *at, sizeof s.n);
@@ -151,7 +158,7 @@ static enum wait_served serve_pop(struct waiter *w, struct view *v, const struct
     if (!wait_claim(w)) return WAIT_KEPT;
     taken_begin(&p->taken, key);
     take(&p->wish, &h.home, &p->taken);
-    holder_close(&h);
+    taken_from(&p->wish, &h);
     return WAIT_GIVEN;
 }
 
@@ -171,8 +178,7 @@ static enum wait_served serve_move(struct waiter *w, struct view *v, const struc
     if (!wait_claim(w)) return WAIT_KEPT;
     taken_begin(&p->taken, key);
     move(&p->wish, &from.home, within ? &from.home : &to.home, &p->taken);
-    if (!within) holder_close(&to);
-    holder_close(&from);
+    lists_moved(&from, end_of(&p->wish), within ? NULL : &to, p->wish.to);
     return WAIT_GIVEN;
 }
 
@@ -235,7 +241,7 @@ static void pop_members(struct call *c, const struct wish *wish, int key, struct
     struct taken t;
     taken_begin(&t, &c->key[key]);
     take(wish, &h->home, &t);
-    collection_close(c, h);
+    taken_from(wish, h);
     taken_reply(wish, &t, c->w);
     buf_free(&t.bytes);
 }
@@ -247,7 +253,7 @@ static void pop_elements(struct call *c, const struct wish *wish, int key, struc
         lists_pop_closing(c, h, end_of(wish), wish->most);
     } else {
         lists_pop(c->w, &h->home, end_of(wish));
-        collection_close(c, h);
+        taken_from(wish, h);
     }
 }
 
@@ -285,8 +291,7 @@ static void move_first(struct call *c, const struct wish *wish, int64_t ms) {
     if (!within && !collection_write(c, 1, VALUE_LIST, &to)) return;
     if (!collection_room(c, into, lists_end_size(&from.home, end_of(wish)), 1)) return;
     lists_move(c->w, &from.home, end_of(wish), &into->home, wish->to);
-    collection_close(c, &from);
-    if (!within) collection_close(c, &to);
+    lists_moved(&from, end_of(wish), within ? NULL : &to, wish->to);
 }
 
 static void run_blmove(struct call *c) {

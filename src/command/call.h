@@ -10,6 +10,7 @@
 #define LARDER_COMMAND_CALL_H
 
 #include "base/num.h"
+#include "command/notify.h"
 #include "command/session.h"
 #include "store/view.h"
 
@@ -55,6 +56,11 @@ struct entry *call_read_type(struct call *c, int key, enum value_type t, bool *o
 struct entry *call_write_type(struct call *c, int key, enum value_type t, bool *ok);
 /* A view of another database at the same moment (COPY, MOVE). The key's shard lock covers all databases. */
 struct view call_view(struct call *c, unsigned db);
+
+/* What was done to a key, for who listens (notify.h): in the order in which Redis says it. */
+static inline void call_event(const struct call *c, int64_t class, const char *event, int key) {
+    notify_event(&c->v, class, event, &c->key[key]);
+}
 
 /* -- words: false after an error was replied ----------------------------------------------------------------------------- */
 bool call_i64(struct call *c, int arg, int64_t *out);              /* "ERR value is not an integer or out of range" */

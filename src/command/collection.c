@@ -31,3 +31,10 @@ bool collection_write(struct call *c, int key, enum value_type t, struct holder 
 bool collection_room(struct call *c, struct holder *h, size_t bytes, size_t members) {
     return call_room(c, bytes + members * MEMBER_MOST + 2 * h->home.n + GROWTH_MOST);
 }
+
+bool collection_done(struct holder *h, const char *event) {
+    bool there = holder_close(h);
+    notify_event(h->view, notify_class(h->type), event, h->key);
+    if (!there) notify_event(h->view, EVENT_GENERIC, "del", h->key);
+    return there;
+}

@@ -26,6 +26,8 @@ static inline bool collection_close(struct call *c, struct holder *h) {
     (void)c;
     return holder_close(h);
 }
+/* The same, and says what was done to it (notify.h); behind that, `del` if nothing is left. */
+bool collection_done(struct holder *h, const char *event);
 /* Replies large things of others: no such key -> the given empty reply is the handler's matter. True if e is there. */
 static inline bool collection_there(const struct holder *h) { return h->entry != NULL; }
 

@@ -183,10 +183,11 @@ static void wish_access(const struct wish *o, const struct policy *p, struct ent
 static void restore_put(struct view *v, const struct key *k, const struct wish *o, struct rdb_load *l, struct slice packed) {
     int64_t deadline;
     if (!wish_deadline(o, v->now, &deadline)) {
-        view_unlink(v, k);
+        if (view_unlink(v, k)) notify_event(v, EVENT_GENERIC, "del", k);
         return;
     }
     struct entry *e;
+    bool over = notify_wants(lane_of_stats(v->stats), EVENT_NEW) && view_peek(v, k); /* what replaces it is new to Redis */
     if (rdb_load_type(l) == VALUE_STRING) {
         e = packed.n ? view_set(v, k, packed, deadline, FORM_LZ4) : view_set(v, k, rdb_load_string(l), deadline, FORM_AUTO);
     } else {
@@ -194,6 +195,8 @@ static void restore_put(struct view *v, const struct key *k, const struct wish *
         rdb_load_taken(l);
     }
     wish_access(o, &v->policy, e);
+    if (over) notify_event(v, EVENT_NEW, "new", k);
+    notify_event(v, EVENT_GENERIC, "restore", k);
 }
 
 /* Bytes that the value takes besides its object, which is there already, and those that the object takes. */
@@ -211,7 +214,7 @@ static const char *load_error(enum rdb_status st) {
 }
 
 static void restore_past(struct view *v, const struct key *k, const struct wish *o) {
-    if (o->replace) view_unlink(v, k);
+    if (o->replace && view_unlink(v, k)) notify_event(v, EVENT_GENERIC, "del", k);
 }
 
 static void restore_now(struct call *c, const struct wish *o, struct slice payload) {

@@ -56,6 +56,7 @@ struct env *env_new(unsigned lanes) {
     e->latency = latency_new();
     e->waits = waits_new();
     e->feed = feed_new();
+    e->notices = notices_new();
     e->tracks = tracks_new();
     e->topics = topics_new();
     e->leases = leases_new();
@@ -92,6 +93,7 @@ void env_free(struct env *e) {
     if (e->store) store_set_hook(e->store, NULL, NULL); /* what it would tell is freed before it */
     for (unsigned i = 0; i < e->lanes; i++) lane_free(e->lane[i]);
     feed_free(e->feed);
+    notices_free(e->notices);
     tracks_free(e->tracks);
     topics_free(e->topics);
     leases_free(e->leases);

@@ -59,6 +59,7 @@ struct env {
     struct leases *leases;           /* lease.h */
     struct stales *stales;           /* stale.h */
     struct feed *feed;               /* feed.h */
+    struct notices *notices;         /* notify.h */
     struct waits *waits;             /* who waits for which key: wait.h */
     struct errors *errors;           /* errorstats */
     struct persist *persist;         /* saving: persist.h */

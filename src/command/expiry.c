@@ -60,10 +60,10 @@ static void expire(struct call *c, int64_t unit, bool absolute) {
         RESP_RAW(c->w, ":0\r\n");
         return;
     }
-    if (deadline <= c->v.now)
-        view_unlink(&c->v, &c->key[0]);
-    else
-        view_set_deadline(&c->v, &c->key[0], e, deadline);
+    bool over = deadline <= c->v.now;
+    if (over) view_unlink(&c->v, &c->key[0]);
+    else view_set_deadline(&c->v, &c->key[0], e, deadline);
+    call_event(c, EVENT_GENERIC, over ? "del" : "expire", 0);
     RESP_RAW(c->w, ":1\r\n");
 }
 
@@ -93,6 +93,9 @@ void expiry_pexpiretime(struct call *c) { reply_deadline(c, true, false); }
 void expiry_persist(struct call *c) {
     struct entry *e = call_write(c, 0);
     bool had = e && entry_deadline(e);
-    if (had) view_set_deadline(&c->v, &c->key[0], e, 0);
+    if (had) {
+        view_set_deadline(&c->v, &c->key[0], e, 0);
+        call_event(c, EVENT_GENERIC, "persist", 0);
+    }
     resp_int(c->w, had);
 }

@@ -84,6 +84,7 @@ static bool fetch_try(const struct asking *a) {
         answer_hit(a, e);
         return true;
     }
+    if (a->call) notify_event(a->v, EVENT_MISS, "keymiss", a->k);
     struct stale *stale = stale_find(env, db, a->k, a->v->now);
     struct lease *lease = lease_find(env, db, a->k);
     if (lease && lease_is_free(lease)) { /* who waits comes first */
@@ -298,6 +299,8 @@ void fetch_fill(struct call *c) {
     struct entry *made = entry_new(&spec);
     if (value.n) memcpy((char *)(uintptr_t)entry_value(made).p, value.p, value.n);
     view_put(&c->v, c->key, made);
+    call_event(c, EVENT_STRING, "set", 0);
+    if (f.ttl_ms) call_event(c, EVENT_GENERIC, "expire", 0);
     resp_ok(c->w);
 }
 

@@ -108,7 +108,8 @@ static void run_geoadd(struct call *c) {
         else added++;
     }
     h.same = !added && !moved;
-    collection_close(c, &h);
+    if (h.same) collection_close(c, &h);
+    else collection_done(&h, "zadd");
     resp_int(c->w, o.ch ? added + moved : added);
 }
 

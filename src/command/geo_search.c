@@ -22,6 +22,7 @@ struct query {
     enum order order;
     size_t count;            /* 0: all */
     struct slice target;     /* where to store */
+    const char *store_as;    /* the event */
 };
 
 struct spot {
@@ -179,7 +180,7 @@ static bool answer(struct search *s, struct session *to) {
         if (++s->done % LOOK_EVERY == 0 && s->done < s->spots && work_over(&s->work)) return false;
     }
     if (!q->store) return true;
-    size_t n = work_put(&s->work, to, q->target, VALUE_ZSET, &s->made);
+    size_t n = work_put(&s->work, to, q->target, VALUE_ZSET, &s->made, q->store_as);
     s->made.object = NULL;
     resp_int(&to->writer, (int64_t)n);
     return true;
@@ -313,6 +314,7 @@ static int read_what(struct call *c, int arg, struct query *q, struct form f) {
     q->store = true;
     q->store_distance = distance;
     q->target = c->argv[arg + 1];
+    q->store_as = "georadiusstore";
     return 2;
 }
 
@@ -358,6 +360,7 @@ static void by_area(struct call *c, bool target) {
     if (target) {
         q.store = true;
         q.target = c->argv[1];
+        q.store_as = "geosearchstore";
     }
     read_rest(c, target ? 3 : 2, &q, (struct form){.area = true, .target = target}, &h);
 }

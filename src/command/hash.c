@@ -21,7 +21,7 @@ static bool set_pairs(struct call *c, int64_t *fresh) {
     *fresh = 0;
     for (int i = 2; i < c->argc; i += 2)
         *fresh += hash_put(&h.home, &(struct member){.name = c->argv[i], .value = c->argv[i + 1]}, c->v.now);
-    collection_close(c, &h);
+    collection_done(&h, "hset");
     return true;
 }
 
@@ -45,7 +45,7 @@ static void run_hsetnx(struct call *c) {
     }
     if (!collection_room(c, &h, c->argv[2].n + c->argv[3].n, 1)) return;
     hash_put(&h.home, &(struct member){.name = c->argv[2], .value = c->argv[3]}, c->v.now);
-    collection_close(c, &h);
+    collection_done(&h, "hset");
     resp_int(c->w, 1);
 }
 
@@ -88,17 +88,18 @@ static void run_hdel(struct call *c) {
     if (!collection_write(c, 0, VALUE_HASH, &h)) return;
     for (int i = 2; i < c->argc && collection_there(&h); i++) gone += hash_remove(&h.home, c->argv[i], c->v.now);
     h.same = !gone;
-    collection_close(c, &h);
+    if (gone) collection_done(&h, "hdel");
+    else collection_close(c, &h);
     resp_int(c->w, gone);
 }
 
 /* -- numbers ------------------------------------------------------------------------------------------------------------- */
 
 /* The field's value becomes `text`; its deadline stays. */
-static bool put_number(struct call *c, struct holder *h, int64_t due, struct slice text) {
+static bool put_number(struct call *c, struct holder *h, int64_t due, struct slice text, const char *event) {
     if (!collection_room(c, h, c->argv[2].n + text.n, 1)) return false;
     hash_put(&h->home, &(struct member){.name = c->argv[2], .value = text, .due = due}, c->v.now);
-    collection_close(c, h);
+    collection_done(h, event);
     return true;
 }
 
@@ -120,7 +121,7 @@ static void run_hincrby(struct call *c) {
         reply_error(c, "ERR increment or decrement would overflow");
         return;
     }
-    if (put_number(c, &h, m.due, (struct slice){text, num_put_i64(text, v)})) resp_int(c->w, v);
+    if (put_number(c, &h, m.due, (struct slice){text, num_put_i64(text, v)}, "hincrby")) resp_int(c->w, v);
 }
 
 static void run_hincrbyfloat(struct call *c) {
@@ -151,7 +152,7 @@ static void run_hincrbyfloat(struct call *c) {
         return;
     }
     struct slice out = {text, num_put_long_double(text, v)};
-    if (put_number(c, &h, m.due, out)) resp_bulk(c->w, out.p, out.n);
+    if (put_number(c, &h, m.due, out, "hincrbyfloat")) resp_bulk(c->w, out.p, out.n);
 }
 
 /* -- rows ---------------------------------------------------------------------------------------------------------------- */

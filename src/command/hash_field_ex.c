@@ -15,9 +15,10 @@ void hashes_getdel(struct call *c) {
     struct member m;
     if (!hashes_read_fields(c, 2, BAD_COUNT) || !collection_write(c, 0, VALUE_HASH, &h)) return;
     resp_array(c->w, (size_t)(c->argc - 4));
+    bool removed = false;
     for (int i = 4; i < c->argc; i++)
-        if (reply_value(c, &h, c->argv[i], &m)) hash_remove(&h.home, c->argv[i], c->v.now);
-    collection_close(c, &h);
+        if (reply_value(c, &h, c->argv[i], &m)) removed |= hash_remove(&h.home, c->argv[i], c->v.now);
+    hashes_done(&h, removed ? "hdel" : NULL, NULL);
 }
 
 /* -- words of HGETEX and HSETEX ------------------------------------------------------------------------------------------ */
@@ -106,12 +107,18 @@ void hashes_getex(struct call *c) {
     if (!read_words(c, false, &o) || !collection_write(c, 0, VALUE_HASH, &h)) return;
     if (o.what == SET && !collection_room(c, &h, h.home.n, (size_t)(c->argc - o.first))) return;
     resp_array(c->w, (size_t)(c->argc - o.first));
+    const char *did = NULL;
     for (int i = o.first; i < c->argc; i++) {
         if (!reply_value(c, &h, c->argv[i], &m)) continue;
-        if (o.what == SET && o.due <= c->v.now) hash_remove(&h.home, c->argv[i], c->v.now);
-        else if (o.what == SET || (o.what == DROP && m.due)) hash_set_due(&h.home, c->argv[i], o.due, c->v.now);
+        if (o.what == SET && o.due <= c->v.now) {
+            hash_remove(&h.home, c->argv[i], c->v.now);
+            did = "hdel";
+        } else if (o.what == SET || (o.what == DROP && m.due)) {
+            hash_set_due(&h.home, c->argv[i], o.due, c->v.now);
+            did = o.what == SET ? "hexpire" : "hpersist";
+        }
     }
-    collection_close(c, &h);
+    hashes_done(&h, did, NULL);
 }
 
 /* -- HSETEX -------------------------------------------------------------------------------------------------------------- */
@@ -136,16 +143,17 @@ void hashes_setex(struct call *c) {
     }
     for (int i = o.first; i < c->argc; i++) bytes += c->argv[i].n;
     if (!collection_room(c, &h, bytes + h.home.n, (size_t)(c->argc - o.first))) return;
-    bool gone = o.what == SET && o.due <= c->v.now;
+    bool gone = o.what == SET && o.due <= c->v.now, removed = false;
     for (int i = o.first; i < c->argc; i += 2) {
         if (gone) {
-            hash_remove(&h.home, c->argv[i], c->v.now);
+            removed |= hash_remove(&h.home, c->argv[i], c->v.now);
             continue;
         }
         int64_t due = o.what == SET ? o.due : 0;
         if (o.what == KEEP && hash_get(&h.home, c->argv[i], c->v.now, &m)) due = m.due;
         hash_put(&h.home, &(struct member){.name = c->argv[i], .value = c->argv[i + 1], .due = due}, c->v.now);
     }
-    collection_close(c, &h);
+    if (gone) hashes_done(&h, removed ? "hdel" : NULL, NULL);
+    else hashes_done(&h, "hset", o.what == SET ? "hexpire" : NULL);
     resp_int(c->w, 1);
 }

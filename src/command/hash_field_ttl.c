@@ -6,6 +6,13 @@
 
 enum { NO_FIELD = -2, NO_DEADLINE = -1, NOT_MET = 0, DONE = 1, DELETED = 2 };
 
+void hashes_done(struct holder *h, const char *first, const char *second) {
+    bool there = holder_close(h);
+    if (first) notify_event(h->view, EVENT_HASH, first, h->key);
+    if (second) notify_event(h->view, EVENT_HASH, second, h->key);
+    if (!there && (first || second)) notify_event(h->view, EVENT_GENERIC, "del", h->key);
+}
+
 /* -- words --------------------------------------------------------------------------------------------------------------- */
 
 bool hashes_read_due(struct call *c, int arg, bool seconds, bool relative, int64_t *due) {
@@ -86,9 +93,14 @@ static void expire(struct call *c, bool seconds, bool relative) {
     if (!hashes_read_fields(c, fields, "ERR Parameter `numFields` should be greater than 0")) return;
     if (!collection_room(c, &h, h.home.n, (size_t)(c->argc - fields))) return; /* deadlines take bytes in each record */
     resp_array(c->w, (size_t)(c->argc - fields - 2));
-    for (int i = fields + 2; i < c->argc; i++)
-        resp_int(c->w, collection_there(&h) ? expire_one(c, &h, c->argv[i], when, due) : NO_FIELD);
-    collection_close(c, &h);
+    bool set = false, removed = false;
+    for (int i = fields + 2; i < c->argc; i++) {
+        int64_t did = collection_there(&h) ? expire_one(c, &h, c->argv[i], when, due) : NO_FIELD;
+        set |= did == DONE;
+        removed |= did == DELETED;
+        resp_int(c->w, did);
+    }
+    hashes_done(&h, set ? "hexpire" : NULL, removed ? "hdel" : NULL);
 }
 
 void hashes_expire(struct call *c) { expire(c, true, true); }
@@ -124,10 +136,12 @@ void hashes_persist(struct call *c) {
     if (!collection_write(c, 0, VALUE_HASH, &h)) return;
     if (!hashes_read_fields(c, 2, "ERR Number of fields must be a positive integer")) return;
     resp_array(c->w, (size_t)(c->argc - 4));
+    bool done = false;
     for (int i = 4; i < c->argc; i++) {
-        if (!hash_get(&h.home, c->argv[i], c->v.now, &m)) resp_int(c->w, NO_FIELD);
-        else if (!m.due) resp_int(c->w, NO_DEADLINE);
-        else resp_int(c->w, hash_set_due(&h.home, c->argv[i], 0, c->v.now));
+        bool there = hash_get(&h.home, c->argv[i], c->v.now, &m), timed = there && m.due;
+        if (timed) hash_set_due(&h.home, c->argv[i], 0, c->v.now);
+        resp_int(c->w, timed ? DONE : there ? NO_DEADLINE : NO_FIELD);
+        done |= timed;
     }
-    collection_close(c, &h);
+    hashes_done(&h, done ? "hpersist" : NULL, NULL);
 }

@@ -44,4 +44,7 @@ bool hashes_read_due(struct call *c, int arg, bool seconds, bool relative, int64
 /* "FIELDS numfields" at `arg`, with `width` words for each field up to the end of the request. False after an error was replied. */
 bool hashes_read_fields(struct call *c, int arg, const char *bad_count);
 
+/* Closes a hash and says what was done to its fields: each event that is not NULL, and `del` if none is left. */
+void hashes_done(struct holder *h, const char *first, const char *second);
+
 #endif

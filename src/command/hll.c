@@ -110,6 +110,7 @@ static void run_pfadd(struct call *c) {
     if (!strings_room(c, 0, HLL_DENSE + h.value.n)) return;
     if (h.e && hll_is_dense(h.value)) {
         add_dense(c, &h, i);
+        call_event(c, EVENT_STRING, "pfadd", 0);
         resp_int(c->w, 1);
         return;
     }
@@ -117,6 +118,7 @@ static void run_pfadd(struct call *c) {
     if (!h.e) hll_forget(h.edit.p); /* as Redis: the estimate of a new one is not known */
     bool sound = add_members(c, &h.edit, i);
     hll_store(&c->v, &c->key[0], &h);
+    if (sound) call_event(c, EVENT_STRING, "pfadd", 0);
     if (sound) resp_int(c->w, 1);
     else reply_error(c, HLL_CORRUPTED);
     hll_close(&h);
@@ -162,6 +164,7 @@ static const char *merge_into(struct view *v, const struct key *k, struct hll_ke
     if (!error) {
         hll_forget(h->edit.p);
         hll_store(v, k, h);
+        notify_event(v, EVENT_STRING, "pfadd", k);
     }
     hll_close(h);
     return error;

@@ -33,7 +33,11 @@ static bool database_ok(struct call *c, int64_t db) {
 
 static void run_unlink(struct call *c) {
     int64_t n = 0;
-    for (int i = 0; i < c->keys; i++) n += view_unlink(&c->v, &c->key[i]);
+    for (int i = 0; i < c->keys; i++) {
+        if (!view_unlink(&c->v, &c->key[i])) continue;
+        call_event(c, EVENT_GENERIC, "del", i);
+        n++;
+    }
     resp_int(c->w, n);
 }
 
@@ -43,7 +47,11 @@ static void run_del(struct call *c) {
         return;
     }
     int64_t n = 0;
-    for (int i = 0; i < c->keys; i++) n += view_delete(&c->v, &c->key[i]);
+    for (int i = 0; i < c->keys; i++) {
+        if (!view_delete(&c->v, &c->key[i])) continue;
+        call_event(c, EVENT_GENERIC, "del", i);
+        n++;
+    }
     resp_int(c->w, n);
 }
 
@@ -70,6 +78,11 @@ static void run_type(struct call *c) {
 
 /* -- from one place to another -------------------------------------------------------------------------- */
 
+/* Redis deletes what was there before, and so what comes is new; the store puts it in its place. */
+static bool replaces(struct view *v, const struct key *k) {
+    return notify_wants(lane_of_stats(v->stats), EVENT_NEW) && view_peek(v, k);
+}
+
 static void rename_key(struct call *c, bool only_new) {
     if (!call_write(c, 0)) {
         reply_error(c, "ERR no such key");
@@ -77,7 +90,13 @@ static void rename_key(struct call *c, bool only_new) {
     }
     struct slice from = {c->key[0].p, c->key[0].n}, to = {c->key[1].p, c->key[1].n};
     bool same = slice_equal(from, to), taken = only_new && call_write(c, 1);
-    if (!same && !taken) view_rename(&c->v, &c->key[0], &c->v, &c->key[1]);
+    if (!same && !taken) {
+        bool over = replaces(&c->v, &c->key[1]);
+        view_rename(&c->v, &c->key[0], &c->v, &c->key[1]);
+        if (over) call_event(c, EVENT_NEW, "new", 1);
+        call_event(c, EVENT_GENERIC, "rename_from", 0);
+        call_event(c, EVENT_GENERIC, "rename_to", 1);
+    }
     if (only_new)
         resp_int(c->w, !same && !taken);
     else
@@ -112,7 +131,10 @@ static void run_copy(struct call *c) {
     }
     size_t n = entry_type(e) == VALUE_STRING ? entry_value(e).n : entry_memory(e);
     if (!call_room(c, view_room_for(&target, &c->key[1], n))) return;
+    bool over = replaces(&target, &c->key[1]);
     view_copy(&c->v, e, &target, &c->key[1]);
+    if (over) notify_event(&target, EVENT_NEW, "new", &c->key[1]);
+    notify_event(&target, EVENT_GENERIC, "copy_to", &c->key[1]);
     c->v.born |= target.born;
     entry_set_access(view_peek(&target, &c->key[1]), view_born(&target, &c->key[1])); /* used by nobody yet */
     resp_int(c->w, 1);
@@ -128,7 +150,11 @@ static void run_move(struct call *c) {
     view_rules(&c->v); /* one key, but it moves: see run_many of run.c */
     struct view target = call_view(c, (unsigned)db);
     bool go = call_write(c, 0) && !view_peek(&target, &c->key[0]);
-    if (go) view_rename(&c->v, &c->key[0], &target, &c->key[0]);
+    if (go) {
+        view_rename(&c->v, &c->key[0], &target, &c->key[0]);
+        call_event(c, EVENT_GENERIC, "move_from", 0);
+        notify_event(&target, EVENT_GENERIC, "move_to", &c->key[0]);
+    }
     c->v.born |= target.born;
     resp_int(c->w, go);
 }

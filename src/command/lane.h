@@ -10,6 +10,8 @@
 #include "base/hist.h"
 #include "store/store.h"
 
+#include <stddef.h>
+
 struct env;
 struct packer;
 struct pack_memory;
@@ -27,6 +29,7 @@ struct lane {
     struct session *sessions;        /* doubly linked */
     struct session *running;         /* whose request or task is at work; NULL: background work */
     bool unsettled;                  /* something is to be told: changes.h */
+    bool noticed;                    /* an event: notify.h */
     uint64_t session_count;
     struct chain_pool pool;
     struct store_stats store_stats;
@@ -51,6 +54,9 @@ struct lane {
     void *host_lane;                 /* the host's own */
 };
 
+static inline struct lane *lane_of_stats(struct store_stats *stats) {
+    return (struct lane *)(void *)((char *)stats - offsetof(struct lane, store_stats));
+}
 struct lane *lane_new(struct env *e, unsigned index); /* env_new's */
 void lane_free(struct lane *l);
 void lane_reset_stats(struct lane *l);                /* from any thread */

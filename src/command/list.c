@@ -63,7 +63,7 @@ static void push(struct call *c, enum list_end end, bool only_there) {
     list_growing(&h.home, bytes, n);
     for (size_t i = 0; i < n; i++) list_push(&h.home, end, c->argv[2 + i]);
     resp_int(c->w, (int64_t)list_count(&h.home));
-    collection_close(c, &h);
+    collection_done(&h, lists_pushed(end));
 }
 static void run_lpush(struct call *c) { push(c, LIST_HEAD, false); }
 static void run_rpush(struct call *c) { push(c, LIST_TAIL, false); }
@@ -96,7 +96,7 @@ void lists_pop_closing(struct call *c, struct holder *h, enum list_end end, uint
     if (n > count) n = count;
     if (!is_much(&h->home, n) || n <= LIST_CUT_MUCH) {
         lists_pop_many(c->w, &h->home, end, n);
-        collection_close(c, h);
+        collection_done(h, lists_popped(end));
         return;
     }
     struct show *show = work_new(c, sizeof *show, show_on, show_drop);
@@ -106,7 +106,7 @@ void lists_pop_closing(struct call *c, struct holder *h, enum list_end end, uint
     show->first = end == LIST_TAIL ? -1 : 0;
     show->left = n;
     list_shrunk(&h->home);
-    collection_close(c, h);
+    collection_done(h, lists_popped(end));
     work_start(c, &show->work);
 }
 
@@ -124,7 +124,7 @@ static void pop(struct call *c, enum list_end end) {
         else resp_null_array(c->w);
     } else if (n < 0) {
         lists_pop(c->w, &h.home, end);
-        collection_close(c, &h);
+        collection_done(&h, lists_popped(end));
     } else if (!n) {
         resp_array(c->w, 0);
     } else {
@@ -204,6 +204,12 @@ void lists_move(struct resp_writer *w, struct home *from, enum list_end from_end
     if (copy && copy != space) mem_free(MEM_CLIENT, copy);
 }
 
+void lists_moved(struct holder *from, enum list_end from_end, struct holder *to, enum list_end to_end) {
+    if (to) collection_done(to, lists_pushed(to_end));
+    else notify_event(from->view, EVENT_LIST, lists_pushed(to_end), from->key);
+    collection_done(from, lists_popped(from_end));
+}
+
 static void move(struct call *c, enum list_end from_end, enum list_end to_end) {
     struct holder from, to;
     if (!collection_write(c, 0, VALUE_LIST, &from)) return;
@@ -216,8 +222,7 @@ static void move(struct call *c, enum list_end from_end, enum list_end to_end) {
     struct holder *target = same ? &from : &to;
     if (!collection_room(c, target, lists_end_size(&from.home, from_end), 1)) return;
     lists_move(c->w, &from.home, from_end, &target->home, to_end);
-    collection_close(c, &from);
-    if (!same) collection_close(c, &to);
+    lists_moved(&from, from_end, same ? NULL : &to, to_end);
 }
 
 static void run_lmove(struct call *c) {
@@ -316,7 +321,8 @@ static void run_lset(struct call *c) {
         list_shrunk(&h.home);
         resp_ok(c->w);
     }
-    collection_close(c, &h);
+    if (h.same) collection_close(c, &h);
+    else collection_done(&h, "lset");
 }
 
 static void cut(struct call *c, struct holder *h, uint64_t first, uint64_t n) {
@@ -335,12 +341,14 @@ static void run_ltrim(struct call *c) {
     uint64_t count = list_count(&h.home);
     if (!part_of(count, start, stop, &first, &n)) {
         view_unlink(&c->v, &c->key[0]);
+        call_event(c, EVENT_LIST, "ltrim", 0);
+        call_event(c, EVENT_GENERIC, "del", 0);
         return;
     }
     cut(c, &h, first + n, count - first - n);
     cut(c, &h, 0, first);
     list_shrunk(&h.home);
-    collection_close(c, &h);
+    collection_done(&h, "ltrim");
 }
 
 /* -- rows ---------------------------------------------------------------------------------------------------- */

@@ -168,14 +168,21 @@ struct change {
     uint64_t most;
 };
 
-/* At once. Writes the reply. */
-static void change_now(const struct change *what, struct home *h, struct resp_writer *w) {
+/* Closes the list, and says what was done to it, if anything was. */
+static void change_done(const struct change *what, struct holder *h, uint64_t changed) {
+    if (changed) collection_done(h, what->insert ? "linsert" : "lrem");
+    else holder_close(h);
+}
+
+/* At once. Writes the reply. Returns how many elements it put in or took out. */
+static uint64_t change_now(const struct change *what, struct home *h, struct resp_writer *w) {
     struct search s = {.home = h, .want = 1, .most = UINT64_MAX};
     list_needle_make(&s.needle, what->needle);
     if (!what->insert) {
-        resp_int(w, (int64_t)list_remove(h, &s.needle, what->end, what->most));
+        uint64_t n = list_remove(h, &s.needle, what->end, what->most);
+        resp_int(w, (int64_t)n);
         list_shrunk(h);
-        return;
+        return n;
     }
     list_growing(h, what->element.n, 1); /* Redis does so whether the pivot is there or not */
     search_on(&s, NULL);
@@ -183,6 +190,7 @@ static void change_now(const struct change *what, struct home *h, struct resp_wr
     search_end(&s);
     if (s.found) list_insert(h, rank + what->behind, what->element);
     resp_int(w, s.found ? (int64_t)list_count(h) : -1);
+    return s.found;
 }
 
 /* In slices: a search in the list, held; then, under the lock, the change, if nobody else reads the list. Who wants to change a
@@ -253,7 +261,7 @@ static bool changing_at(struct changing *g, struct session *s, struct view *v) {
     if (g->object && h.home.object == g->object) {
         if (held_by_others(g->object)) return false;
         changing_put(g, &h.home, &s->writer);
-        holder_close(&h);
+        change_done(&g->what, &h, 1); /* else it would be over */
         return true;
     }
     changing_end(g);
@@ -261,8 +269,7 @@ static bool changing_at(struct changing *g, struct session *s, struct view *v) {
         if (!value_held(h.home.object)) changing_begin(g, &h.home);
         return false;
     }
-    change_now(&g->what, &h.home, &s->writer);
-    holder_close(&h);
+    change_done(&g->what, &h, change_now(&g->what, &h.home, &s->writer));
     return true;
 }
 
@@ -325,8 +332,7 @@ static void change(struct call *c, const struct change *what) {
         change_in_slices(c, &h, what);
         return;
     }
-    change_now(what, &h.home, c->w);
-    collection_close(c, &h);
+    change_done(what, &h, change_now(what, &h.home, c->w));
 }
 
 void lists_lrem(struct call *c) {

@@ -12,6 +12,11 @@
 
 /* LEFT or RIGHT; false after a syntax error was replied. */
 bool lists_end(struct call *c, int arg, enum list_end *end);
+/* Events' names. */
+static inline const char *lists_pushed(enum list_end end) { return end == LIST_HEAD ? "lpush" : "rpush"; }
+static inline const char *lists_popped(enum list_end end) { return end == LIST_HEAD ? "lpop" : "rpop"; }
+/* Closes both after a move, and says so: first where it went to. `to` NULL: within one list. */
+void lists_moved(struct holder *from, enum list_end from_end, struct holder *to, enum list_end to_end);
 /* Takes one element off and writes it as a bulk. The list is not empty. */
 void lists_pop(struct resp_writer *w, struct home *h, enum list_end end);
 /* Takes `n` (at most as many as there are) off and writes them as an array. */

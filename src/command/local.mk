@@ -55,6 +55,7 @@ libcommand_a_SOURCES = \
   %D%/mail.c %D%/mail.h \
   %D%/memory.c \
   %D%/monitor.c %D%/monitor.h \
+  %D%/notify.c %D%/notify.h \
   %D%/owing.c %D%/owing.h \
   %D%/pack.c %D%/pack.h \
   %D%/persist.c %D%/persist.h \

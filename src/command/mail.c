@@ -9,7 +9,7 @@ struct mail_list {
 struct mailbox {
     struct lock lock; /* over `others` and `posted` */
     struct mail_list others, own;
-    bool posted;
+    _Atomic bool posted; /* there may be some of others' */
 };
 
 static void list_clear(struct mail_list *l) {
@@ -50,6 +50,11 @@ static void deliver(struct lane *l, void *arg) {
     b->posted = false;
     lock_release(&b->lock);
     open_all(l, m);
+}
+
+/* The job that was posted finds what came later, or nothing. */
+void mail_open_arrived(struct lane *l) {
+    if (atomic_load(&l->mailbox->posted)) deliver(l, l->mailbox);
 }
 
 void mail_open_own(struct lane *l) {

@@ -22,5 +22,6 @@ void mailbox_free(struct mailbox *b); /* it is empty */
 
 void mail_send(struct lane *from, unsigned to, struct letter *m);
 void mail_open_own(struct lane *l);
+void mail_open_arrived(struct lane *l); /* from others, by now: for who says something that is to come behind it */
 
 #endif

@@ -97,6 +97,7 @@ uint64_t pubsub_publish(struct lane *l, bool shard, struct slice channel, struct
     topic_each(e, shard ? TOPIC_SHARD : TOPIC_CHANNEL, &channel, take_topic, &p);
     if (!shard) topic_each(e, TOPIC_PATTERN, NULL, take_topic, &p);
     if (!p.topics.n) return 0;
+    mail_open_arrived(l); /* what others have published by now, and were replied to, comes first */
     struct message *m = message_new(channel, text);
     struct topic **topic = (struct topic **)(void *)p.topics.p;
     for (size_t i = 0; i < p.topics.n / sizeof *topic; i++) {

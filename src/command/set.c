@@ -22,7 +22,8 @@ static void run_sadd(struct call *c) {
     if (!collection_room(c, &h, c->key->n + bytes, n)) return;
     if (n > 1 || !h.entry) set_expect(&h.home, c->argv[2], n);
     for (size_t i = 0; i < n; i++) added += set_add(&h.home, c->argv[2 + i]);
-    if (added || h.home.object != h.was_object) collection_close(c, &h);
+    if (added) collection_done(&h, "sadd");
+    else if (h.home.object != h.was_object) collection_close(c, &h);
     resp_int(c->w, (int64_t)added);
 }
 
@@ -32,7 +33,7 @@ static void run_srem(struct call *c) {
     if (!collection_write(c, 0, VALUE_SET, &h)) return;
     if (h.entry) {
         for (int i = 2; i < c->argc; i++) removed += set_remove(&h.home, c->argv[i]);
-        if (removed) collection_close(c, &h);
+        if (removed) collection_done(&h, "srem");
     }
     resp_int(c->w, removed);
 }
@@ -73,10 +74,10 @@ static void run_smove(struct call *c) {
     if (!collection_room(c, &to, c->key[1].n + member.n, 1)) return;
     bool there = set_remove(&from.home, member);
     if (there) {
-        collection_close(c, &from);
+        collection_done(&from, "srem");
         if (!to.entry) set_expect(&to.home, member, 1);
-        set_add(&to.home, member);
-        collection_close(c, &to);
+        if (set_add(&to.home, member)) collection_done(&to, "sadd");
+        else collection_close(c, &to);
     }
     reply_truth(c, there);
 }

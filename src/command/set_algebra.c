@@ -33,6 +33,11 @@ struct algebra_work {
     const struct home *set[];
 };
 
+static const char *stored(const struct algebra *a) {
+    static const char *const events[] = {[INTER] = "sinterstore", [UNION] = "sunionstore", [DIFF] = "sdiffstore"};
+    return events[a->op];
+}
+
 static bool gathers(const struct algebra *a) { return a->use == STORE_ || a->op == UNION; }
 
 static void algebra_begin(struct algebra *a, const struct type_limits *limits, uint64_t seed) {
@@ -103,7 +108,7 @@ static bool combined(struct algebra_work *g, struct session *s) {
         resp_int(&s->writer, (int64_t)a->found);
     } else if (a->use == STORE_) {
         algebra_settle(a, g->work.store);
-        size_t n = work_put(&g->work, s, g->to, VALUE_SET, &a->made);
+        size_t n = work_put(&g->work, s, g->to, VALUE_SET, &a->made, stored(a));
         if (n) a->made.object = NULL;
         resp_int(&s->writer, (int64_t)n);
     } else if (a->op == UNION) {
@@ -160,9 +165,7 @@ static void combine_now(struct call *c, struct algebra *a) {
         resp_int(c->w, (int64_t)a->found);
     } else if (a->use == STORE_) {
         algebra_settle(a, c->v.store);
-        size_t n = set_count(&a->made);
-        if (n) view_set_home(&c->v, c->key, VALUE_SET, &a->made, 0);
-        else view_unlink(&c->v, c->key);
+        size_t n = work_store(&c->v, c->key, VALUE_SET, &a->made, stored(a));
         if (n) a->made.object = NULL;
         resp_int(c->w, (int64_t)n);
     } else if (a->op == UNION) {

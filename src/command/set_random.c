@@ -87,6 +87,7 @@ static void leave_others(struct draw_work *g, struct session *s) {
     struct entry *e = view_peek(v, &k);
     if (e && entry_form(e) == FORM_POINTER && entry_pointer(e) == g->draw.set->object) {
         view_set_home(v, &k, VALUE_SET, others, VIEW_KEEP);
+        notify_event(v, EVENT_SET, "spop", &k);
         others->object = NULL;
         w->wrote = true;
     }
@@ -220,6 +221,8 @@ static void pop_all_but(struct call *c, struct holder *h, size_t n, size_t stay)
     else g = draw_later(c, h, &d, (struct slice){NULL, 0});
     if (stay) view_set_home(&c->v, c->key, VALUE_SET, &rest, VIEW_KEEP);
     else view_unlink(&c->v, c->key);
+    call_event(c, EVENT_SET, "spop", 0);
+    if (!stay) call_event(c, EVENT_GENERIC, "del", 0);
     home_free_bytes(&rest);
     if (g) work_start(c, &g->work);
 }
@@ -243,7 +246,7 @@ static void pop_several(struct call *c, struct holder *h, size_t pick) {
         pop_part(c, h, pick, n);
     } else {
         for (; pick; pick--) pop_one(c, h);
-        collection_close(c, h);
+        collection_done(h, "spop");
     }
 }
 
@@ -260,7 +263,7 @@ void sets_spop(struct call *c) {
         pop_several(c, &h, (size_t)count);
     } else if (h.entry) {
         pop_one(c, &h);
-        collection_close(c, &h);
+        collection_done(&h, "spop");
     } else {
         resp_null(c->w);
     }

@@ -327,7 +327,7 @@ static bool put_piece(struct sort *s) {
 static void finish(struct sort *s, struct session *to) {
     size_t n = (s->to - s->from) * (size_t)(s->gets ? s->gets : 1);
     if (s->store) {
-        work_put(&s->work, to, s->dest, VALUE_LIST, &s->made);
+        work_put(&s->work, to, s->dest, VALUE_LIST, &s->made, "sortstore");
         s->made.object = NULL; /* the key's now */
         resp_int(&to->writer, (int64_t)n);
     } else {

@@ -50,6 +50,11 @@ static inline void value_set(struct call *c, int key, int arg, int64_t deadline)
     view_set(&c->v, &c->key[key], v, deadline, form);
 }
 
+static inline void set_told(const struct call *c, int key, bool expires) {
+    call_event(c, EVENT_STRING, "set", key);
+    if (expires) call_event(c, EVENT_GENERIC, "expire", key);
+}
+
 enum when { WHEN_NONE, WHEN_EX, WHEN_PX, WHEN_EXAT, WHEN_PXAT };
 
 struct set_words {
@@ -129,6 +134,7 @@ static void set_with_words(struct call *c) {
         return;
     }
     value_set(c, 0, 2, o.keep ? VIEW_KEEP : deadline);
+    set_told(c, 0, o.when);
     if (!o.get) resp_ok(c->w);
 }
 
@@ -139,6 +145,7 @@ static void run_set(struct call *c) {
     }
     if (__builtin_expect(!value_room(c, 2), 0)) return;
     value_set(c, 0, 2, 0);
+    set_told(c, 0, false);
     resp_ok(c->w);
 }
 
@@ -149,6 +156,7 @@ static void run_setnx(struct call *c) {
         return;
     }
     value_set(c, 0, 2, 0);
+    set_told(c, 0, false);
     reply_one(c);
 }
 
@@ -157,6 +165,7 @@ static void set_expiring(struct call *c, enum when w) {
     if (!read_deadline(c, 2, w, &deadline)) return;
     if (!value_room(c, 3)) return;
     value_set(c, 0, 3, deadline);
+    set_told(c, 0, true);
     resp_ok(c->w);
 }
 static void run_setex(struct call *c) { set_expiring(c, WHEN_EX); }
@@ -169,6 +178,7 @@ static void run_getset(struct call *c) {
     if (!ok) return;
     reply_value_or_null(c, e);
     value_set(c, 0, 2, 0);
+    set_told(c, 0, false);
 }
 
 static void run_getdel(struct call *c) {
@@ -176,7 +186,8 @@ static void run_getdel(struct call *c) {
     struct entry *e = call_read_type(c, 0, VALUE_STRING, &ok);
     if (!ok) return;
     reply_value_or_null(c, e);
-    view_delete(&c->v, &c->key[0]); /* if it is not there as well: a warm-up shall not bring it */
+    bool there = view_delete(&c->v, &c->key[0]); /* if it is not there as well: a warm-up shall not bring it */
+    if (there) call_event(c, EVENT_GENERIC, "del", 0);
 }
 
 static void run_getex(struct call *c) {
@@ -192,10 +203,13 @@ static void run_getex(struct call *c) {
     }
     if (o.when && !read_deadline(c, o.when_arg, o.when, &deadline)) return;
     reply_string(c, e);
-    if (o.when && deadline <= c->v.now)
+    if (o.when && deadline <= c->v.now) {
         view_delete(&c->v, &c->key[0]);
-    else if (o.when || (o.persist && entry_deadline(e)))
+        call_event(c, EVENT_GENERIC, "del", 0);
+    } else if (o.when || (o.persist && entry_deadline(e))) {
         view_set_deadline(&c->v, &c->key[0], e, deadline);
+        call_event(c, EVENT_GENERIC, o.when ? "expire" : "persist", 0);
+    }
 }
 
 /* -- several keys at once ------------------------------------------------------------------------------- */
@@ -221,7 +235,10 @@ static bool pairs_ok(struct call *c) {
 }
 
 static void set_pairs(struct call *c) {
-    for (int i = 0; i < c->keys; i++) value_set(c, i, 2 * i + 2, 0);
+    for (int i = 0; i < c->keys; i++) {
+        value_set(c, i, 2 * i + 2, 0);
+        set_told(c, i, false);
+    }
 }
 
 static void run_mset(struct call *c) {
@@ -267,6 +284,7 @@ static void run_append(struct call *c) {
     } else {
         view_set(&c->v, &c->key[0], tail, 0, FORM_AUTO);
     }
+    call_event(c, EVENT_STRING, "append", 0);
     resp_int(c->w, (int64_t)(n + tail.n));
 }
 
@@ -294,6 +312,7 @@ static void run_setrange(struct call *c) {
     if (!strings_room(c, 0, n)) return;
     char *p = view_edit(&c->v, &c->key[0], e, n, FORM_RAW);
     memcpy(p + offset, part.p, part.n);
+    call_event(c, EVENT_STRING, "setrange", 0);
     resp_int(c->w, (int64_t)n);
 }
 

@@ -23,6 +23,7 @@ static void add(struct call *c, int64_t by) {
         return;
     }
     view_set(&c->v, &c->key[0], (struct slice){text, num_put_i64(text, v)}, VIEW_KEEP, FORM_AUTO);
+    call_event(c, EVENT_STRING, "incrby", 0);
     resp_int(c->w, v);
 }
 
@@ -76,5 +77,6 @@ void strings_incrbyfloat(struct call *c) {
     struct slice out = {text, num_put_long_double(text, v)};
     if (out.n > 64 && !strings_room(c, 0, out.n)) return;
     view_set(&c->v, &c->key[0], out, VIEW_KEEP, FORM_TEXT);
+    call_event(c, EVENT_STRING, "incrbyfloat", 0);
     resp_bulk(c->w, out.p, out.n);
 }

@@ -84,22 +84,26 @@ void work_error(struct work *w, struct session *s, const char *text) {
 
 bool work_over(const struct work *w) { return clock_ticks() >= w->until; }
 
-static size_t put(struct view *v, const struct key *k, enum value_type t, const struct home *made) {
+size_t work_store(struct view *v, const struct key *k, enum value_type t, const struct home *made, const char *event) {
     size_t n = value_ops(t)->count(made);
-    if (n) view_set_home(v, k, t, made, 0);
-    else view_unlink(v, k);
+    if (n) {
+        view_set_home(v, k, t, made, 0);
+        notify_event(v, notify_class(t), event, k);
+    } else if (view_unlink(v, k)) {
+        notify_event(v, EVENT_GENERIC, "del", k);
+    }
     return n;
 }
 
-size_t work_put(struct work *w, struct session *s, struct slice key, enum value_type t, struct home *made) {
+size_t work_put(struct work *w, struct session *s, struct slice key, enum value_type t, struct home *made, const char *event) {
     struct key k = store_key(store_seed(w->store), key);
     w->wrote = true;
-    if (w->view) return put(w->view, &k, t, made);
+    if (w->view) return work_store(w->view, &k, t, made, event);
     struct view v;
     struct store_locks locks = {{0}};
     view_init(&v, w->store, w->db, clock_ms(), &s->lane->store_stats);
     wait_lock(s->lane, &k, 1, &locks);
-    size_t n = put(&v, &k, t, made);
+    size_t n = work_store(&v, &k, t, made, event);
     wait_unlock(s->lane, &v, &k, 1, &locks);
     return n;
 }

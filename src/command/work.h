@@ -43,8 +43,10 @@ void work_start(struct call *c, struct work *w);
 /* An error instead of a reply: in the call it is the call's, later the session's. */
 void work_error(struct work *w, struct session *s, const char *text);
 bool work_over(const struct work *w); /* is the slice over? ask every ten microseconds or so */
-/* Puts a result (made in a home of home_init_own, or empty: then the key is deleted) at `key`, whatever was there; the object is
+/* Puts a result (made in a home of home_init_own, or empty: then the key is deleted) at `key`, whatever was there, and says so by `event`; the object is
  * the key's from now on, the bytes stay the caller's. Takes the lock if there is none. Returns how many members it has. */
-size_t work_put(struct work *w, struct session *s, struct slice key, enum value_type t, struct home *made);
+size_t work_put(struct work *w, struct session *s, struct slice key, enum value_type t, struct home *made, const char *event);
+/* What it does at the key in a view that holds its lock. */
+size_t work_store(struct view *v, const struct key *k, enum value_type t, const struct home *made, const char *event);
 
 #endif

@@ -67,7 +67,8 @@ static void add(struct call *c, const struct add_words *o, const double *scores,
         changed += did == ZSET_CHANGED;
     }
     h.same = !added && !changed;
-    collection_close(c, &h);
+    if (h.same) collection_close(c, &h);
+    else collection_done(&h, o->when & ZSET_INCR ? "zincr" : "zadd");
     if (!(o->when & ZSET_INCR)) resp_int(c->w, o->changed ? added + changed : added);
     else if (did == ZSET_NAN) reply_error(c, NOT_A_NUMBER);
     else if (did == ZSET_KEPT) resp_null(c->w);
@@ -152,7 +153,7 @@ void zsets_zrem(struct call *c) {
     int64_t removed = 0;
     if (!collection_write(c, 0, VALUE_ZSET, &h)) return;
     for (int i = 2; i < c->argc; i++) removed += zset_remove(&h.home, c->argv[i]);
-    if (removed) collection_close(c, &h);
+    if (removed) collection_done(&h, "zrem");
     resp_int(c->w, removed);
 }
 

@@ -189,11 +189,12 @@ static bool show(struct algebra *a, struct resp_writer *w) {
 }
 
 static void answer_begin(struct algebra *a, struct session *s) {
+    static const char *const events[] = {[UNION] = "zunionstore", [INTERSECTION] = "zinterstore", [DIFFERENCE] = "zdiffstore"};
     if (a->op == COUNTING) {
         resp_int(&s->writer, (int64_t)a->found);
     } else if (a->store) {
         if (a->minus_zero) zset_settle(&a->made);
-        size_t n = work_put(&a->work, s, a->target, VALUE_ZSET, &a->made);
+        size_t n = work_put(&a->work, s, a->target, VALUE_ZSET, &a->made, events[a->op]);
         a->made.object = NULL;
         resp_int(&s->writer, (int64_t)n);
     } else if (zset_count(&a->made)) {

@@ -36,7 +36,7 @@ static void pop(struct call *c, bool highest) {
     resp_array(c->w, nested ? count : 2 * count);
     if (!count) return;
     zsets_pop(c->w, &h.home, highest, count, nested);
-    collection_close(c, &h);
+    collection_done(&h, zsets_popped(highest));
 }
 void zsets_zpopmin(struct call *c) { pop(c, false); }
 void zsets_zpopmax(struct call *c) { pop(c, true); }
@@ -74,7 +74,7 @@ void zsets_zmpop(struct call *c) {
         resp_bulk(c->w, c->key[i].p, c->key[i].n);
         resp_array(c->w, count);
         zsets_pop(c->w, &h.home, highest, count, true);
-        collection_close(c, &h);
+        collection_done(&h, zsets_popped(highest));
         return;
     }
     resp_null_array(c->w);

@@ -130,15 +130,18 @@ void zsets_zcount(struct call *c) { count(c, BY_SCORE); }
 void zsets_zlexcount(struct call *c) { count(c, BY_LEX); }
 
 static void remove_range(struct call *c, enum kind kind) {
+    static const char *const events[] = {[BY_RANK] = "zremrangebyrank", [BY_SCORE] = "zremrangebyscore", [BY_LEX] = "zremrangebylex"};
     struct range_words o = {.kind = kind, .min = 2, .max = 3};
     struct holder h;
     if (!read_bounds(c, &o) || !collection_write(c, 0, VALUE_ZSET, &h)) return;
     struct zsets_range r = find_range(&h.home, &o);
     if (r.n && r.n == zset_count(&h.home)) {
         view_unlink(&c->v, &c->key[0]);
+        call_event(c, EVENT_ZSET, events[kind], 0);
+        call_event(c, EVENT_GENERIC, "del", 0);
     } else if (r.n) {
         zset_remove_ranks(&h.home, r.from, r.n);
-        collection_close(c, &h);
+        collection_done(&h, events[kind]);
     }
     resp_int(c->w, (int64_t)r.n);
 }
@@ -222,7 +225,7 @@ static bool store_on(struct work *w, struct session *s) {
             zset_put(&g->made, member, score);
         if (work_over(w) && g->left) return false;
     }
-    size_t n = work_put(w, s, (struct slice){g->target, g->target_size}, VALUE_ZSET, &g->made);
+    size_t n = work_put(w, s, (struct slice){g->target, g->target_size}, VALUE_ZSET, &g->made, "zrangestore");
     g->made.object = NULL;
     resp_int(&s->writer, (int64_t)n);
     return true;
@@ -308,6 +311,6 @@ void zsets_zrangestore(struct call *c) {
         store_range(c, &h, r);
         return;
     }
-    view_unlink(&c->v, &c->key[0]);
+    if (view_unlink(&c->v, &c->key[0])) call_event(c, EVENT_GENERIC, "del", 0);
     RESP_RAW(c->w, ":0\r\n");
 }

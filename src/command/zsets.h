@@ -21,6 +21,7 @@ void zsets_reply(struct resp_writer *w, struct slice member, double score, bool 
 /* Replies a range of what is open for reading, with the array's head; a long one in slices. */
 void zsets_reply_range(struct call *c, const struct holder *h, struct zsets_range r, bool scores);
 /* Takes n members off an end, writing each; the array's head is the caller's. `nested`: as pairs of their own. */
+static inline const char *zsets_popped(bool highest) { return highest ? "zpopmax" : "zpopmin"; } /* the event */
 void zsets_pop(struct resp_writer *w, struct home *h, bool highest, size_t n, bool nested);
 
 /* zset.c */

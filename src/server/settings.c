@@ -82,7 +82,9 @@ static void read_events(struct settings *s, struct buf *text) {
     int64_t classes = 0;
     option_text(s->options, "notify-keyspace-events", text);
     events_parse(buf_slice(text), &classes); /* it is made of letters: its form was checked */
+    if (!(classes & (EVENT_KEYSPACE | EVENT_KEYEVENT))) classes = 0; /* on no channel */
     atomic_store(&s->env->notify_events, classes);
+    atomic_store(&s->store->tell_born, (classes & EVENT_NEW) != 0);
 }
 
 static void read_output_limits(struct settings *s, struct buf *text) {

@@ -210,8 +210,10 @@ static const struct option_row env_rows[] = {
         SAYS(TIMING, "Keep a histogram of the duration of each command, for INFO latencystats and LATENCY HISTOGRAM.")},
     {"latency-tracking-info-percentiles", OPTION_LIST, .initial = "50 99 99.9", .form = settings_form_percentiles, LIVE,
         SAYS(TIMING, "Percentiles that INFO latencystats prints.")},
-    {"notify-keyspace-events", OPTION_TEXT, .flags = OPTION_UNUSED, .initial = "", .form = settings_form_events, LIVE,
-        SAYS(UNUSED, "Events of keys are not published: the classes are kept. CACHE FEED and CLIENT TRACKING tell what changes.")},
+    {"notify-keyspace-events", OPTION_TEXT, .initial = "", .form = settings_form_events, LIVE,
+        SAYS(CLIENTS, "Publish what happens to keys. K: to the channel __keyspace@DB__:KEY, E: to __keyevent@DB__:EVENT, and of what: g any type "
+            "(DEL, EXPIRE, RENAME ...), $ strings, l lists, s sets, h hashes, z sorted sets, x expired, e evicted, A all these; "
+            "besides: n new keys, m missed ones.")},
 };
 
 #define ROWS(array) ((struct settings_rows){array, sizeof array / sizeof *array})

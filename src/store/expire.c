@@ -61,9 +61,9 @@ static struct entry *expire_inside(struct expiring *x, struct entry *e) {
     x->inside -= looked;
     size_t left = ops->count(&home);
     counter_add(&x->stats->expired_inside, before - left);
-    if (left != before && store_watched(x->store)) {
+    if (left != before) {
         struct key k = store_key(x->store->seed, entry_key(e));
-        store_tell(x->store, x->stats, left ? STORE_WRITTEN : STORE_DELETED, x->db, &k);
+        store_faded(x->store, x->db, &k, left ? e : NULL, x->stats);
     }
     if (!left) {
         store_drop(x->store, e, true);

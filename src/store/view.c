@@ -131,6 +131,7 @@ static void view_place(struct view *v, const struct key *k, struct spot at, stru
         store_drop(v->store, old, true);
     } else {
         view_insert(v, k, e);
+        view_tell_born(v, k);
     }
     view_tell(v, k, STORE_WRITTEN);
 }

@@ -15,6 +15,8 @@ enum store_event {
     STORE_EXPIRED, STORE_EVICTED, /* `e` is what is about to go */
     STORE_WRITTEN,                /* it is there, with another value, members or deadline */
     STORE_DELETED,                /* by a command; it may not have been there */
+    STORE_BORN,                   /* the key is new; told before what follows, and only if `tell_born` */
+    STORE_FADED,                  /* members went by their own deadlines; `e` NULL: all of them, and the key */
     STORE_FLUSHED,
     STORE_INVALIDATED,            /* the key is the pattern, without a hash */
 };
