@@ -29,6 +29,7 @@ struct call {
     bool aside;                 /* there is something in one of the next two */
     struct owing *owing;        /* replies that are to be unpacked (owing.h) */
     struct pack *pack;          /* values that were packed (pack.h); NULL: none */
+    bool anew;                  /* it runs with what it wanted: that a key was missing is said already */
     bool busy;                  /* with need: somebody reads a collection in slices; to be run again once that is over */
     bool failed;                /* an error was replied */
     bool closed;                /* the session is to be closed once replies are sent */

@@ -48,7 +48,9 @@ void run_again(struct call *c) {
     uint64_t hits = counter_get(&stats->hits), misses = counter_get(&stats->misses);
     bool touch = c->v.touch;
     c->v.touch = false;
+    c->anew = true;
     run_locked(c);
+    c->anew = false;
     c->v.touch = touch;
     counter_add(&stats->hits, hits - counter_get(&stats->hits));
     counter_add(&stats->misses, misses - counter_get(&stats->misses));

@@ -59,6 +59,7 @@ struct sort {
     struct view later;           /* out of the call: as of this slice */
     struct home made;            /* STORE: the list */
     struct lane *lane;
+    bool looking;                /* whether anything waits: this is no use of it */
     bool any_packed;             /* does any string lie packed (store/packed.h)? */
     bool waits;                  /* one that is needed does, and cannot be unpacked before the call is over */
     int gets;

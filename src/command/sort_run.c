@@ -112,6 +112,7 @@ struct found {
 static bool found_in(struct sort *s, struct view *v, const struct sort_pattern *p, const struct key *k, struct found *f) {
     struct entry *e = view_get(v, k);
     counter_add(e ? &v->stats->hits : &v->stats->misses, 1);
+    if (!e && !s->looking) notify_event(v, EVENT_MISS, "keymiss", k);
     if (!e) return false;
     if (p->source == SORT_STRING) {
         if (entry_type(e) != VALUE_STRING) return false;
@@ -293,9 +294,11 @@ static bool item_waits(struct sort *s, const struct sort_item *item) {
     uint64_t hits = counter_get(&stats->hits), misses = counter_get(&stats->misses);
     bool touch = s->work.view->touch;
     s->work.view->touch = false;
+    s->looking = true;
     for (int i = 0; i < s->gets && !s->waits; i++)
         if (s->get[i].source == SORT_STRING && find(s, &s->get[i], item, &f)) found_over(s, &f);
     s->work.view->touch = touch;
+    s->looking = false;
     counter_add(&stats->hits, hits - counter_get(&stats->hits)); /* this was no use of them */
     counter_add(&stats->misses, misses - counter_get(&stats->misses));
     return s->waits;

@@ -46,6 +46,13 @@ static struct entry *shrunk(struct entry *e, const struct home *home) {
     return fresh;
 }
 
+static void expire_told_inside(struct expiring *x, const struct entry *e, size_t left) {
+    struct store *s = x->store;
+    struct key k = store_key(s->seed, entry_key(e));
+    if (s->hook) s->hook(s->hook_arg, x->stats, STORE_FADED, x->db, &k, left ? e : NULL);
+    if (store_watched(s)) store_tell(s, x->stats, left ? STORE_WRITTEN : STORE_DELETED, x->db, &k);
+}
+
 /* Members past their deadline go, and the key with the last of them. Returns what stands in the entry's place. An object that
  * somebody reads is left for later. */
 static struct entry *expire_inside(struct expiring *x, struct entry *e) {
@@ -61,10 +68,7 @@ static struct entry *expire_inside(struct expiring *x, struct entry *e) {
     x->inside -= looked;
     size_t left = ops->count(&home);
     counter_add(&x->stats->expired_inside, before - left);
-    if (left != before) {
-        struct key k = store_key(x->store->seed, entry_key(e));
-        store_faded(x->store, x->db, &k, left ? e : NULL, x->stats);
-    }
+    if (left != before) expire_told_inside(x, e, left);
     if (!left) {
         store_drop(x->store, e, true);
         return NULL;

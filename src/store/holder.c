@@ -8,8 +8,7 @@
 static void holder_place(struct holder *h, struct entry *e) {
     struct table *t = view_table(h->view, h->key);
     if (!h->entry) {
-        view_insert(h->view, h->key, e);
-        view_tell_born(h->view, h->key);
+        view_bear(h->view, h->key, e);
         h->view->born |= 1u << h->type;
     } else {
         struct spot at;

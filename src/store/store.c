@@ -55,11 +55,6 @@ void store_tell(struct store *s, struct store_stats *stats, enum store_event eve
     if (s->hook) s->hook(s->hook_arg, stats, event, db, k, NULL);
 }
 
-void store_faded(struct store *s, unsigned db, const struct key *k, const struct entry *left, struct store_stats *stats) {
-    if (s->hook) s->hook(s->hook_arg, stats, STORE_FADED, db, k, left);
-    if (store_watched(s)) store_tell(s, stats, left ? STORE_WRITTEN : STORE_DELETED, db, k);
-}
-
 void store_expired(struct store *s, unsigned db, const struct entry *e, int64_t now, struct store_stats *stats) {
     store_event(s, stats, STORE_EXPIRED, db, e);
     counter_add(&stats->expired, 1);

@@ -25,8 +25,7 @@ struct store_config {
     setting lfu_log_factor, lfu_decay_time;
     setting threads;            /* how many threads take memory at the same time */
     setting active_expire;      /* DEBUG SET-ACTIVE-EXPIRE */
-    setting tell_born;          /* not an option: the hook is told of new keys */
-    setting sweep_held;         /* DEBUG SET-ACTIVE-SWEEP 0 */
+    setting sweep_held, tell_born; /* DEBUG SET-ACTIVE-SWEEP 0; the hook is told of new keys */
     setting databases, compression, compression_min_size, compression_acceleration; /* min_size 0: never (packed.h) */
     struct type_limits limits; /* see type/home.h */
 };

@@ -121,6 +121,11 @@ void view_insert(struct view *v, const struct key *k, struct entry *e) {
     if (first) t->dir[0]->swept = atomic_load_explicit(&s->rules.last, memory_order_relaxed); /* it has nothing old */
 }
 
+void view_bear(struct view *v, const struct key *k, struct entry *e) {
+    view_insert(v, k, e);
+    if (__builtin_expect(option_get(&v->store->config->tell_born) != 0, 0)) store_tell(v->store, v->stats, STORE_BORN, v->db, k);
+}
+
 /* Puts the new entry where the old one was, or into the table. */
 static void view_place(struct view *v, const struct key *k, struct spot at, struct entry *old, struct entry *e) {
     struct table *t = view_table(v, k);
@@ -130,8 +135,7 @@ static void view_place(struct view *v, const struct key *k, struct spot at, stru
         table_replace(t, at, e);
         store_drop(v->store, old, true);
     } else {
-        view_insert(v, k, e);
-        view_tell_born(v, k);
+        view_bear(v, k, e);
     }
     view_tell(v, k, STORE_WRITTEN);
 }

@@ -313,6 +313,7 @@ static void expire_cycle(struct run *r) {
         while (store_expire_step(e->store, i, LANES, clock_ms(), &e->lane[i]->store_stats, STORE_SLICE_US)) {}
     for (unsigned i = 0; i < LANES; i++) changes_settle(e->lane[i]);
     while (store_trash_step(e->store, STORE_SLICE_US)) {}
+    loopback_run(r->net);
 }
 
 /* What comes of a task may take a while. */

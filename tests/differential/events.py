@@ -1,8 +1,4 @@
-"""events: what both servers publish of the keys, all classes, to a subscriber of all of it: the streams must be the same.
-
-When a key whose time is over goes by itself is each server's own affair: `expired` is left out of the order, and only where
-both have found it by an access does it count (cases/events.txt reads such keys).
-"""
+"""events: what both servers publish of the keys, all classes, to a subscriber of all of it: the streams must be the same."""
 from resp import Closed
 
 PATTERN, END = b'__key*__:*', b'__key-end__:'
@@ -41,8 +37,9 @@ class Events:
         return taken
 
 
-def difference(theirs, ours, around=4):
-    """The first place where they differ, with what is before it; None: nowhere."""
+def difference(theirs, ours, but=None, around=4):
+    """The first place where they differ, with what is before it, events of the name `but` left out; None: nowhere."""
+    theirs, ours = [[e for e in events if not (but and (e[1] == but or e[0].endswith(but)))] for events in (theirs, ours)]
     if theirs == ours:
         return None
     at = next((i for i, (a, b) in enumerate(zip(theirs, ours)) if a != b), min(len(theirs), len(ours)))
