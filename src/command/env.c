@@ -153,6 +153,7 @@ void env_reset_stats(struct env *e) {
     for (unsigned i = 0; i < e->lanes; i++) lane_reset_stats(e->lane[i]);
     errors_reset(e->errors);
     rule_removed_reset(e->store);
+    stale_reset_stats(e);
     throughput_forget(e);
 }
 

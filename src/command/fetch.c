@@ -70,6 +70,7 @@ static void answer_hit(const struct asking *a, struct entry *e) {
 static void answer_lease(const struct asking *a, struct stale *stale, uint64_t token, int64_t until_us) {
     int64_t ms = (until_us - clock_mono_us() + 999) / 1000;
     lease_book_add(a->s, a->v->db, a->k, token, until_us);
+    counter_add(&a->s->lane->leases, 1);
     answer(a, (struct fetch_answer){"lease", stale ? stale->entry : NULL, ms > 0 ? ms : 0, token});
 }
 
@@ -288,6 +289,7 @@ void fetch_fill(struct call *c) {
     }
     bool good = read_token(c->argv[3], &token) && lease_good(call_env(c), lease_find(call_env(c), c->v.db, c->key), token);
     if (!good) {
+        counter_add(&c->s->lane->fills_refused, 1);
         resp_null(c->w);
         return;
     }
@@ -299,6 +301,7 @@ void fetch_fill(struct call *c) {
     struct entry *made = entry_new(&spec);
     if (value.n) memcpy((char *)(uintptr_t)entry_value(made).p, value.p, value.n);
     view_put(&c->v, c->key, made);
+    counter_add(&c->s->lane->fills, 1);
     call_event(c, EVENT_STRING, "set", 0);
     if (f.ttl_ms) call_event(c, EVENT_GENERIC, "expire", 0);
     resp_ok(c->w);

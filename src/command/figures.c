@@ -2,6 +2,10 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "command/feed.h"
+#include "command/lease.h"
+#include "command/stale.h"
+#include "command/tracking.h"
 #include "store/packed.h"
 #include "store/rule.h"
 
@@ -10,19 +14,24 @@ struct look {
     struct env *e;
     struct lag_sum lag;
     struct packed_totals packed;
+    struct feed_facts feed;
+    struct lease_facts lease;
+    struct stale_facts stale;
+    struct tracking_facts tracking;
 };
 
-enum how { HOW_STORE, HOW_COUNT, HOW_NUMBER };
+enum how { HOW_STORE, HOW_LANE, HOW_COUNT, HOW_NUMBER };
 
 struct row {
     const char *name;
     enum how how;
-    size_t offset; /* of a counter in struct store_stats */
+    size_t offset; /* of a counter in struct store_stats, or in struct lane */
     uint64_t (*count)(const struct look *l);
     double (*number)(const struct look *l);
 };
 
 #define STORE(name, member) {name, HOW_STORE, offsetof(struct store_stats, member), NULL, NULL}
+#define LANE(name, member) {name, HOW_LANE, offsetof(struct lane, member), NULL, NULL}
 #define COUNT(name, get) {name, HOW_COUNT, 0, get, NULL}
 #define NUMBER(name, get) {name, HOW_NUMBER, 0, NULL, get}
 
@@ -65,6 +74,17 @@ static double packed_ratio(const struct look *l) {
     return l->packed.stored ? (double)l->packed.plain / (double)l->packed.stored : 1;
 }
 
+static uint64_t feed_listeners(const struct look *l) { return l->feed.listeners; }
+static uint64_t feed_kept(const struct look *l) { return l->feed.next - l->feed.oldest; }
+static uint64_t feed_kept_bytes(const struct look *l) { return l->feed.bytes; }
+static uint64_t leases_held(const struct look *l) { return l->lease.leases; }
+static uint64_t leases_waiting(const struct look *l) { return l->lease.waiting; }
+static uint64_t stale_kept(const struct look *l) { return l->stale.values; }
+static uint64_t stale_kept_bytes(const struct look *l) { return l->stale.bytes; }
+static uint64_t stale_served(const struct look *l) { return l->stale.served; }
+static uint64_t tracking_clients(const struct look *l) { return l->tracking.clients; }
+static uint64_t tracking_keys(const struct look *l) { return l->tracking.keys; }
+
 static const struct row rows[] = {
     COUNT("keys", keys),
     COUNT("volatile_keys", volatiles),
@@ -91,18 +111,37 @@ static const struct row rows[] = {
     STORE("compressions", packed),
     STORE("compressions_given_up", pack_failed),
     STORE("compressions_passed_over", pack_passed), /* values like them had not been worth it, most often */
+    COUNT("leases_held", leases_held), /* now */
+    COUNT("leases_waiting", leases_waiting), /* clients */
+    LANE("leases", leases),
+    LANE("fills", fills),
+    LANE("fills_refused", fills_refused), /* what they would have stored was out of date */
+    COUNT("stale_values", stale_kept), /* past their TTL and of use still, now */
+    COUNT("stale_bytes", stale_kept_bytes),
+    COUNT("stale_served", stale_served),
+    COUNT("feed_listeners", feed_listeners),
+    COUNT("feed_changes", feed_kept), /* that a listener can go on from, now */
+    COUNT("feed_bytes", feed_kept_bytes),
+    COUNT("tracking_clients", tracking_clients),
+    COUNT("tracking_keys", tracking_keys),
+    LANE("keyspace_events", events),
 };
 #define ROWS (sizeof rows / sizeof *rows)
 
 size_t figures_each(struct env *e, figures_take *take, void *arg) {
     struct look l = {.e = e};
     packed_totals(&l.packed);
+    l.feed = feed_facts(e);
+    l.lease = lease_facts(e);
+    l.stale = stale_facts(e);
+    l.tracking = tracking_facts(e);
     int64_t now = clock_ms();
     for (unsigned i = 0; i < e->lanes; i++) lag_sum_add(&l.lag, &e->lane[i]->store_stats.lag, now);
     for (size_t i = 0; i < ROWS && take; i++) {
         const struct row *r = &rows[i];
         struct figure f = {.name = r->name, .real = r->how == HOW_NUMBER};
         if (r->how == HOW_STORE) f.count = stat(&l, r->offset);
+        else if (r->how == HOW_LANE) f.count = env_lane_stat(e, r->offset);
         else if (r->how == HOW_COUNT) f.count = r->count(&l);
         else f.number = r->number(&l);
         take(arg, &f);

@@ -62,6 +62,7 @@ uint64_t lane_random(struct lane *l) {
 void lane_reset_stats(struct lane *l) {
     counter *reset[] = {&l->total_commands, &l->total_connections, &l->net_in, &l->net_out, &l->errors,
         &l->rejected_connections, &l->output_limit_closes, &l->query_limit_closes, &l->evicted_clients, &l->reads, &l->writes, &l->turns, &l->turn_ticks,
+        &l->leases, &l->fills, &l->fills_refused, &l->events,
         &l->expire_ticks, &l->expire_unfinished, &l->store_stats.hits, &l->store_stats.misses,
         &l->store_stats.sets, &l->store_stats.invalidations,
         &l->store_stats.expired, &l->store_stats.evicted, &l->store_stats.evicted_age_ms, &l->store_stats.expired_inside, &l->store_stats.stale_share,

@@ -36,6 +36,8 @@ struct lane {
     struct command_stats *commands;  /* command_total() of them */
     counter total_commands, total_connections, net_in, net_out, errors, rejected_connections, reads, writes;
     counter query_limit_closes, output_limit_closes, evicted_clients; /* connections closed for one of these */
+    counter leases, fills, fills_refused; /* CACHE FETCH gave one; CACHE FILL with a good token, and with another */
+    counter events;                  /* published: notify.h */
     counter clients;                 /* sessions, readable by others */
     counter expire_ticks, expire_unfinished; /* active expiry: time taken, slices that were not enough */
     counter recent_input, recent_output; /* largest buffers among its sessions, a second ago */

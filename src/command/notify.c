@@ -60,6 +60,7 @@ static void publish_all(struct lane *l, const struct buf *queue) {
     for (size_t at = 0; at < queue->n; at += sizeof n + n.key) {
         memcpy(&n, queue->p + at, sizeof n);
         struct slice key = {queue->p + at + sizeof n, n.key}, event = slice_of(n.event);
+        counter_add(&l->events, 1);
         if (classes & EVENT_KEYSPACE) publish(l, &channel, "space", n.db, key, event);
         if (classes & EVENT_KEYEVENT) publish(l, &channel, "event", n.db, event, key);
     }

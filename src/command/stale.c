@@ -201,3 +201,5 @@ void stale_sweep(struct env *e, unsigned part, unsigned parts) {
 struct stale_facts stale_facts(const struct env *e) {
     return (struct stale_facts){atomic_load(&e->stales->values), atomic_load(&e->stales->bytes), atomic_load(&e->stales->served)};
 }
+
+void stale_reset_stats(struct env *e) { atomic_store(&e->stales->served, 0); }

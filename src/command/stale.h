@@ -39,6 +39,7 @@ void stale_sweep(struct env *e, unsigned part, unsigned parts);
 struct stale_facts {
     uint64_t values, bytes, served;
 };
+void stale_reset_stats(struct env *e); /* CONFIG RESETSTAT */
 struct stale_facts stale_facts(const struct env *e);
 
 #endif
