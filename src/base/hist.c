@@ -10,7 +10,7 @@ static uint64_t bucket_end(unsigned b) {
 }
 
 counter *hist_open(struct hist *h) {
-    counter *b = mem_zalloc(MEM_MISC, sizeof *b * HIST_BUCKETS);
+    counter *b = mem_zalloc(MEM_UPKEEP, sizeof *b * HIST_BUCKETS);
     atomic_store_explicit(&h->bucket, b, memory_order_release);
     return b;
 }
@@ -22,7 +22,7 @@ void hist_reset(struct hist *h) {
 }
 
 void hist_free(struct hist *h) {
-    mem_free(MEM_MISC, atomic_load_explicit(&h->bucket, memory_order_acquire));
+    mem_free(MEM_UPKEEP, atomic_load_explicit(&h->bucket, memory_order_acquire));
     atomic_store_explicit(&h->bucket, NULL, memory_order_relaxed);
 }
 

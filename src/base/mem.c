@@ -30,13 +30,14 @@ const char *malloc_conf = "dirty_decay_ms:500,muzzy_decay_ms:0,narenas:4";
 
 struct count {
     _Atomic int64_t total[MEM_DOMAINS];
-    int64_t pending; /* under maxmemory, not yet in `flushed` */
+    _Atomic int64_t pending; /* under maxmemory, not yet in `flushed`; its thread writes it */
     int64_t claim;   /* of `claimed`, this thread's */
 } __attribute__((aligned(64)));
 
 /* Process-wide, as the allocator is. */
 static struct count counts[THREAD_MAX];
-static _Atomic int64_t flushed, peak, claimed;
+static _Atomic int64_t flushed, peak, claimed, slack = MEM_SLACK;
+static _Atomic bool shrunk; /* the slack has, and some thread may still have more pending */
 static _Thread_local struct count *mine;
 
 static _Noreturn void out_of_memory(size_t n) {
@@ -55,10 +56,14 @@ void mem_count(enum mem_domain d, int64_t delta) {
     int64_t total = atomic_load_explicit(&c->total[d], memory_order_relaxed);
     atomic_store_explicit(&c->total[d], total + delta, memory_order_relaxed);
     if (d >= MEM_CLIENT) return; /* outside maxmemory */
-    c->pending += delta;
-    if (c->pending <= MEM_SLACK && c->pending >= -MEM_SLACK) return;
-    raise_peak(atomic_fetch_add_explicit(&flushed, c->pending, memory_order_relaxed) + c->pending);
-    c->pending = 0;
+    int64_t pending = atomic_load_explicit(&c->pending, memory_order_relaxed) + delta;
+    int64_t most = atomic_load_explicit(&slack, memory_order_relaxed);
+    if (pending <= most && pending >= -most) {
+        atomic_store_explicit(&c->pending, pending, memory_order_relaxed);
+        return;
+    }
+    raise_peak(atomic_fetch_add_explicit(&flushed, pending, memory_order_relaxed) + pending);
+    atomic_store_explicit(&c->pending, 0, memory_order_release); /* whoever sees that sees the total, too */
 }
 
 uint64_t mem_used(enum mem_domain d) {
@@ -83,21 +88,44 @@ void mem_peak_reset(void) { atomic_store(&peak, (int64_t)mem_limited()); }
 /* What a thread was told that fits is taken as used by the others until it asks again, for nothing: two threads that ask at the same
  * time may not both get the same megabytes. A claim is made before the total is read, and given up after what was taken has become
  * part of it, so that whoever does not see the claim sees that. */
-static int64_t claim_of(struct count *c, int64_t n) {
+static int64_t claim_of(struct count *c, int64_t n, int64_t most) {
     int64_t more = n - c->claim;
-    if (!n || (n > MEM_CLAIM && more > 0)) {
+    if (!n || (n > most / MEM_CLAIM && more > 0)) {
         if (more) atomic_fetch_add(&claimed, more);
         c->claim = n;
     }
     return atomic_load(&claimed) - c->claim;
 }
 
+/* What that limit has for a slack, from now on. */
+static int64_t slack_for(uint64_t limit) {
+    int64_t most = MEM_SLACK, old = atomic_load_explicit(&slack, memory_order_relaxed);
+    while (most > MEM_SLACK_LEAST && (uint64_t)most > limit / MEM_SLACK_SHARE) most /= 2;
+    if (most == old) return most;
+    atomic_store(&slack, most);
+    if (most < old) atomic_store(&shrunk, true);
+    return most;
+}
+
+/* What threads have pending beyond the slack, since they have not counted anything since it shrank. */
+static int64_t pending_beyond(int64_t most) {
+    int64_t sum = 0;
+    atomic_store(&shrunk, false);
+    for (int i = 0; i < THREAD_MAX; i++) {
+        int64_t pending = atomic_load_explicit(&counts[i].pending, memory_order_acquire);
+        if (pending > most) sum += pending - most;
+    }
+    if (sum) atomic_store(&shrunk, true);
+    return sum;
+}
+
 bool mem_fits(uint64_t limit, size_t n, unsigned threads) {
     struct count *c = mine;
     if (__builtin_expect(!c, 0)) c = mine = &counts[thread_index()];
-    int64_t others = claim_of(c, (int64_t)n);
-    int64_t now = atomic_load_explicit(&flushed, memory_order_relaxed) + c->pending + (int64_t)n;
-    bool fits = now + others + (int64_t)(threads ? threads - 1 : 0) * MEM_SLACK <= (int64_t)limit;
+    int64_t most = slack_for(limit), others = claim_of(c, (int64_t)n, most);
+    if (__builtin_expect(atomic_load_explicit(&shrunk, memory_order_relaxed), 0)) others += pending_beyond(most);
+    int64_t now = atomic_load_explicit(&flushed, memory_order_relaxed) + atomic_load_explicit(&c->pending, memory_order_relaxed);
+    bool fits = now + (int64_t)n + others + (int64_t)(threads ? threads - 1 : 0) * most <= (int64_t)limit;
     if (__builtin_expect(!fits && c->claim, 0)) {
         atomic_fetch_sub(&claimed, c->claim);
         c->claim = 0;

@@ -1,8 +1,8 @@
 /* mem: where memory comes from, and the count of what was taken.
  *
  * Every byte is counted at the size the allocator really gave (its size class), under one of a few domains. Each thread
- * counts for itself; a limit is checked against a shared total that threads bring up to date every MEM_SLACK bytes, with
- * that slack counted as used, so that a check is one load and the limit still holds.
+ * counts for itself; a limit is checked against a shared total that threads bring up to date every MEM_SLACK bytes (more often where
+ * the limit is small), with that slack counted as used, so that a check is one load and the limit still holds.
  * Running out of memory aborts with a log line, as in Redis: a cache without memory can promise nothing.
  * Thread rule: any thread may free what another took. The caller owns what it takes.
  */
@@ -18,12 +18,15 @@ enum mem_domain {
     MEM_INDEX,  /* tables: segments and directories */
     MEM_MISC,   /* everything else that lives long */
     MEM_CLIENT, /* connections and their buffers: a budget of its own, outside maxmemory */
-    MEM_UPKEEP, /* what the store's upkeep works with, for a moment, under 1/1000 of the data: outside maxmemory too */
+    MEM_UPKEEP, /* what the store's upkeep works with, for a moment, under 1/1000 of the data, and histograms, 10 KB for each command
+                 * in use, which come at any command: outside maxmemory too */
     MEM_DOMAINS
 };
 
 #define MEM_SLACK 32768
-#define MEM_CLAIM 8192 /* what is asked for beyond this is kept for who asked */
+#define MEM_SLACK_LEAST 2048
+#define MEM_SLACK_SHARE 512 /* of a limit of less than 16 MB a thread's slack is this part, or less */
+#define MEM_CLAIM 4         /* what is asked for beyond this part of the slack is kept for who asked */
 
 void *mem_alloc(enum mem_domain d, size_t n);                    /* never NULL; aligned to 16, to 8 up to 8 bytes */
 void *mem_zalloc(enum mem_domain d, size_t n);                   /* zeroed */

@@ -41,7 +41,7 @@ bool bitmap_edit(struct call *c, uint64_t last, struct bitmap *b) {
     b->n = had > n ? had : n;
     b->grows = !e || had < n;
     if (e && (b->p = (uint8_t *)view_edit_here(&c->v, &c->key[0], e, n))) return true;
-    if (!strings_room(c, 0, b->n)) return false;
+    if (!strings_room_to_edit(c, 0, b->n)) return false;
     b->p = (uint8_t *)view_edit(&c->v, &c->key[0], e, b->n, FORM_RAW);
     return true;
 }

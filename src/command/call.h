@@ -37,6 +37,7 @@ struct call {
 
 static inline struct env *call_env(struct call *c) { return c->s->lane->env; }
 
+#define CALL_OUT_OF_MEMORY "OOM command not allowed when used memory > 'maxmemory'."
 bool call_room_slow(struct call *c, size_t n);
 static inline bool call_room(struct call *c, size_t n) {
     return __builtin_expect(store_fits(c->v.store, n), 1) || call_room_slow(c, n);

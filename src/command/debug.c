@@ -85,7 +85,7 @@ static enum task_state populate_step(struct task *t, struct session *s, int64_t 
         enum store_fit fit = store_make_room(s->lane->env->store, lacks, clock_ms(), &s->lane->store_stats, slice_us);
         if (fit == FIT_LATER) return TASK_AGAIN;
         if (fit == FIT_NO) {
-            session_error(s, "OOM command not allowed when used memory > 'maxmemory'.");
+            session_error(s, CALL_OUT_OF_MEMORY);
             return TASK_DONE;
         }
     }

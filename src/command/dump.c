@@ -322,7 +322,7 @@ static bool restore_on(struct work *w, struct session *s) {
     }
     if (fit == FIT_YES && !restore_pack(r, s)) return false;
     if (fit == FIT_YES) fit = restore_fits(r, s, AT_ONCE + (r->status ? 0 : r->packed.n ? r->packed.n : rdb_load_string(r->load).n));
-    if (fit == FIT_NO) session_error(s, "OOM command not allowed when used memory > 'maxmemory'.");
+    if (fit == FIT_NO) session_error(s, CALL_OUT_OF_MEMORY);
     if (fit != FIT_YES) return fit == FIT_NO;
     restore_finish(r, s);
     return true;

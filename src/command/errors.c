@@ -50,11 +50,11 @@ void errors_count(struct errors *e, struct slice text) {
 }
 
 void errors_each(struct errors *e, void (*each)(void *arg, const char *code, uint64_t n), void *arg) {
-    struct error_kinds *copy = mem_alloc(MEM_MISC, sizeof *copy); /* `each` may take its time */
+    struct error_kinds *copy = mem_alloc(MEM_CLIENT, sizeof *copy); /* `each` may take its time */
     lock_acquire(&e->lock);
     *copy = e->kinds;
     lock_release(&e->lock);
     for (unsigned i = 0; i < copy->n; i++) each(arg, copy->kind[i].code, copy->kind[i].count);
     if (copy->kind[ERRORS_KINDS].count) each(arg, "ERRORSTATS_OVERFLOW", copy->kind[ERRORS_KINDS].count);
-    mem_free(MEM_MISC, copy);
+    mem_free(MEM_CLIENT, copy);
 }

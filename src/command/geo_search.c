@@ -215,6 +215,7 @@ static void search_drop(struct work *w) {
 static void search_start(struct call *c, const struct query *q, const struct holder *h) {
     struct search *s = work_new(c, sizeof *s + q->target.n, search_on, search_drop);
     s->q = *q;
+    s->work.makes = q->store;
     s->q.target.p = memcpy(s->target, q->target.n ? q->target.p : "", q->target.n);
     s->home = work_keep(&s->work, h);
     home_init_own(&s->made, h->home.limits, h->home.seed);

@@ -107,7 +107,7 @@ static void run_pfadd(struct call *c) {
         resp_int(c->w, 0);
         return;
     }
-    if (!strings_room(c, 0, HLL_DENSE + h.value.n)) return;
+    if (!strings_room_to_edit(c, 0, HLL_DENSE + h.value.n)) return;
     if (h.e && hll_is_dense(h.value)) {
         add_dense(c, &h, i);
         call_event(c, EVENT_STRING, "pfadd", 0);
@@ -314,7 +314,7 @@ static void run_pfcount(struct call *c) {
 }
 
 static void run_pfmerge(struct call *c) {
-    if (!strings_room(c, 0, HLL_DENSE)) return;
+    if (!strings_room_to_edit(c, 0, HLL_DENSE)) return;
     if (c->keys > AT_ONCE) {
         merge_in_slices(c, true);
         return;

@@ -476,7 +476,7 @@ static void put_percentiles(struct info *i, const struct hist_sum *sum, const ch
 }
 
 static void each_latency(struct info *i) {
-    struct hist_sum *sum = mem_alloc(MEM_MISC, sizeof *sum);
+    struct hist_sum *sum = mem_alloc(MEM_CLIENT, sizeof *sum);
     struct buf percentiles;
     buf_init(&percentiles, MEM_MISC);
     option_value(i, "latency-tracking-info-percentiles", "50 99 99.9", &percentiles);
@@ -494,7 +494,7 @@ static void each_latency(struct info *i) {
         buf_puts(i->out, "\r\n");
     }
     buf_free(&percentiles);
-    mem_free(MEM_MISC, sum);
+    mem_free(MEM_CLIENT, sum);
 }
 
 static void each_database(struct info *i) {

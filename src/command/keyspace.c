@@ -6,6 +6,7 @@
 #include "command/persist.h"
 
 #define NO_DATABASE "ERR DB index is out of range"
+#define COPY_SPARE 16 /* of an object, what its copy may take beside what it does */
 
 struct entry *keyspace_look(struct call *c, int key) {
     bool touch = c->v.touch;
@@ -129,8 +130,8 @@ static void run_copy(struct call *c) {
         resp_int(c->w, 0);
         return;
     }
-    size_t n = entry_type(e) == VALUE_STRING ? entry_value(e).n : entry_memory(e);
-    if (!call_room(c, view_room_for(&target, &c->key[1], n))) return;
+    size_t object = entry_form(e) == FORM_POINTER ? value_ops(entry_type(e))->memory(entry_pointer(e)) : 0;
+    if (!call_room(c, view_room_for(&target, &c->key[1], entry_value(e).n) + object + object / COPY_SPARE)) return;
     bool over = replaces(&target, &c->key[1]);
     view_copy(&c->v, e, &target, &c->key[1]);
     if (over) notify_event(&target, EVENT_NEW, "new", &c->key[1]);

@@ -5,7 +5,6 @@
 #include "command/run.h"
 #include "command/thaw.h"
 
-#define OUT_OF_MEMORY "OOM command not allowed when used memory > 'maxmemory'."
 #define TRIES_AT_ONCE 4 /* other threads may take the room that was made: then again, but not for long */
 #define TRIES_IN_ALL 10000
 #define SAVE_WAIT_US 1000 /* between two looks whether a save has caught up */
@@ -56,7 +55,7 @@ enum outcome room_run(struct batch *b, const struct request *q, size_t need) {
 
 static void refuse_for_room(struct batch *b, const struct request *q) {
     call_begin(&b->call, q);
-    reply_error(&b->call, OUT_OF_MEMORY);
+    reply_error(&b->call, CALL_OUT_OF_MEMORY);
     account_rejected(&b->call, q);
 }
 

@@ -145,6 +145,7 @@ static void combine_later(struct call *c, const struct algebra *a, const struct 
     size_t sets = (size_t)a->n * sizeof a->set[0];
     struct algebra_work *g = work_new(c, sizeof *g + sets + to.n, algebra_slice, algebra_drop);
     g->a = *a;
+    g->work.makes = a->use == STORE_;
     g->a.set = g->set;
     g->a.w = &g->work.w;
     for (int i = 0; i < a->n; i++) g->set[i] = work_keep(&g->work, by[i]);

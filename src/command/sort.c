@@ -63,6 +63,7 @@ static bool read_words(struct call *c, struct sort *s, bool readonly) {
 static void sort(struct call *c, bool readonly) {
     struct sort *s = work_new(c, sizeof *s + (size_t)c->argc * sizeof *s->get, sort_on, sort_drop);
     if (read_words(c, s, readonly)) {
+        s->work.makes = s->store;
         struct entry *e = call_read(c, 0);
         enum value_type t = e ? entry_type(e) : VALUE_LIST;
         if (t == VALUE_LIST || t == VALUE_SET || t == VALUE_ZSET) {

@@ -277,7 +277,7 @@ static void run_append(struct call *c) {
     if (e && !length_ok(c, n, tail.n)) return;
     if (!strings_editable(c, 0, e)) return;
     if (e && !(e = call_plain(c, 0, e))) return;
-    if (!strings_room(c, 0, n + tail.n)) return;
+    if (!strings_room_to_edit(c, 0, n + tail.n)) return;
     if (e) {
         char *p = view_edit(&c->v, &c->key[0], e, n + tail.n, FORM_RAW);
         memcpy(p + n, tail.p, tail.n);
@@ -309,7 +309,7 @@ static void run_setrange(struct call *c) {
     if (end > n) n = end;
     if (!strings_editable(c, 0, e)) return;
     if (e && !(e = call_plain(c, 0, e))) return;
-    if (!strings_room(c, 0, n)) return;
+    if (!strings_room_to_edit(c, 0, n)) return;
     char *p = view_edit(&c->v, &c->key[0], e, n, FORM_RAW);
     memcpy(p + offset, part.p, part.n);
     call_event(c, EVENT_STRING, "setrange", 0);

@@ -39,4 +39,7 @@ static inline bool strings_room(struct call *c, int key, size_t n) {
     return call_room(c, view_room_for(&c->v, k, n));
 }
 
+/* The same where view_edit makes it: what it makes anew gets some room to grow. */
+static inline bool strings_room_to_edit(struct call *c, int key, size_t n) { return strings_room(c, key, n + n / ENTRY_ROOMY); }
+
 #endif

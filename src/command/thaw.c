@@ -158,7 +158,7 @@ struct entry *call_plain(struct call *c, int key, struct entry *e) {
         w->name_n = k->n;
     }
     c->again = true;
-    c->need = view_room_for(&c->v, k, w->n + w->n / 8);
+    c->need = view_room_for(&c->v, k, w->n + w->n / ENTRY_ROOMY);
     return NULL;
 }
 

@@ -4,6 +4,8 @@
 #include "command/wait.h"
 
 #define LAST_US 15 /* what may happen between two looks at the clock */
+#define ROOM (64u << 10)  /* for what a slice makes; it ends before less than the next is left */
+#define LEAST (16u << 10) /* what may be made between two looks */
 
 struct work_kept {
     struct work_kept *next;
@@ -33,11 +35,26 @@ static bool work_settled(struct work *w, struct session *s, int64_t slice_us) {
     return !w->wrote || store_make_room(w->store, 0, clock_ms(), stats, slice_us) != FIT_LATER;
 }
 
+/* No lock is held: the place to make room. FIT_NO: there is none, and the client was told. */
+static enum store_fit work_room(struct work *w, struct session *s, int64_t slice_us) {
+    if (!w->makes || store_fits(w->store, LEAST)) return FIT_YES;
+    struct store_stats *stats = &s->lane->store_stats;
+    enum store_fit fit = store_make_room(w->store, ROOM, clock_ms(), stats, slice_us);
+    if (fit == FIT_NO) fit = store_make_room(w->store, LEAST, clock_ms(), stats, slice_us);
+    if (fit != FIT_NO) return fit;
+    if (store_trash(w->store)) return FIT_LATER; /* what was dropped comes back first */
+    work_error(w, s, CALL_OUT_OF_MEMORY);
+    return fit;
+}
+
 static enum task_state work_step(struct task *t, struct session *s, int64_t slice_us) {
     struct work *w = (struct work *)t;
     w->view = NULL;
     w->call = NULL;
-    work_until(w, slice_us);
+    enum store_fit fit = w->on ? work_room(w, s, slice_us / 2) : FIT_YES;
+    if (fit == FIT_LATER) return TASK_AGAIN;
+    if (fit == FIT_NO) return TASK_DONE;
+    work_until(w, w->makes ? slice_us / 2 : slice_us);
     if (w->on && w->on(w, s)) w->on = NULL;
     return !w->on && work_settled(w, s, slice_us) ? TASK_DONE : TASK_AGAIN;
 }
@@ -82,7 +99,7 @@ void work_error(struct work *w, struct session *s, const char *text) {
     else session_error(s, text);
 }
 
-bool work_over(const struct work *w) { return clock_ticks() >= w->until; }
+bool work_over(const struct work *w) { return clock_ticks() >= w->until || (w->makes && !store_fits(w->store, LEAST)); }
 
 size_t work_store(struct view *v, const struct key *k, enum value_type t, const struct home *made, const char *event) {
     size_t n = value_ops(t)->count(made);

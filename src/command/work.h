@@ -32,6 +32,7 @@ struct work {
     struct view *view;               /* the call's, while it runs inside the call; NULL later */
     struct call *call;               /* the same */
     bool wrote;                      /* work_put did: maxmemory is looked at once more */
+    bool makes;                      /* set where data is made to be stored: there is room for it before each slice, or an error */
     struct work_kept *kept;
     struct chain body;               /* a reply whose head comes last gathers here: */
     struct resp_writer w;            /* writes to body, in the session's protocol */

@@ -314,7 +314,7 @@ static void algebra(struct call *c, enum operation op, bool store) {
     size_t target = store ? c->argv[1].n : 0, size = sizeof(struct algebra) + n * sizeof(struct input);
     struct algebra *a = work_new(c, size + target, algebra_on, algebra_drop);
     a->op = op;
-    a->store = store;
+    a->store = a->work.makes = store;
     a->inputs = n;
     a->limits.zset_entries = a->limits.zset_value = INT64_MAX;
     if (store) a->target = (struct slice){memcpy((char *)a + size, c->argv[1].p, target), target};

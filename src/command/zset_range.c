@@ -238,6 +238,7 @@ static void store_range(struct call *c, const struct holder *h, struct zsets_ran
     struct range_store *g = work_new(c, sizeof *g, store_on, store_drop);
     const struct home *from = work_keep(&g->work, h);
     home_init_own(&g->made, h->home.limits, h->home.seed);
+    g->work.makes = true;
     g->left = r.n;
     g->target_size = target.n;
     g->target = memcpy(mem_alloc(MEM_CLIENT, target.n + 1), target.p, target.n);

@@ -98,7 +98,7 @@ static void uncount(const struct entry *e) {
 }
 
 struct entry *entry_new(const struct entry_spec *s) { return make(s, 0); }
-struct entry *entry_new_roomy(const struct entry_spec *s) { return make(s, s->valuelen / 8); }
+struct entry *entry_new_roomy(const struct entry_spec *s) { return make(s, s->valuelen / ENTRY_ROOMY); }
 
 bool entry_can_rewrite(const struct entry *e, const struct entry_spec *s, bool grow) {
     if (entry_type(e) != s->type && (entry_form(e) == FORM_POINTER || s->form == FORM_POINTER)) return false;

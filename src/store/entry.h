@@ -37,7 +37,8 @@ struct entry *entry_new(const struct entry_spec *spec);       /* the value's byt
 bool entry_can_rewrite(const struct entry *e, const struct entry_spec *spec, bool grow);
 /* Writes the header of spec over e's; key and the first `keep` bytes of the value stay what they are. */
 void entry_rewrite(struct entry *e, const struct entry_spec *spec, size_t keep);
-struct entry *entry_new_roomy(const struct entry_spec *spec); /* as entry_new, with room behind a large value */
+#define ENTRY_ROOMY 8 /* part of its length that an edited value gets as room to grow */
+struct entry *entry_new_roomy(const struct entry_spec *spec); /* as entry_new, with that room */
 /* Sets the deadline where it is, whoever refers to the value; false: the header has no place for it, or the block is not large. */
 bool entry_set_deadline(struct entry *e, int64_t deadline);
 struct entry_spec entry_spec_of(const struct entry *e);       /* its key points into e */

@@ -3,18 +3,22 @@
 #include "store/pool.h"
 
 #define RESERVE 32768 /* what a caller cannot know: a segment that must grow for a crowded run, a block of the next class */
+#define RESERVE_LEAST 4096
+#define RESERVE_SHARE 512 /* of maxmemory, where that is less: small caches have small segments */
 #define LARGE_SHARE 8
 #define LARGE_PLACES 64
 #define STORE_TRASH_US 60 /* of freeing between two looks at what there is room for */
 
-static bool fits_beside(const struct store *s, size_t n, uint64_t reserve) {
-    uint64_t limit = (uint64_t)option_get(&s->config->maxmemory);
-    return !limit || (limit > reserve && mem_fits(limit - reserve, n, (unsigned)option_get(&s->config->threads)));
+static bool fits_beside(const struct store *s, size_t n, unsigned part) {
+    uint64_t limit = (uint64_t)option_get(&s->config->maxmemory), reserve = limit / RESERVE_SHARE;
+    if (__builtin_expect(!limit, 0)) return true;
+    reserve = (reserve > RESERVE ? RESERVE : reserve < RESERVE_LEAST ? RESERVE_LEAST : reserve) / part;
+    return limit > reserve && mem_fits(limit - reserve, n, (unsigned)option_get(&s->config->threads));
 }
 
-bool store_fits(const struct store *s, size_t n) { return fits_beside(s, n, RESERVE); }
+bool store_fits(const struct store *s, size_t n) { return fits_beside(s, n, 1); }
 
-bool store_spare(const struct store *s, size_t n) { return fits_beside(s, n, RESERVE / 4); }
+bool store_spare(const struct store *s, size_t n) { return fits_beside(s, n, 4); }
 
 static uint64_t evict_count_all(const struct store *s) {
     uint64_t keys = 0;

@@ -49,6 +49,93 @@ def test_bursts_of_large_values_stay_under_the_limit_lhd():
     under_load('allkeys-lhd', [3 * MB, 100000, 4 * MB, 500, 20000])
 
 
+def some_words(r, most, *kinds):
+    return [r.randrange(1 << 40) if k is int else '%x' % r.randrange(1 << 60) for _ in range(r.randrange(1, most)) for k in kinds]
+
+
+def some_write(r, n):
+    """One of all ways to take memory: by the request's bytes, by what it copies, by what it makes out of other keys."""
+    key, few, size = '%d:%d' % (n, r.randrange(3000)), r.randrange(20), r.choice([10, 200, 500, 1000, 3000, 9000, 20000])
+    return r.choice([
+        lambda: ['SET', 's' + key, NOISE[:size]],
+        lambda: ['APPEND', 'a%d' % few, NOISE[:size]],
+        lambda: ['SETRANGE', 's' + key, r.randrange(20000), 'x' * 50],
+        lambda: ['SETBIT', 'b%d' % few, r.randrange(400000), 1],
+        lambda: ['HSET', 'h%d' % few, *some_words(r, 60, str, str)],
+        lambda: ['SADD', 'e%d' % few, *some_words(r, 60, str)],
+        lambda: ['ZADD', 'z%d' % few, *some_words(r, 60, int, str)],
+        lambda: ['RPUSH', 'l%d' % few, *some_words(r, 60, str)],
+        lambda: ['PFADD', 'p' + key, *some_words(r, 10, str)],
+        lambda: ['COPY', r.choice('ahezl') + str(few), 'c' + key, 'REPLACE'],
+        lambda: ['ZUNIONSTORE', 'u' + key, 2, 'z%d' % few, 'z%d' % r.randrange(20)],
+        lambda: ['ZRANGESTORE', 'r' + key, 'z%d' % few, 0, -1],
+        lambda: ['SUNIONSTORE', 'v' + key, 'e%d' % few, 'e%d' % r.randrange(20)],
+        lambda: ['SORT', 'e%d' % few, 'ALPHA', 'STORE', 'w' + key],
+        lambda: ['GETEX', 's' + key, 'EX', 100],
+    ])()
+
+
+def under_all_writes(limit, policy, threads):
+    with Server('--maxmemory', str(limit), '--maxmemory-policy', policy, threads=threads) as s:
+        def write(n, c):
+            r = random.Random(n)
+            for _ in range(12):
+                burst = [some_write(r, n) for _ in range(40)]
+                c.send(b''.join(Client.encode(*[w if isinstance(w, bytes) else str(w) for w in words]) for words in burst))
+                for _ in burst:
+                    c.reply()
+        worst = worst_used(s, 4, write)
+        with s.client() as c:
+            assert int(c.info('evicted_keys')) > 100, c.info('evicted_keys')
+            assert max(worst, int(c.info('used_memory_peak'))) <= limit, (worst - limit, int(c.info('used_memory_peak')) - limit)
+
+
+def test_no_kind_of_write_passes_a_small_limit_lru():
+    under_all_writes(4 * MB, 'allkeys-lru', 1)
+
+
+def test_no_kind_of_write_passes_a_small_limit_lhd():
+    under_all_writes(3 * MB, 'allkeys-lhd', 2)
+
+
+def test_what_is_copied_or_made_of_others_has_its_room_first():
+    """Collections of a third of the limit, which the request's own bytes tell nothing of."""
+    limit = 24 * MB
+    with Server('--maxmemory', str(limit), '--maxmemory-policy', 'allkeys-lru') as s:
+        with s.client() as c:
+            fill(c, 40000, 500, 'old')
+            for first in range(0, 120000, 2000):
+                c.send(Client.encode('ZADD', 'z', *[str(x) for i in range(first, first + 2000) for x in (i, 'member:%d' % i)]))
+            for _ in range(0, 120000, 2000):
+                equal(c.reply(), 2000)
+            size = int(c.call('MEMORY', 'USAGE', 'z', 'SAMPLES', '0'))
+            assert limit / 8 < size < limit / 2, size
+            for words in (['COPY', 'z', 'copy'], ['ZUNIONSTORE', 'union', '1', 'z'], ['ZRANGESTORE', 'range', 'z', '0', '-1'],
+                          ['SORT', 'z', 'ALPHA', 'STORE', 'sorted']):
+                equal(c.call('TOUCH', 'z'), 1)
+                equal(c.call('CONFIG', 'RESETSTAT'), 'OK')
+                reply = c.call(*words)
+                assert isinstance(reply, int), reply
+                peak = int(c.info('used_memory_peak'))
+                assert peak <= limit, '%s: %d over' % (words[0], peak - limit)
+                equal(c.call('EXISTS', 'z'), 1)
+
+
+def test_what_cannot_be_made_under_noeviction_is_an_error_and_changes_nothing():
+    limit = 24 * MB
+    with Server('--maxmemory', str(limit), '--maxmemory-policy', 'noeviction') as s:
+        with s.client() as c:
+            for first in range(0, 150000, 2000):
+                c.call('ZADD', 'z', *[str(x) for i in range(first, first + 2000) for x in (i, 'member:%d' % i)])
+            equal(c.call('SET', 'target', 'as it was'), 'OK')
+            assert fill(c, 40000, 500) > 0
+            for words in (['COPY', 'z', 'copy'], ['ZUNIONSTORE', 'target', '1', 'z'], ['ZRANGESTORE', 'target', 'z', '0', '-1'],
+                          ['SORT', 'z', 'ALPHA', 'STORE', 'target']):
+                equal(c.call(*words), "OOM command not allowed when used memory > 'maxmemory'.")
+            equal(c.call('GET', 'target'), b'as it was')
+            assert int(c.info('used_memory_peak')) <= limit, c.info('used_memory_peak')
+
+
 def test_a_huge_value_does_not_drive_out_many_small_ones():
     with Server('--maxmemory', str(48 * MB), '--maxmemory-policy', 'allkeys-lhd') as s:
         with s.client() as c:

@@ -20,17 +20,17 @@ Test(hist, relative_error_stays_below_a_thirty_second) {
 }
 
 Test(hist, nothing_is_taken_before_the_first) {
-    uint64_t before = mem_used(MEM_MISC);
+    uint64_t before = mem_used(MEM_UPKEEP);
     struct hist h = {NULL};
     struct hist_sum s = {0};
     hist_sum_add(&s, &h);
     hist_reset(&h);
     cr_assert(s.total == 0 && hist_percentile_us(&s, 50) == 0);
-    cr_assert(mem_used(MEM_MISC) == before);
+    cr_assert(mem_used(MEM_UPKEEP) == before);
     hist_add(&h, 5);
-    cr_assert(mem_used(MEM_MISC) > before);
+    cr_assert(mem_used(MEM_UPKEEP) > before);
     hist_free(&h);
-    cr_assert(mem_used(MEM_MISC) == before);
+    cr_assert(mem_used(MEM_UPKEEP) == before);
 }
 
 Test(hist, percentiles_of_a_known_row) {

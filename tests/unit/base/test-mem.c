@@ -2,6 +2,8 @@
 
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,6 +80,7 @@ Test(mem, another_thread_may_free) {
 }
 
 Test(mem, a_limit_holds_with_slack_for_other_threads) {
+    void *much = mem_alloc(MEM_DATA, MEM_SLACK_SHARE * MEM_SLACK); /* the slack is what it is at most */
     uint64_t now = mem_limited();
     uint64_t limit = now + 10 * MEM_SLACK;
     cr_assert(mem_fits(limit, 8 * MEM_SLACK, 1));
@@ -91,6 +94,36 @@ Test(mem, a_limit_holds_with_slack_for_other_threads) {
     cr_assert(mem_fits(limit, 8 * MEM_SLACK, 1), "clients have a budget of their own");
     cr_assert(mem_limited() < limit);
     mem_free(MEM_CLIENT, client);
+    mem_free(MEM_DATA, much);
+}
+
+struct idler { /* a thread that takes something and then counts nothing more, until it is told to end */
+    _Atomic bool took, end;
+    size_t bytes;
+};
+
+static void *idle(void *arg) {
+    struct idler *i = arg;
+    void *p = mem_alloc(MEM_DATA, i->bytes);
+    atomic_store(&i->took, true);
+    while (!atomic_load(&i->end)) sched_yield();
+    mem_free(MEM_DATA, p);
+    return NULL;
+}
+
+/* What the other has pending since the slack was larger is used all the same. */
+Test(mem, a_small_limit_has_a_small_slack_and_holds) {
+    cr_assert(mem_fits((uint64_t)1 << 30, 0, 2));
+    struct idler other = {.bytes = MEM_SLACK - 4096};
+    pthread_t t;
+    cr_assert(!pthread_create(&t, NULL, idle, &other));
+    while (!atomic_load(&other.took)) sched_yield();
+    uint64_t limit = 1 << 20, left = limit - mem_limited();
+    cr_assert(!mem_fits(limit, left + 1, 2));
+    cr_assert(mem_fits(limit, left - 4 * MEM_SLACK_LEAST, 2), "little more than what is used counts as used");
+    cr_assert(mem_fits(limit, 0, 2));
+    atomic_store(&other.end, true);
+    pthread_join(t, NULL);
 }
 
 Test(mem, the_peak_stays_until_it_is_reset) {
