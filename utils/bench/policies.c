@@ -2,6 +2,7 @@
  *
  *   policies [options] <TRACE          see trace.h for what a trace is
  *     --share F       (0.1)            memory for F times the bytes of all distinct keys and values
+ *     --budget N                       memory for so many bytes, in place of that
  *     --copies N --scale N --limit N   see trace.h
  *     --hours H       (1)              how long the trace lasts, for clocks
  *     --threads N     (1)              as larderd's, whose slack is taken as used
@@ -280,7 +281,7 @@ static void run(struct play *p, const struct row *row) {
 }
 
 static _Noreturn void usage(void) {
-    fprintf(stderr, "usage: policies [--share F] [--copies N] [--scale N] [--limit N] [--hours H] [--threads N] [--policy A,B] <TRACE\n");
+    fprintf(stderr, "usage: policies [--share F] [--budget N] [--copies N] [--scale N] [--limit N] [--hours H] [--threads N] [--policy A,B] <TRACE\n");
     exit(2);
 }
 
@@ -289,6 +290,7 @@ static void read_options(struct play *p, int argc, char **argv) {
         const char *o = argv[i], *v = i + 1 < argc ? argv[i + 1] : NULL;
         if (!v) usage();
         if (!strcmp(o, "--share")) p->share = strtod(v, NULL);
+        else if (!strcmp(o, "--budget")) p->budget = strtoull(v, NULL, 10);
         else if (!strcmp(o, "--copies")) p->trace.copies = (uint32_t)strtoul(v, NULL, 10);
         else if (!strcmp(o, "--scale")) p->trace.scale = (uint32_t)strtoul(v, NULL, 10);
         else if (!strcmp(o, "--limit")) p->limit = strtoull(v, NULL, 10);
@@ -307,7 +309,7 @@ int main(int argc, char **argv) {
     trace_read(&p->trace, stdin, p->limit);
     p->requests = trace_requests(&p->trace);
     p->keys = trace_keys(&p->trace);
-    p->budget = (uint64_t)((double)trace_bytes(&p->trace) * p->share);
+    if (!p->budget) p->budget = (uint64_t)((double)trace_bytes(&p->trace) * p->share);
     p->cost = need(malloc(p->keys * sizeof *p->cost));
     p->in = need(malloc(p->keys * sizeof *p->in));
     p->before = need(malloc(p->keys * sizeof *p->before));
