@@ -32,8 +32,8 @@ struct density_lane {
 };
 
 struct ghosts {
-    size_t cells; /* a power of two */
-    _Atomic uint16_t cell[]; /* 10 bits of the hash, 6 of frequency; 0: empty */
+    size_t cells; /* a power of two, and so are its bytes: a block that wastes none */
+    _Atomic uint16_t *cell; /* 10 bits of the hash, 6 of frequency; 0: empty */
 };
 
 struct density {
@@ -194,6 +194,7 @@ static void gather(float *to, tally *from) {
 
 /* A part of the ghosts at each learning, all of them in a period. */
 static void ghosts_fade(struct ghosts *g, uint32_t round) {
+    if (!g) return;
     size_t from = g->cells / PERIOD * (round % PERIOD), to = round % PERIOD == PERIOD - 1 ? g->cells : from + g->cells / PERIOD;
     for (size_t i = from; i < to; i++) {
         uint16_t v = atomic_load_explicit(&g->cell[i], memory_order_relaxed), frequency = (v & FREQUENCY_MAX) / 2;
@@ -210,18 +211,27 @@ static size_t ghosts_for(uint64_t limit) {
 size_t density_wants(const struct density *d, uint64_t limit) {
     const struct ghosts *g = atomic_load_explicit(&d->ghosts, memory_order_acquire);
     size_t cells = ghosts_for(limit);
-    return g && g->cells == cells ? 0 : sizeof *g + cells * sizeof *g->cell;
+    return g && g->cells == cells ? 0 : mem_class(sizeof *g) + mem_class(cells * sizeof *g->cell);
 }
 
-static void ghosts_size(struct density *d, uint64_t limit) {
+static void ghosts_free(struct ghosts *g) {
+    if (!g) return;
+    mem_free(MEM_INDEX, g->cell);
+    mem_free(MEM_INDEX, g);
+}
+
+void density_remember(struct density *d, uint64_t limit) {
+    if (!lock_try(&d->lock)) return; /* the next one will */
     struct ghosts *g = atomic_load(&d->ghosts);
     size_t cells = ghosts_for(limit);
-    if (g && g->cells == cells) return;
-    mem_free(MEM_INDEX, d->old_ghosts);
-    d->old_ghosts = g;
-    g = mem_zalloc(MEM_INDEX, sizeof *g + cells * sizeof *g->cell);
-    g->cells = cells;
-    atomic_store_explicit(&d->ghosts, g, memory_order_release);
+    if (!g || g->cells != cells) {
+        ghosts_free(d->old_ghosts);
+        d->old_ghosts = g;
+        g = mem_alloc(MEM_INDEX, sizeof *g);
+        *g = (struct ghosts){cells, mem_zalloc(MEM_INDEX, cells * sizeof *g->cell)};
+        atomic_store_explicit(&d->ghosts, g, memory_order_release);
+    }
+    lock_release(&d->lock);
 }
 
 bool density_due(const struct density *d) {
@@ -236,7 +246,6 @@ void density_learn(struct density *d, uint64_t keys, uint64_t bytes, uint64_t li
     float units = (float)(keys + 1) / (float)(1u << shift), mean = (float)bytes / (float)(keys + 1);
     static const float edge[DENSITY_SIZES - 1] = {0.4f, 0.8f, 1.5f};
     atomic_store(&d->period, (uint32_t)(units * PERIOD) + 1);
-    ghosts_size(d, limit);
     ghosts_fade(atomic_load(&d->ghosts), round);
     for (unsigned i = 0; i < DENSITY_SIZES - 1; i++) atomic_store(&d->size_below[i], (uint32_t)(mean * edge[i]) + 1);
     for (struct density_lane *l = d->lanes; l; l = l->next)
@@ -273,7 +282,7 @@ void density_free(struct density *d) {
         next = l->next;
         mem_free(MEM_UPKEEP, l);
     }
-    mem_free(MEM_INDEX, d->old_ghosts);
-    mem_free(MEM_INDEX, atomic_load(&d->ghosts));
+    ghosts_free(d->old_ghosts);
+    ghosts_free(atomic_load(&d->ghosts));
     mem_free(MEM_UPKEEP, d);
 }

@@ -46,8 +46,10 @@ unsigned density_frequency(uint32_t word); /* OBJECT FREQ */
 /* Learns from what was seen since the last time if there was enough of it. keys and bytes: what the cache holds; limit: maxmemory.
  * A tenth of a millisecond; no lock held. */
 uint64_t density_age(const struct density *d, uint64_t clock, uint32_t word); /* since its last use, in uses of the cache */
-size_t density_wants(const struct density *d, uint64_t limit); /* bytes that learning takes, once, for what is evicted */
 bool density_due(const struct density *d);
 void density_learn(struct density *d, uint64_t keys, uint64_t bytes, uint64_t limit);
+/* The memory of what was evicted: bytes that one for that limit takes, 0 where it is there; and making it. */
+size_t density_wants(const struct density *d, uint64_t limit);
+void density_remember(struct density *d, uint64_t limit);
 
 #endif

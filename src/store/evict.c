@@ -7,12 +7,14 @@
 #define RESERVE_SHARE 512 /* of maxmemory, where that is less: small caches have small segments */
 #define LARGE_SHARE 8
 #define LARGE_PLACES 64
+#define SAVE_STEP 2048
 #define STORE_TRASH_US 60 /* of freeing between two looks at what there is room for */
 
 static bool fits_beside(const struct store *s, size_t n, unsigned part) {
     uint64_t limit = (uint64_t)option_get(&s->config->maxmemory), reserve = limit / RESERVE_SHARE;
     if (__builtin_expect(!limit, 0)) return true;
     reserve = (reserve > RESERVE ? RESERVE : reserve < RESERVE_LEAST ? RESERVE_LEAST : reserve) / part;
+    reserve += atomic_load_explicit(&s->aside, memory_order_relaxed);
     return limit > reserve && mem_fits(limit - reserve, n, (unsigned)option_get(&s->config->threads));
 }
 
@@ -33,6 +35,19 @@ static void evict_learn(struct store *s, uint64_t limit) {
     duel_size(s->duel, keys, bytes);
 }
 
+/* What is to be remembered of the evicted takes megabytes where the limit is large: more than a slice can free. So each keeps a little
+ * free, until it is enough. Returns how much more that is now. */
+static size_t evict_save(struct store *s, const struct policy *p, uint64_t limit) {
+    size_t wants = p->kind & POLICY_LHD ? density_wants(s->density, limit) : 0;
+    uint64_t aside = atomic_load_explicit(&s->aside, memory_order_relaxed);
+    if (wants && aside >= wants) {
+        density_remember(s->density, limit);
+        wants = 0;
+    }
+    if (!wants && aside) atomic_store(&s->aside, 0);
+    return wants < SAVE_STEP ? wants : SAVE_STEP;
+}
+
 /* One value that would take more than an eighth of the limit, and the place of many others, drives none of them out under the policy
  * that weighs sizes: it gets what is free. */
 static bool evict_too_large(struct store *s, size_t n, uint64_t limit) {
@@ -49,9 +64,9 @@ enum store_fit store_make_room(struct store *s, size_t n, int64_t now, struct st
     if (p.kind & POLICY_LHD && evict_too_large(s, n, limit)) return FIT_NO;
     uint64_t start = clock_ticks();
     enum store_fit fit = FIT_YES;
-    size_t wants = p.kind & POLICY_LHD ? density_wants(s->density, limit) : 0;
+    size_t save = evict_save(s, &p, limit);
     counter_add(&stats->evict_slices, 1);
-    while (!store_fits(s, n + wants)) {
+    while (!store_fits(s, n + save)) {
         /* What was dropped already comes back before anything else is dropped: a large collection takes many slices. */
         bool waits = store_trash(s) != 0;
         if (waits) store_trash_step(s, STORE_TRASH_US);
@@ -61,13 +76,13 @@ enum store_fit store_make_room(struct store *s, size_t n, int64_t now, struct st
             break;
         }
         if (fit == FIT_LATER) break;
-        if (p.kind & POLICY_LHD && !wants && density_due(s->density)) evict_learn(s, limit);
+        if (p.kind & POLICY_LHD && density_due(s->density)) evict_learn(s, limit);
         if (slice_over(start, slice_us - 5)) {
             fit = FIT_LATER;
             break;
         }
     }
-    if (wants && fit == FIT_YES) evict_learn(s, limit);
+    if (save && fit == FIT_YES) atomic_fetch_add(&s->aside, save);
     uint64_t us = (uint64_t)clock_ticks_us(clock_ticks() - start);
     if (us > counter_get(&stats->evict_us_worst)) atomic_store_explicit(&stats->evict_us_worst, us, memory_order_relaxed);
     /* What was dropped may still wait in the trash, or for a reply: not lost, only late. */

@@ -56,6 +56,7 @@ struct store {
 
     struct density *density;
     struct duel *duel;
+    _Atomic uint64_t aside;  /* bytes kept free for what density wants to have at once */
     struct lock pools_lock; /* the list */
     struct pool *pools;     /* of all threads */
     struct rules rules;

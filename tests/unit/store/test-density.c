@@ -63,7 +63,9 @@ static void use(struct cache *c, uint32_t k) {
     c->in[k] = true;
     c->used += c->bytes[k];
     c->resident[c->place[k] = c->n++] = k;
-    if (density_due(c->d)) density_learn(c->d, c->n, c->used, c->limit);
+    if (!density_due(c->d)) return;
+    density_remember(c->d, c->limit);
+    density_learn(c->d, c->n, c->used, c->limit);
 }
 
 static double share_of_hits(struct cache *c) {
@@ -116,6 +118,9 @@ Test(density, large_ones_go_before_small_ones_that_are_used_as_often) {
 Test(density, what_was_evicted_is_remembered_with_its_frequency) {
     struct cache c;
     cache_open(&c, 1 << 20);
+    cr_assert_gt(density_wants(c.d, c.limit), 0);
+    density_remember(c.d, c.limit);
+    cr_assert_eq(density_wants(c.d, c.limit), 0);
     density_learn(c.d, 100, 10000, c.limit);
     uint64_t hash = hash_of(1);
     uint32_t word = density_born(c.d, c.l, hash);

@@ -1,6 +1,6 @@
 #include "fixture.h"
 
-#include "store/slab.h"
+#include "store/inside.h"
 
 static struct fixture f;
 static void setup(void) { fixture_open(&f); }
@@ -58,6 +58,23 @@ Test(memory, used_memory_never_passes_the_limit) {
             for (unsigned n = 0; n < 100; n++) cr_assert(fixture_has(&f, n, now));
         f.config.maxmemory = 0;
     }
+}
+
+/* What learning wants to remember the evicted in is more than a slice frees: it is kept free little by little. */
+Test(memory, learning_begins_in_short_slices) {
+    uint64_t limit = mem_limited() + (20 << 20);
+    f.config.policy = POLICY_ALLKEYS_LHD;
+    f.config.maxmemory = (int64_t)limit;
+    cr_assert_geq(density_wants(f.store->density, limit), 131072);
+    for (unsigned n = 0; n < 350000; n++) {
+        while (store_make_room(f.store, 1000, NOW, &f.stats, STORE_SLICE_US) == FIT_LATER) {}
+        fixture_set(&f, n, bytes, 50, 0, NOW);
+        cr_assert_leq(mem_limited(), limit);
+    }
+    cr_assert_gt(counter_get(&f.stats.evicted), 50000);
+    cr_assert_eq(density_wants(f.store->density, limit), 0);
+    cr_assert_eq(atomic_load(&f.store->aside), 0);
+    cr_assert_gt(mem_limited(), limit - (1 << 20));
 }
 
 Test(memory, nothing_to_evict_is_said_and_not_waited_for) {
