@@ -11,7 +11,7 @@ EXTRA_DIST += %D%/bench/clock.c %D%/build %D%/setup %D%/run %D%/check %D%/larder
 
 # The figures of liblarder, inside and outside of it.
 noinst_PROGRAMS += bench-l1
-bench_l1_SOURCES = %D%/bench/l1.c
+bench_l1_SOURCES = %D%/bench/l1.c %D%/bench/l1.h %D%/bench/l1_evict.c %D%/bench/l1_hits.c %D%/bench/l1_server.c %D%/bench/trace.c %D%/bench/trace.h
 bench_l1_CFLAGS = $(AM_CFLAGS) $(XXHASH_CFLAGS)
 bench_l1_LDADD = libl1.a -lm
 
