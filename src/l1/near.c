@@ -40,7 +40,7 @@ struct near *near_open(size_t limit, void (*drop)(void *more)) {
     memset(s, 0, sizeof *s);
     s->shards = 1;
     while (s->shards < NEAR_SHARDS_MAX && limit / (s->shards * 2) >= SHARD_BYTES) s->shards *= 2;
-    s->shift = 64 - (unsigned)__builtin_ctz(s->shards);
+    s->shift = s->shards > 1 ? 64 - (unsigned)__builtin_ctz(s->shards) : 63;
     s->shard_limit = limit / s->shards;
     s->base_ms = near_find_now(s) - 1;
     s->turn = 1;
@@ -48,8 +48,11 @@ struct near *near_open(size_t limit, void (*drop)(void *more)) {
     if (getrandom(&s->seed, sizeof s->seed, GRND_NONBLOCK) != sizeof s->seed) s->seed = (uintptr_t)s ^ (uint64_t)s->base_ms << 20;
     if ((failed = near_reclaim_start(s))) goto out;
     for (unsigned i = 0; i < s->shards; i++) {
-        s->shard[i].table = near_table_new(1);
-        if (s->shard[i].table) continue;
+        struct near_table *t = near_table_new(1);
+        if (t) {
+            near_table_publish(s, &s->shard[i], t);
+            continue;
+        }
         failed = ENOMEM;
         near_close(s);
         s = NULL;
@@ -96,8 +99,40 @@ _Atomic uintptr_t *near_pin_more(struct near_record *r) {
     }
 }
 
+/* As near_table_find, beside writers. Which slot it is cannot be predicted, so it is computed: a branch that guesses wrong would keep
+ * the processor from beginning with the next lookup while it waits for this line. */
+static struct near_entry *entry_of(uint64_t view, uint32_t bits, struct slice key) {
+    uint32_t lines = near_view_lines(view), at = (uint32_t)((uint64_t)bits * lines >> 32);
+    for (uint32_t tries = lines; tries; tries--) {
+        struct near_line *line = near_view_line(view) + at;
+        uint64_t tags = atomic_load_explicit(&line->tags, memory_order_acquire);
+        for (uint64_t same = near_candidates(tags, bits); same; same &= same - 1) {
+            uint64_t v = atomic_load_explicit(&line->slot[__builtin_ctzll(same) / 8], memory_order_acquire);
+            struct near_entry *e = near_slot_entry(v);
+            if (v >> 48 == (bits & 0xffff) && e && near_find_same(e, key)) return e;
+        }
+        if (__builtin_expect(!(tags >> 56), 1)) return NULL;
+        if (++at == lines) at = 0;
+    }
+    return NULL;
+}
+
 bool near_get(struct near *s, struct near_record *r, struct slice key, uint64_t hash, int64_t now, struct near_found *out) {
-    return near_find(s, r, key, hash, now, out);
+    near_find_enter(s, r);
+    const struct near_rules *rules = atomic_load_explicit(&s->rules, memory_order_acquire);
+    uint64_t view = atomic_load_explicit(&s->view[near_shard_of(s, hash)], memory_order_acquire);
+    struct near_entry *e = entry_of(view, near_bits(hash), key);
+    bool found = false;
+    if (e && !(__builtin_expect(rules != NULL, 0) && near_ruled(rules, e))) {
+        out->left = (int32_t)(e->until - (uint32_t)now);
+        found = out->left > 0 || (uint32_t)-out->left < near_unpack(e->stale);
+        if (found && (found = (out->pin = near_find_pin(r, e)) != NULL)) {
+            out->entry = e;
+            near_find_used(e);
+        }
+    }
+    near_find_leave(r);
+    return found;
 }
 
 /* --- tokens --- */

@@ -1,4 +1,4 @@
-/* near_find: the lookup, in line for who looks up most: near_get is this. See near.h for what it promises.
+/* near_find: the lookup's usual case, in line for who looks up most; near_get is the whole. See near.h for what it promises.
  *
  * Thread rule: any thread, with its own record. It owns nothing.
  */
@@ -32,7 +32,7 @@ static inline void near_find_enter(struct near *s, struct near_record *r) {
 
 static inline void near_find_leave(struct near_record *r) { atomic_store_explicit(&r->inside, 0, memory_order_release); }
 
-/* Keys are mostly this short: two words, which may overlap, are compared instead of calling memcmp. */
+/* Most keys are this short: two words, which may overlap, are compared instead of calling memcmp. */
 static inline bool near_find_same(const struct near_entry *e, struct slice key) {
     uint64_t a[2], b[2];
     if (e->key_n != key.n) return false;
@@ -44,24 +44,6 @@ static inline bool near_find_same(const struct near_entry *e, struct slice key) 
     return !((a[0] ^ b[0]) | (a[1] ^ b[1]));
 }
 
-/* As near_table_find, beside writers. Which slot it is cannot be predicted, so it is computed: a branch that guesses wrong would keep
- * the processor from beginning with the next lookup while it waits for this line. */
-static inline struct near_entry *near_find_entry(struct near_table *t, uint32_t bits, struct slice key) {
-    uint32_t at = (uint32_t)((uint64_t)bits * t->lines >> 32);
-    for (uint32_t tries = t->lines; tries; tries--) {
-        struct near_line *line = &t->line[at];
-        uint64_t tags = atomic_load_explicit(&line->tags, memory_order_acquire);
-        for (uint64_t same = near_candidates(tags, bits); same; same &= same - 1) {
-            uint64_t v = atomic_load_explicit(&line->slot[__builtin_ctzll(same) / 8], memory_order_acquire);
-            struct near_entry *e = near_slot_entry(v);
-            if (v >> 48 == (bits & 0xffff) && e && near_find_same(e, key)) return e;
-        }
-        if (__builtin_expect(!(tags >> 56), 1)) return NULL;
-        if (++at == t->lines) at = 0;
-    }
-    return NULL;
-}
-
 static inline _Atomic uintptr_t *near_find_pin(struct near_record *r, const struct near_entry *e) {
     _Atomic uintptr_t *place = &r->pins.entry[0];
     if (__builtin_expect(atomic_load_explicit(place, memory_order_acquire) != 0, 0) && !(place = near_pin_more(r))) return NULL;
@@ -69,19 +51,34 @@ static inline _Atomic uintptr_t *near_find_pin(struct near_record *r, const stru
     return place;
 }
 
-static inline __attribute__((always_inline)) bool near_find(struct near *s, struct near_record *r, struct slice key, uint64_t hash, int64_t now, struct near_found *out) {
+static inline void near_find_used(struct near_entry *e) {
+    uint8_t uses = atomic_load_explicit(&e->uses, memory_order_relaxed);
+    if (__builtin_expect(uses < 3, 0)) atomic_store_explicit(&e->uses, uses + 1, memory_order_relaxed);
+}
+
+/* The usual case, in as few instructions as can be, because the processor overlaps lookups only as far as it sees ahead: no rules, the first
+ * candidate of the key's own line is the key's, there is a value, it is fresh, and `trusted` is not over. NULL: near_get is to look. The line is fetched before the clock is asked. */
+static inline __attribute__((always_inline)) const struct near_entry *near_find_quick(
+    struct near *s, struct near_record *r, struct slice key, uint64_t hash, _Atomic int64_t *trusted, _Atomic uintptr_t **pin) {
+    uint32_t bits = near_bits(hash);
+    const struct near_entry *found = NULL;
     near_find_enter(s, r);
     const struct near_rules *rules = atomic_load_explicit(&s->rules, memory_order_acquire);
-    struct near_table *t = atomic_load_explicit(&near_shard(s, hash)->table, memory_order_acquire);
-    struct near_entry *e = near_find_entry(t, near_bits(hash), key);
-    bool found = false;
-    if (e && !(__builtin_expect(rules != NULL, 0) && near_ruled(rules, e))) {
-        out->left = (int32_t)(e->until - (uint32_t)now);
-        found = out->left > 0 || (uint32_t)-out->left < near_unpack(e->stale);
-        if (found && (found = (out->pin = near_find_pin(r, e)) != NULL)) {
-            out->entry = e;
-            uint8_t uses = atomic_load_explicit(&e->uses, memory_order_relaxed);
-            if (uses < 3) atomic_store_explicit(&e->uses, uses + 1, memory_order_relaxed);
+    uint64_t view = atomic_load_explicit(&s->view[near_shard_of(s, hash)], memory_order_acquire);
+    struct near_line *line = near_view_line(view) + ((uint64_t)bits * near_view_lines(view) >> 32);
+    __builtin_prefetch(line);
+    int64_t now = near_find_now(s);
+    bool good = now < atomic_load_explicit(trusted, memory_order_acquire) && !rules;
+    uint64_t same = near_candidates(atomic_load_explicit(&line->tags, memory_order_acquire), bits);
+    if (__builtin_expect(good && same, 1)) {
+        uint64_t v = atomic_load_explicit(&line->slot[__builtin_ctzll(same) / 8], memory_order_acquire);
+        struct near_entry *e = near_slot_entry(v);
+        bool key_is = v >> 48 == (bits & 0xffff) && e && near_find_same(e, key);
+        if (__builtin_expect(key_is && (int32_t)(e->until - (uint32_t)now) > 0 && !(near_flags(e) & NEAR_ABSENT), 1)) {
+            if (__builtin_expect((*pin = near_find_pin(r, e)) != NULL, 1)) {
+                near_find_used(e);
+                found = e;
+            }
         }
     }
     near_find_leave(r);

@@ -2,7 +2,7 @@
  *
  * Invariant of a shard under its lock: each entry in its table is counted in `bytes` and in the bytes of its queue; each has at least
  * one element in that queue (its hash; elements whose entry is gone or elsewhere are skipped). Thread rule: the shard's lock, except
- * for `table`, `stamp`, and what is atomic. The store owns it all.
+ * for what is atomic. The store owns it all.
  */
 #ifndef LARDER_L1_NEAR_INSIDE_H
 #define LARDER_L1_NEAR_INSIDE_H
@@ -36,8 +36,8 @@ struct near_waiting {
 };
 
 struct near_shard {
-    struct near_table *_Atomic table; /* alone in its line: readers need nothing else of a shard */
-    _Alignas(64) struct lock lock;
+    struct lock lock;
+    struct near_table *table;
     uint64_t bytes; /* of what is in the table */
     struct near_queue small, main;
     struct near_memory memory;
@@ -61,7 +61,7 @@ struct near_rules { /* one block, never changed once published */
 
 struct near {
     uint64_t seed, shard_limit;
-    unsigned shards, shift; /* a power of two: shard = hash >> shift */
+    unsigned shards, shift; /* a power of two: the shard is in the hash's highest bits */
     bool fences;            /* readers need no fence of their own: who frees has the kernel make one for all */
     int64_t base_ms;
     pthread_key_t key;
@@ -72,10 +72,12 @@ struct near {
     struct near_record *_Atomic records;
     struct lock rules_lock;
     _Alignas(64) _Atomic uint64_t turn;
+    _Alignas(64) _Atomic uint64_t view[NEAR_SHARDS_MAX]; /* near_view of each shard's table: all that readers need of it, in few cache lines */
     struct near_shard shard[NEAR_SHARDS_MAX];
 };
 
-static inline struct near_shard *near_shard(struct near *s, uint64_t hash) { return &s->shard[s->shift < 64 ? hash >> s->shift : 0]; }
+static inline unsigned near_shard_of(const struct near *s, uint64_t hash) { return (unsigned)(hash >> s->shift) & (s->shards - 1); }
+static inline struct near_shard *near_shard(struct near *s, uint64_t hash) { return &s->shard[near_shard_of(s, hash)]; }
 static inline uint32_t near_bits(uint64_t hash) { return (uint32_t)hash; }
 static inline struct slice near_key(const struct near_entry *e) { return (struct slice){e->bytes, e->key_n}; }
 static inline uint8_t near_flags(const struct near_entry *e) {

@@ -98,8 +98,13 @@ static void fetch(const struct near_line *line) {
         __builtin_prefetch(near_slot_entry(atomic_load_explicit((_Atomic uint64_t *)&line->slot[i], memory_order_relaxed)));
 }
 
+void near_table_publish(struct near *s, struct near_shard *h, struct near_table *t) {
+    h->table = t;
+    atomic_store_explicit(&s->view[h - s->shard], near_view(t), memory_order_release);
+}
+
 static bool rebuild(struct near *s, struct near_shard *h, uint32_t lines) {
-    struct near_table *from = h->table, *to = near_table_new(lines);
+    struct near_table *from = h->table, *to = lines <= NEAR_LINES_MAX ? near_table_new(lines) : NULL;
     if (!to) return false;
     for (uint32_t at = 0; at < from->lines; at++) {
         if (at + 1 < from->lines) fetch(&from->line[at + 1]);
@@ -108,7 +113,7 @@ static bool rebuild(struct near *s, struct near_shard *h, uint32_t lines) {
             if (e) near_table_add(to, near_bits(near_hash(s, near_key(e))), e);
         }
     }
-    atomic_store_explicit(&h->table, to, memory_order_release);
+    near_table_publish(s, h, to);
     near_reclaim_later(s, h, from, from->lines * sizeof from->line[0]);
     near_reclaim(s, h); /* at once: of tables that wait some would be as large as all the entries */
     return true;

@@ -23,6 +23,12 @@ struct near_table {
     struct near_line line[];
 };
 
+/* Where the lines are and how many, in one word: they lie at multiples of 64, below 2^48. */
+#define NEAR_LINES_MAX ((UINT32_C(1) << 22) - 1)
+static inline uint64_t near_view(const struct near_table *t) { return (uint64_t)(uintptr_t)t->line << 16 | t->lines; }
+static inline struct near_line *near_view_line(uint64_t view) { return (struct near_line *)(uintptr_t)(view >> 22 << 6); }
+static inline uint32_t near_view_lines(uint64_t view) { return (uint32_t)view & NEAR_LINES_MAX; }
+
 static inline uint64_t near_slot(uint32_t bits, const struct near_entry *e) { return (uint64_t)(bits & 0xffff) << 48 | (uintptr_t)e; }
 static inline struct near_entry *near_slot_entry(uint64_t slot) { return (struct near_entry *)(uintptr_t)(slot & NEAR_ADDRESS); }
 /* Bytes of `tags` that may be the tag of `bits`: the highest bit of each is set. */
@@ -41,6 +47,7 @@ struct near_place near_table_find(struct near_table *t, uint32_t bits, struct sl
 /* The entry with these bits of its hash whose flags under `mask` are `flags`. */
 struct near_place near_table_flagged(struct near *s, struct near_table *t, uint32_t bits, uint8_t mask, uint8_t flags);
 struct near_shard;
+void near_table_publish(struct near *s, struct near_shard *h, struct near_table *t); /* from now on it is the shard's */
 bool near_table_room(struct near *s, struct near_shard *h); /* for one more; false: no memory */
 void near_table_add(struct near_table *t, uint32_t bits, const struct near_entry *e);
 void near_table_remove(struct near_table *t, uint32_t bits, const struct near_place *place);

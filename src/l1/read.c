@@ -105,13 +105,13 @@ static __attribute__((noinline)) void time_hit(struct larder *l, struct near_rec
     tally_time(r, TIMED_L1, (int64_t)((double)(clock_ticks() - ticks) / l->ticks_per_ns));
 }
 
-/* The near half of larder_get: LARDER_LOAD where the server has to be asked. */
-static inline __attribute__((always_inline)) int read_near(struct larder *l, struct near_record *r, struct slice key, uint64_t hash, larder_value *out) {
+/* LARDER_LOAD: the server has to be asked. */
+static int read_near(struct larder *l, struct near_record *r, struct slice key, uint64_t hash, larder_value *out) {
     int64_t now = near_find_now(l->near);
     struct near_found f;
     if (!kept(l, key) || !read_trusted(l, now)) return LARDER_LOAD;
     uint64_t hits = counter_get(&r->hits), ticks = hits % TIMED_SHARE ? 0 : clock_ticks();
-    if (near_find(l->near, r, key, hash, now, &f)) {
+    if (near_get(l->near, r, key, hash, now, &f)) {
         if (__builtin_expect(f.left > 0, 1)) {
             counter_add(&r->hits, 1);
             if (__builtin_expect(ticks != 0, 0)) time_hit(l, r, ticks);
@@ -123,21 +123,29 @@ static inline __attribute__((always_inline)) int read_near(struct larder *l, str
     return LARDER_LOAD;
 }
 
-int larder_get(larder *l, const char *key, size_t key_size, larder_value *out) {
-    if (__builtin_expect(!out || (!key && key_size), 0)) return LARDER_INVALID;
+/* What is not the usual case. */
+static __attribute__((noinline)) int read_any(struct larder *l, struct slice key, uint64_t hash, larder_value *out) {
+    struct near_record *r = near_record(l->near);
     *out = (larder_value){.data = NULL};
-    struct slice k = {key, key_size};
-    struct near_record *r = pthread_getspecific(l->near->key);
-    if (__builtin_expect(!r, 0)) r = near_record(l->near);
-    if (__builtin_expect(!r, 0)) return LARDER_BUSY;
-    uint64_t hash = hash_bytes(key, key_size, l->near->seed);
-    int status = read_near(l, r, k, hash, out);
-    return __builtin_expect(status != LARDER_LOAD, 1) ? status : read_server(l, r, k, hash, out);
+    if (!r) return LARDER_BUSY;
+    int status = read_near(l, r, key, hash, out);
+    return status == LARDER_LOAD ? read_server(l, r, key, hash, out) : status;
 }
 
-/* For those who do not need it as fast as larder_get. */
-static __attribute__((noinline)) int read_near_plain(struct larder *l, struct near_record *r, struct slice key, uint64_t hash, larder_value *out) {
-    return read_near(l, r, key, hash, out);
+int larder_get(larder *l, const char *key, size_t key_size, larder_value *out) {
+    if (__builtin_expect(!out || (!key && key_size), 0)) return LARDER_INVALID;
+    struct near_record *r = pthread_getspecific(l->near->key);
+    uint64_t hash = hash_bytes(key, key_size, l->near->seed);
+    if (__builtin_expect(r && counter_get(&r->hits) % TIMED_SHARE, 1)) { /* the one that is timed goes the longer way */
+        _Atomic uintptr_t *pin;
+        const struct near_entry *e = near_find_quick(l->near, r, (struct slice){key, key_size}, hash, &l->trusted_until, &pin);
+        if (__builtin_expect(e != NULL, 1)) {
+            counter_add(&r->hits, 1);
+            *out = (larder_value){near_value(e), e->size, LARDER_FROM_L1, (void *)pin};
+            return LARDER_OK;
+        }
+    }
+    return read_any(l, (struct slice){key, key_size}, hash, out);
 }
 
 int larder_near(larder *l, const char *key, size_t key_size, larder_value *out) {
@@ -145,7 +153,7 @@ int larder_near(larder *l, const char *key, size_t key_size, larder_value *out) 
     *out = (larder_value){.data = NULL};
     struct slice k = {key, key_size};
     struct near_record *r = near_record(l->near);
-    return r ? read_near_plain(l, r, k, near_hash(l->near, k), out) : LARDER_BUSY;
+    return r ? read_near(l, r, k, near_hash(l->near, k), out) : LARDER_BUSY;
 }
 
 /* All that is not near goes out as one pipeline. */
@@ -158,7 +166,7 @@ int larder_mget(larder *l, const larder_slice *keys, size_t n, larder_value *out
         struct slice key = {keys[i].data, keys[i].size};
         uint64_t hash = near_hash(l->near, key);
         out[i] = (larder_value){.data = NULL};
-        if (read_near_plain(l, r, key, hash, &out[i]) != LARDER_LOAD) continue;
+        if (read_near(l, r, key, hash, &out[i]) != LARDER_LOAD) continue;
         ask[asked] = (struct read_item){.key = key, .hash = hash, .token = near_token(l->near, hash)};
         index[asked++] = i;
     }

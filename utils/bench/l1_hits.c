@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ROUND = L1_ORDER / 8, ROUNDS_MAX = 4096, FEW = 1000 };
+enum { ROUND = L1_ORDER / 32, ROUNDS_MAX = 4096, FEW = 1000 };
 
 struct item { /* what a bare table's slot points to: key and value in one block, as in the store */
     uint32_t key_n, size;
@@ -180,9 +180,9 @@ int l1_hits(double limit) {
     if (!bench_open(&b, value)) return 1;
     memory_figures(&b, value);
     table_make(&b, value, L1_KEYS);
-    for (int warm = 0; warm < 8; warm++) round_time(&b, (uint32_t)warm * ROUND, warm % 2, false, 1);
+    for (int warm = 0; warm < 32; warm++) round_time(&b, (uint32_t)warm * ROUND, warm % 2, false, 1);
     for (double end = l1_seconds() + limit; n < ROUNDS_MAX && (n < 3 || l1_seconds() < end); n++) {
-        uint32_t from = n % 8 * ROUND;
+        uint32_t from = n % 32 * ROUND;
         for (unsigned r = 0; r < 2; r++) {
             bare[r][n] = round_time(&b, from, true, rows[r].chained, 1);
             near[r][n] = round_time(&b, from, false, rows[r].chained, 1);
