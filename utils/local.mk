@@ -7,7 +7,16 @@ bench_policies_SOURCES = %D%/bench/policies.c %D%/bench/trace.c %D%/bench/trace.
 bench_policies_LDADD = libstore.a libtype.a libbase.a $(LZ4_LIBS) $(ZSTD_LIBS) $(LZF_LIBS) $(ISAL_LIBS) $(MD_LIBS) $(JEMALLOC_LIBS) -lm
 bench_replay_SOURCES = %D%/bench/replay.c %D%/bench/address.c %D%/bench/address.h %D%/bench/trace.c %D%/bench/trace.h
 
-EXTRA_DIST += %D%/bench/clock.c %D%/build %D%/setup %D%/run %D%/check %D%/larder-bench %D%/larder-loads %D%/larder-replay %D%/lib/cache_bench.py %D%/lib/collections_bench.py %D%/lib/resp.py %D%/lib/servers.py %D%/lib/snapshot_bench.py
+EXTRA_DIST += \
+  %D%/bench/clock.c \
+  %D%/build %D%/setup %D%/run %D%/check \
+  %D%/larder-bench %D%/larder-loads %D%/larder-replay \
+  %D%/lib/cache_bench.py \
+  %D%/lib/collections_bench.py \
+  %D%/lib/near_bench.py \
+  %D%/lib/resp.py \
+  %D%/lib/servers.py \
+  %D%/lib/snapshot_bench.py
 
 # The figures of liblarder, inside and outside of it.
 noinst_PROGRAMS += bench-l1
