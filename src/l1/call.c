@@ -36,7 +36,7 @@ int call_reply(struct call *c) {
     int status;
     do status = status_of(link_reply(c->link, c->deadline));
     while (status == LARDER_OK && link_node(c->link)->kind == REPLY_PUSH);
-    return status;
+    return status == LARDER_OK && link_later(c->link) ? LARDER_DOWN : status;
 }
 
 int call_end(struct call *c, int status) {

@@ -71,7 +71,7 @@ static void forget_words(larder *l, size_t argc, const larder_slice *argv) {
 }
 
 int larder_command(larder *l, size_t argc, const larder_slice *argv, larder_reply **reply) {
-    if (!argc || !argv || !reply) return LARDER_INVALID;
+    if (!argc || !slices_good(argv, argc) || !reply) return LARDER_INVALID;
     struct call c;
     *reply = NULL;
     int status = call_begin(l, &c, 0);
@@ -109,7 +109,7 @@ static void batch_empty(larder_batch *b) {
 }
 
 int larder_batch_add(larder_batch *b, size_t argc, const larder_slice *argv) {
-    if (!b || !argc || !argv) return LARDER_INVALID;
+    if (!b || !argc || !slices_good(argv, argc)) return LARDER_INVALID;
     if (b->ran) batch_empty(b);
     struct resp_writer w = {&b->requests, 2};
     resp_array(&w, argc);

@@ -77,6 +77,7 @@ void tally_time(struct near_record *r, enum timed what, int64_t ns);
 
 bool value_copy(larder_value *out, struct slice data, int flags);  /* on the heap, counted; false: no memory */
 void value_share(larder_value *out, const larder_value *from);     /* one more of a heap value */
+static inline bool value_counted(const larder_value *v) { return (uintptr_t)v->hold & 1; } /* on the heap; else pinned in the near store */
 
 bool read_kept(const struct larder *l, struct slice key); /* is it one of those that are kept near? */
 static inline bool read_trusted(struct larder *l, int64_t now) {
@@ -100,6 +101,12 @@ void read_put(struct larder *l, const struct read_item *item);
 /* GET and PTTL over a call: LARDER_OK, LARDER_NOT_FOUND, LARDER_ERROR or how it failed; puts it near. */
 void read_ask(struct call *c, struct slice key);
 int read_answer(struct call *c, struct near_record *r, struct read_item *item, larder_value *out);
+
+static inline bool slices_good(const larder_slice *s, size_t n) { /* no size without bytes */
+    bool good = s || !n;
+    for (size_t i = 0; good && i < n; i++) good = s[i].data || !s[i].size;
+    return good;
+}
 
 int write_invalidate(struct larder *l, struct slice pattern, int64_t *count);
 int write_queued(struct larder *l, size_t argc, const struct slice *argv); /* one of backlog's */

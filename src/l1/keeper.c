@@ -27,6 +27,7 @@ static void write_backlog(struct larder *l) {
     for (unsigned i = 0; i < AT_ONCE && (item = backlog_oldest(&l->backlog)); i++) {
         int status = write_queued(l, item->argc, item->argv);
         if (call_failed(status) || status == LARDER_BUSY) return;
+        if (status == LARDER_ERROR) tally_count(near_record(l->near), COUNT_DROPPED, 1); /* nobody is there to be told */
         backlog_done(&l->backlog);
     }
 }
@@ -44,16 +45,18 @@ static void *serve(void *arg) {
     struct keeper *k = &l->keeper;
     thread_name("larder-keeper");
     pthread_mutex_lock(&k->lock);
-    for (unsigned part = 0; !k->stop; part++) {
-        int64_t wake = clock_mono_us() + PAUSE_US;
-        struct timespec until = {wake / 1000000, wake % 1000000 * 1000};
+    int64_t tidy = clock_mono_us() + PAUSE_US;
+    for (unsigned part = 0; !k->stop;) {
+        struct timespec until = {tidy / 1000000, tidy % 1000000 * 1000};
         while (!k->woken && !k->stop && !pthread_cond_timedwait(&k->more, &k->lock, &until)) {}
-        bool timed = !k->woken;
         k->woken = false;
         if (k->stop) break;
         pthread_mutex_unlock(&k->lock);
         while (near_sweep(l->near)) {}
-        if (timed) near_tidy(l->near, part);
+        if (clock_mono_us() >= tidy) { /* also where somebody wakes it all the time */
+            near_tidy(l->near, part++);
+            tidy = clock_mono_us() + PAUSE_US;
+        }
         probe(l);
         if (!backlog_empty(&l->backlog)) write_backlog(l);
         pthread_mutex_lock(&k->lock);

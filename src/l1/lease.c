@@ -60,6 +60,15 @@ int lease_end(struct larder_lease *x, int status, const larder_value *value) {
     return status;
 }
 
+/* A near value is pinned for the caller alone: who waits gets a copy, or, without memory for one, asks for himself. */
+static int answer_all(struct larder_lease *x, int status, const larder_value *out) {
+    larder_value copy = {.data = NULL};
+    if (status != LARDER_OK || value_counted(out)) return lease_end(x, status, out);
+    lease_end(x, value_copy(&copy, (struct slice){out->data, out->size}, out->flags) ? LARDER_OK : LARDER_LOAD, &copy);
+    larder_release(&copy);
+    return status;
+}
+
 int lease_ask(struct larder_lease *x, larder_value *out) {
     struct larder *l = x->l;
     struct near_record *r = near_record(l->near);
@@ -73,8 +82,12 @@ int lease_ask(struct larder_lease *x, larder_value *out) {
     } else {
         larder_release(&value);
     }
-    if (status != LARDER_LOAD) return lease_end(x, status, status == LARDER_OK && !((uintptr_t)out->hold & 1) ? NULL : out);
-    if (flight_gate_enter(&l->flights, deadline)) {
+    return status == LARDER_LOAD ? status : answer_all(x, status, out);
+}
+
+/* Only who is about to load takes a place: those that wait to be loaded behind would keep it from those that are waited for. */
+static int lease_gate(struct larder_lease *x) {
+    if (flight_gate_enter(&x->l->flights, wait_deadline(x->l))) {
         x->gated = true;
         x->began_us = clock_mono_us();
         return LARDER_LOAD;
@@ -147,8 +160,10 @@ int lease_run(struct larder_lease *x, larder_loader *loader, void *arg, larder_v
         if (status != LARDER_LOAD) return status;
     }
     larder_release(out); /* a stale value is not what the caller waits for */
+    int status = lease_gate(x);
+    if (status != LARDER_LOAD) return status;
     tally_count(near_record(l->near), COUNT_LOADS, 1);
-    int status = loader(arg, x->key.p, x->key.n, &result);
+    status = loader(arg, x->key.p, x->key.n, &result);
     if (status == LARDER_NOT_FOUND) status = lease_fill(x, (struct slice){"", 0}, true, NULL);
     else if (status == LARDER_OK && result.set) status = lease_fill(x, (struct slice){result.data, result.size}, false, out);
     else larder_abandon(x), status = LARDER_LOAD_FAILED;
@@ -220,6 +235,7 @@ int larder_fetch(larder *l, const char *key, size_t key_size, const larder_load 
     if (!out || !lease || (!key && key_size)) return LARDER_INVALID;
     larder_load h = how_of(l, how);
     int status = fetch(l, (struct slice){key, key_size}, &h, true, out, lease);
+    if (status == LARDER_LOAD) status = lease_gate(*lease);
     if (status == LARDER_LOAD) tally_count(near_record(l->near), COUNT_LOADS, 1);
     return status;
 }
@@ -231,5 +247,10 @@ int larder_get_or_load(larder *l, const char *key, size_t key_size, larder_loade
     int status = fetch(l, (struct slice){key, key_size}, &h, l->o.refreshers <= 0, out, &lease);
     if (status != LARDER_LOAD) return status;
     if (out->hold && behind_add(&l->behind, lease, loader, arg)) return LARDER_OK; /* good enough for now */
+    if (out->hold && l->o.refreshers > 0) { /* enough is loaded behind already: the next who asks tries again */
+        if (lease->asked) leasing_release(lease);
+        lease_end(lease, LARDER_LOAD, NULL);
+        return LARDER_OK;
+    }
     return lease_run(lease, loader, arg, out);
 }

@@ -21,7 +21,7 @@ struct larder_lease {
     char mark[40]; /* the server's token, or what stands in the lock key */
 };
 int lease_begin(struct larder *l, struct slice key, uint64_t hash, const larder_load *how, struct larder_lease **lease, larder_value *out);
-/* LARDER_LOAD: it is the caller's to load; else the lease is gone and this is the answer. A stale value may be left in *out. */
+/* LARDER_LOAD: it is the caller's to load or to have loaded behind; else the lease is gone and this is the answer. A stale value may be left in *out. */
 int lease_ask(struct larder_lease *x, larder_value *out);
 int lease_fill(struct larder_lease *x, struct slice data, bool absent, larder_value *out); /* out may be NULL */
 int lease_end(struct larder_lease *x, int status, const larder_value *value);

@@ -99,10 +99,19 @@ static enum link_status connect_tcp(struct link *k, const struct url *u, int64_t
     return status;
 }
 
+/* A server that is still loading, or has no room for one more, may have us later. */
+bool link_later(const struct link *k) {
+    static const char words[][28] = {"LOADING ", "MASTERDOWN ", "ERR max number of clients"};
+    const struct reply_node *node = link_node(k);
+    for (size_t i = 0; node->kind == REPLY_ERROR && i < sizeof words / sizeof *words; i++)
+        if (node->text.n > strlen(words[i]) && !memcmp(node->text.p, words[i], strlen(words[i]))) return true;
+    return false;
+}
+
 static enum link_status refused(struct link *k, const char *what) {
     struct slice text = link_node(k)->text;
     snprintf(k->error, sizeof k->error, "%s: %.*s", what, (int)(text.n > 100 ? 100 : text.n), text.p);
-    return LINK_REFUSED;
+    return link_later(k) ? LINK_LOST : LINK_REFUSED;
 }
 
 /* One round trip: who we are, which database, and whether it knows CACHE FETCH. */
@@ -133,6 +142,7 @@ enum link_status link_open(struct link *k, const struct url *u, const char *name
 
 bool link_alive(struct link *k) {
     char c;
+    if (k->in.n > k->read || !chain_empty(&k->out)) return false; /* replies that nobody read: who comes next must not get them */
     return recv(k->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 

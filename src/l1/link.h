@@ -40,6 +40,7 @@ enum link_status link_reply(struct link *k, int64_t deadline);
 enum link_status link_buffered(struct link *k);
 enum link_status link_fill(struct link *k); /* reads what there is, without waiting */
 
+bool link_later(const struct link *k); /* the reply is an error that passes by itself: the server cannot serve yet */
 static inline const struct reply_node *link_node(const struct link *k) { return k->reader.node; }
 
 #endif

@@ -159,7 +159,8 @@ int larder_near(larder *l, const char *key, size_t key_size, larder_value *out) 
 /* All that is not near goes out as one pipeline. */
 int larder_mget(larder *l, const larder_slice *keys, size_t n, larder_value *out) {
     struct near_record *r = near_record(l->near);
-    if (!r || (n && (!keys || !out))) return r ? LARDER_INVALID : LARDER_BUSY;
+    if (!slices_good(keys, n) || (n && !out)) return LARDER_INVALID;
+    if (!r) return LARDER_BUSY;
     struct read_item *ask = mem_alloc(MEM_MISC, (n + 1) * sizeof *ask);
     size_t *index = mem_alloc(MEM_MISC, (n + 1) * sizeof *index), asked = 0, done = 0;
     for (size_t i = 0; i < n; i++) {

@@ -28,7 +28,7 @@ void value_share(larder_value *out, const larder_value *from) {
 
 void larder_release(larder_value *v) {
     if (!v || !v->hold) return;
-    if (!((uintptr_t)v->hold & 1)) {
+    if (!value_counted(v)) {
         near_unpin(v->hold);
     } else {
         struct value_block *b = block_of(v);

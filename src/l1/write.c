@@ -80,7 +80,7 @@ int larder_expire(larder *l, const char *key, size_t key_size, int64_t ttl_ms) {
 }
 
 int larder_mset(larder *l, const larder_slice *keys, const larder_slice *values, size_t n, int64_t ttl_ms) {
-    if ((n && (!keys || !values)) || ttl_ms < 0) return LARDER_INVALID;
+    if (!slices_good(keys, n) || !slices_good(values, n) || ttl_ms < 0) return LARDER_INVALID;
     struct call c;
     char number[NUM_I64_MAX];
     size_t done = 0;

@@ -5,6 +5,7 @@ import threading
 import time
 
 from agent import Agent, Daemon, near_until
+from fake import Fake
 from resp import Connection, encode
 
 READERS = 8
@@ -93,6 +94,40 @@ def test_near_values_while_it_is_gone(kind):
         d.kill()
         a.until('get key:1', {'OK l1 stale 1=v', 'DOWN'})
         a.until('get key:1', 'DOWN')  # not for ever
+
+
+def test_all_who_wait_get_the_near_value(kind):
+    """One asks the stopped server, seven wait for him: what he is given out stale they get too."""
+    with Daemon(kind) as d, Agent(d.url, stale_if_down_ms=60000, feed_check_ms=100, timeout_ms=300, failures=1000) as a:
+        d.call('SET', 'k', 'loaded-before')
+        near_until(a, 'k', 'loaded-before')
+        d.pause()
+        a.wait('trusted', '=', 0)
+        assert a('loads 8 k 60000 1') == '0 8'
+        d.resume()
+
+
+def test_a_server_that_is_loading():
+    """It is as if it were gone: loaders run, writes wait, and nothing is lost or refused."""
+    with Fake('loading') as f, Agent(f.url, writes_when_down=2, feed_check_ms=100, backoff_ms=20, backoff_max_ms=100, down_ttl_ms=60000) as a:
+        assert a.opened == 'OPEN' and a('get k') == 'DOWN'
+        assert a('load k 60000 1 v') == 'OK v#1' and a('command GET k') == 'DOWN'
+        assert a('set w 1') == 'QUEUED' and a.stats()['trusted'] == 0
+        a.wait('circuit_opened', '>', 0)
+        f.state = 'well'
+        a.wait('trusted', '=', 1)
+        a.wait('circuit', '=', 0)
+        a.until('get w', {'OK 1', 'OK l1 1'})
+        assert f.data == {b'w': b'1'} and a('set x 2') == 'OK'
+
+
+def test_a_server_with_too_many_clients():
+    with Fake('full') as f, Agent(f.url, feed_check_ms=100, backoff_ms=20, backoff_max_ms=100) as a:
+        assert a.opened == 'OPEN' and a('get k') == 'DOWN'
+        f.state = 'well'
+        a.wait('trusted', '=', 1)
+        a.until('set k v', 'OK')
+        a.until('get k', {'OK v', 'OK l1 v'})
 
 
 def test_loads_while_it_is_gone(kind):

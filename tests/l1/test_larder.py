@@ -180,6 +180,29 @@ def test_stale_while_one_loads_anew(kind):
         assert True in seen and a.stats()['loads'] > 1, (seen, a.stats())
 
 
+def test_more_stale_values_than_can_be_loaded_behind():
+    """Nobody who can have a stale value waits for a load, however many there are to do."""
+    with Daemon('larder') as d, Agent(d.url, early=0, refreshers=1) as a:
+        keys = range(300)
+        for i in keys:
+            assert a(f'load k{i} 50 0 v stale=60000').startswith('OK v#')
+        time.sleep(0.06)
+        for i in keys:
+            got = a(f'load k{i} 50 500 w stale=60000')
+            assert got in (f'OK l1 stale v#{i + 1}', f'OK stale v#{i + 1}'), got
+
+
+def test_what_expired_goes_while_patterns_keep_coming():
+    with Daemon('larder') as d, Agent(d.url, l1_bytes=1 << 20, l1_ttl_ms=300) as a:
+        for i in range(20):
+            d.call('SET', f'k{i}', 'v')
+            a(f'get k{i}')
+        end = time.monotonic() + 60
+        while not a.stats()['l1_expired']:
+            assert a('invalidate none:*') == 'OK 0' and time.monotonic() < end
+            time.sleep(0.05)
+
+
 def test_loaded_before_its_ttl_is_over(kind):
     with Daemon(kind) as d, Agent(d.url, early=10) as a:
         for _ in range(400):
