@@ -62,7 +62,7 @@ KINDS = {
     'hash': (members(b'HSET', 2, lambda i: b'$10\r\nf%09d\r\n$12\r\nvalue%07d\r\n' % (i, i * 7 % 9999991)), ('HSET', 'value', 'f%09d', 'edited')),
     'set': (members(b'SADD', 1, lambda i: b'$16\r\nmember:%09d\r\n' % i), ('SADD', 'value', 'another:%09d')),
     'zset': (members(b'ZADD', 2, lambda i: b'$7\r\n%07d\r\n$10\r\np%09d\r\n' % (i * 7919 % 9999991, i)), ('ZADD', 'value', '%d', 'p%09d')),
-    'list': (members(b'RPUSH', 1, lambda i: b'$16\r\nelement:%08d\r\n' % i), ('RPUSH', 'value', 'another %d')),
+    'list': (members(b'RPUSH', 1, lambda i: b'$16\r\n%016x\r\n' % (i * 0x9e3779b97f4a7c15 & (1 << 64) - 1)), ('RPUSH', 'value', 'another %d')),
 }
 
 
