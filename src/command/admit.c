@@ -60,6 +60,7 @@ static void refuse_fault(struct call *c, enum request_fault fault) {
 }
 
 bool admit_paused(const struct env *e, bool write) {
+    if (write && atomic_load_explicit(&e->writes_held, memory_order_relaxed)) return true;
     int64_t until = atomic_load_explicit(&e->pause_until_ms, memory_order_relaxed);
     if (!until || until <= clock_ms()) return false;
     return write || !atomic_load_explicit(&e->pause_writes_only, memory_order_relaxed);

@@ -76,6 +76,7 @@ struct env {
     const char *executable, *config_file; /* absolute, or "" */
     _Atomic int64_t pause_until_ms;  /* CLIENT PAUSE: wall clock, 0 none */
     _Atomic int64_t pause_writes_only;
+    _Atomic bool writes_held;        /* beside CLIENT PAUSE and not ended by UNPAUSE: the last save is under way */
     _Atomic int64_t port;
     struct lock throughput_lock;
     struct throughput *throughput;   /* instantaneous_* */

@@ -6,7 +6,6 @@
 #include "command/persist.h"
 #include "command/warming.h"
 
-#define HELD_MS 86400000000 /* writes are held back for longer than any save takes */
 #define LOOK_US 1000
 
 enum step { NOTHING, QUIETING /* lanes finish what they are at */, BEGIN, SAVING, FAILED, GONE };
@@ -16,7 +15,6 @@ struct shutdown {
     enum step step;
     bool now, force, waited;
     uint64_t saves;   /* before the last one */
-    int64_t pause_until_ms, pause_writes_only; /* as they were before */
     _Atomic bool under_way;
 };
 
@@ -24,17 +22,8 @@ struct shutdown *shutdown_new(void) { return mem_zalloc(MEM_MISC, sizeof(struct 
 void shutdown_free(struct shutdown *s) { mem_free(MEM_MISC, s); }
 bool shutdown_under_way(const struct env *e) { return atomic_load(&e->shutdown->under_way); }
 
-static void hold_writes(struct env *e, struct shutdown *s) {
-    s->pause_until_ms = atomic_load(&e->pause_until_ms);
-    s->pause_writes_only = atomic_load(&e->pause_writes_only);
-    if (s->pause_until_ms <= clock_ms()) atomic_store(&e->pause_writes_only, 1);
-    atomic_store(&e->pause_until_ms, clock_ms() + HELD_MS);
-    e->host->pause(e);
-}
-
-static void release_writes(struct env *e, const struct shutdown *s) {
-    atomic_store(&e->pause_writes_only, s->pause_writes_only);
-    atomic_store(&e->pause_until_ms, s->pause_until_ms);
+static void hold_writes(struct env *e, bool held) {
+    atomic_store(&e->writes_held, held);
     e->host->pause(e);
 }
 
@@ -65,7 +54,7 @@ void shutdown_begin(struct env *e, enum shutdown_save how, bool now, bool force)
     s->force |= force;
     bool first = s->step == NOTHING || s->step == FAILED, quiet = first && save;
     if (quiet) {
-        hold_writes(e, s);
+        hold_writes(e, true);
         set_step(s, QUIETING);
     } else if (!save) {
         set_step(s, GONE);
@@ -116,7 +105,7 @@ enum shutdown_state shutdown_step(struct env *e) {
         set_step(s, GONE);
     } else if (failed) {
         log_warning("Error trying to save the DB, can't exit.");
-        release_writes(e, s);
+        hold_writes(e, false);
         s->now = s->force = false;
     }
     bool goes = s->step == GONE && before != GONE;
@@ -132,7 +121,7 @@ bool shutdown_abort(struct env *e) {
     bool was = atomic_load(&s->under_way), saving = s->step == SAVING;
     if (was) {
         set_step(s, FAILED);
-        release_writes(e, s);
+        hold_writes(e, false);
         s->now = s->force = false;
         log_notice("Shutdown manually aborted.");
     }

@@ -20,7 +20,7 @@
 enum kind { KIND_SWEEP, KIND_EXPIRE, KIND_COMPACT, KIND_TRASH, KIND_CAPTURE, KIND_TRACKING, KINDS };
 
 static bool paused(const struct env *e, int64_t now) {
-    return atomic_load_explicit(&e->pause_until_ms, memory_order_relaxed) > now;
+    return atomic_load_explicit(&e->pause_until_ms, memory_order_relaxed) > now || atomic_load_explicit(&e->writes_held, memory_order_relaxed);
 }
 
 static bool expire(struct worker *w, int64_t now) {

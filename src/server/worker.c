@@ -64,8 +64,10 @@ static void release_held(void *arg) {
 }
 
 static void set_pause_timer(struct worker *w) {
-    int64_t left = atomic_load(&w->lane->env->pause_until_ms) - clock_ms();
-    loop_timer_set(w->pause_timer, left > 0 ? (uint64_t)left : 0, 0);
+    const struct env *e = w->lane->env;
+    int64_t left = atomic_load(&e->pause_until_ms) - clock_ms();
+    if (left <= 0 && atomic_load(&e->writes_held)) loop_timer_off(w->pause_timer); /* whoever holds them says when that is over */
+    else loop_timer_set(w->pause_timer, left > 0 ? (uint64_t)left : 0, 0);
 }
 
 void worker_hold(struct worker *w, struct conn *c) {

@@ -521,6 +521,36 @@ def test_shutdown_can_be_aborted():
         equal(saved(c), 'ok')
 
 
+def test_writes_are_held_back_at_the_end_whatever_clients_say():
+    """CLIENT UNPAUSE does not let writes go on that the last snapshot would not have."""
+    with slowed(*RDB) as s, s.client() as c, s.client() as d, s.client() as w:
+        fill(c)
+        equal(c.call('CLIENT', 'PAUSE', 100000, 'WRITE'), 'OK')
+        d.send(Client.encode('SHUTDOWN', 'SAVE'))
+        s.await_line('Saving the final snapshot')
+        w.send(Client.encode('PING') + Client.encode('SET', 'late', 1))
+        equal(w.reply(), 'PONG')
+        for words in (('UNPAUSE',), ('PAUSE', 1, 'WRITE')):
+            equal(c.call('CLIENT', *words), 'OK')
+            for _ in range(50):  # turns of the loop, while the pause ends
+                equal(c.call('GET', 'late'), None)
+            assert w.silent()
+        equal(c.call('SHUTDOWN', 'ABORT'), 'OK')
+        equal(w.reply(), 'OK')
+        equal(d.reply(), 'ERR Errors trying to SHUTDOWN. Check logs.')
+        equal(saved(c), 'ok')
+        d.send(Client.encode('SHUTDOWN', 'SAVE'))
+        until(lambda: c.info('rdb_bgsave_in_progress') == '1', 'it saves again')
+        w.send(Client.encode('SET', 'late', 2))
+        equal(c.call('CLIENT', 'UNPAUSE'), 'OK')
+        lift(c)
+        d.at_end()
+        ends(s)
+        equal(w.at_end(), b'')
+        with Redis(os.path.join(s.dir, 'dump.rdb')) as redis:
+            equal(redis.call('GET', 'late'), b'1')
+
+
 def peak_since(pid, reset=False):
     if reset:
         with open('/proc/%d/clear_refs' % pid, 'w') as f:
