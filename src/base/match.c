@@ -108,3 +108,24 @@ bool match_may_begin(struct slice pattern, struct slice beginning) {
     if (n > beginning.n) n = beginning.n;
     return !n || !memcmp(pattern.p, beginning.p, n);
 }
+
+enum match_element match_element(struct slice pattern, size_t *at, uint8_t *c) {
+    bool hit;
+    char is = pattern.p[(*at)++];
+    switch (is) {
+    case '*':
+        return MATCH_ANY;
+    case '?':
+        return MATCH_ONE_OF;
+    case '[':
+        *at = class_match(pattern, *at, 0, false, &hit);
+        return MATCH_ONE_OF;
+    case '\\':
+        if (*at < pattern.n) is = pattern.p[(*at)++];
+        break;
+    default:
+        break;
+    }
+    *c = (uint8_t)is;
+    return MATCH_LITERAL;
+}

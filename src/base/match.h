@@ -13,4 +13,8 @@ bool match_glob(struct slice pattern, struct slice text);
 bool match_may_begin(struct slice pattern, struct slice beginning);
 bool match_glob_nocase(struct slice pattern, struct slice text);
 
+/* What a pattern consists of, one after the other; each but a star takes one byte. Moves `*at` behind it; a literal's byte is *c. */
+enum match_element { MATCH_LITERAL, MATCH_ONE_OF, MATCH_ANY };
+enum match_element match_element(struct slice pattern, size_t *at, uint8_t *c);
+
 #endif

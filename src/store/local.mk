@@ -20,6 +20,7 @@ libstore_a_SOURCES = \
   %D%/rule.c %D%/rule.h %D%/rules.h \
   %D%/scan.c \
   %D%/segment.c %D%/segment.h \
+  %D%/sieve.c %D%/sieve.h \
   %D%/slab.c %D%/slab.h \
   %D%/store.c %D%/store.h %D%/inside.h \
   %D%/table.c %D%/table.h \

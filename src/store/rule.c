@@ -8,6 +8,7 @@
 struct rule {
     _Atomic uint32_t refs;
     uint32_t number;
+    enum sieve_kind sieved;
     unsigned db; /* SWAPDB changes it, under all locks */
     _Atomic uint64_t removed;
     int64_t started_ms;
@@ -17,64 +18,15 @@ struct rule {
 
 /* -- matching -------------------------------------------------------------------------------------------------------------- */
 
-#define WORD sizeof(uint64_t)
-
-static inline uint64_t first_bytes(const char *p, size_t n) {
-    uint64_t v = 0;
-    memcpy(&v, p, n < WORD ? n : WORD);
-    return v;
-}
-
-/* In the upper bytes of the word, whatever their number. */
-static uint64_t last_bytes(const char *p, size_t n) {
-    uint64_t v = 0;
-    size_t some = n < WORD ? n : WORD;
-    memcpy((char *)&v + WORD - some, p + n - some, some);
-    return v;
-}
-
-static bool special(char c) { return c == '*' || c == '?' || c == '[' || c == '\\'; }
-
-/* A pattern's end is literal as far as no byte can belong to something that begins before it: behind the last ']' and what it escapes,
- * too. */
-static void words_of(struct slice pattern, struct rule_word *first, struct rule_word *last) {
-    size_t head = 0, tail = 0;
-    while (head < pattern.n && head < WORD && !special(pattern.p[head])) head++;
-    bool escapes = pattern.n && (memchr(pattern.p, '\\', pattern.n) || memchr(pattern.p, '[', pattern.n));
-    while (!escapes && tail < pattern.n && tail < WORD && !special(pattern.p[pattern.n - 1 - tail])) tail++;
-    *first = (struct rule_word){.bytes = first_bytes(pattern.p, head)};
-    *last = (struct rule_word){.bytes = last_bytes(pattern.p + pattern.n - tail, tail)};
-    memset(&first->mask, 0xff, head);
-    memset((char *)&last->mask + WORD - tail, 0xff, tail);
-}
-
-static inline bool alike(const struct rule_word *w, uint64_t bytes) { return !((w->bytes ^ bytes) & w->mask); }
-
-static bool matches(const struct rule *r, const struct rule_word *tail, unsigned db, struct slice key) {
-    if (r->db != db || !alike(tail, last_bytes(key.p, key.n))) return false;
-    return slice_equal(r->pattern, SLICE("*")) || match_glob(r->pattern, key);
-}
-
-/* Every lookup while a rule is running goes through it, so it is spelled out. */
-bool rules_suspect(const struct rules *rules, uint32_t swept, uint32_t last, struct slice key) {
-    uint32_t at = (swept + 1) % RULE_RING, n = last - swept;
-    if (__builtin_expect(key.n < WORD || n > RULE_RING - at, 0)) return true; /* n also where it was swept for later ones */
-    const struct rule_word *w = rules->head + at, *end = w + n;
-    const uint64_t first = first_bytes(key.p, WORD);
-    for (; end - w >= 4; w += 4)
-        if (alike(w, first) || alike(w + 1, first) || alike(w + 2, first) || alike(w + 3, first)) return true;
-    for (; w < end; w++)
-        if (alike(w, first)) return true;
-    return false;
+static bool matches(const struct rule *r, unsigned db, struct slice key) {
+    return r->db == db && (slice_equal(r->pattern, SLICE("*")) || match_glob(r->pattern, key));
 }
 
 /* The oldest rule behind `swept`, up to `last`, that the key falls under. */
 static struct rule *rule_for(const struct rules *rules, uint32_t swept, uint32_t last, unsigned db, struct slice key) {
-    const uint64_t first = __builtin_expect(key.n >= WORD, 1) ? first_bytes(key.p, WORD) : first_bytes(key.p, key.n);
     for (uint32_t at = (swept + 1) % RULE_RING, end = (last + 1) % RULE_RING; at != end; at = (at + 1) % RULE_RING) {
-        if (!alike(&rules->head[at], first)) continue;
         struct rule *r = atomic_load_explicit(&rules->slot[at], memory_order_relaxed);
-        if (matches(r, &rules->tail[at], db, key)) return r;
+        if (matches(r, db, key)) return r;
     }
     return NULL;
 }
@@ -100,6 +52,7 @@ struct sweeping {
 static struct entry *sweep_one(void *arg, struct entry *e, uint32_t tag) {
     (void)tag;
     struct sweeping *w = arg;
+    if (!sieve_suspects(&w->store->rules.sieve, entry_key(e))) return e;
     struct rule *r = rule_for(&w->store->rules, w->swept, w->last, w->db, entry_key(e));
     if (!r) return e;
     rule_count(&w->store->rules, r);
@@ -138,7 +91,7 @@ bool rule_add(struct store *s, unsigned db, const struct slice *pattern, size_t 
     for (size_t i = 0; room && i < n; i++) {
         struct rule *r = rule_new(db, pattern[i], out ? 2 : 1);
         r->number = last + 1 + (uint32_t)i;
-        words_of(pattern[i], &rules->head[r->number % RULE_RING], &rules->tail[r->number % RULE_RING]);
+        r->sieved = sieve_add(&rules->sieve, pattern[i]);
         atomic_store_explicit(&rules->slot[r->number % RULE_RING], r, memory_order_relaxed);
         if (out) out[i] = r;
         graves_rule(s->graves, db, pattern[i]);
@@ -226,6 +179,7 @@ static void rules_end(struct store *s, unsigned parts) {
         over++;
         struct rule *r = rules->slot[over % RULE_RING];
         atomic_store(&rules->over, over);
+        sieve_drop(&rules->sieve, r->sieved);
         rule_release(r);
     }
     lock_release(&rules->lock);

@@ -4,7 +4,7 @@
  * and whoever comes upon it removes it (view.c). A new key that matches a later rule would look like an old one: so its
  * segment is swept first, at once. In the background every thread sweeps its part of the shards, in slices; when all have
  * passed a rule it is over and its number means nothing any more. So adding a rule costs no work proportional to keys, a
- * lookup while there is none one comparison, and a lookup while there are some one comparison of eight bytes for each.
+ * lookup while there is none one comparison, and a lookup while there are some a few instructions for each (sieve.h).
  *
  * A command sees the rules that there were when it began; what takes a value from one key to another, those that there are once
  * it has its locks (view_rules): else what is invalid could come to lie in a segment that is swept. Segments that merge were

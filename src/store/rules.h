@@ -6,6 +6,7 @@
 #define LARDER_STORE_RULES_H
 
 #include "store/rule.h"
+#include "store/sieve.h"
 #include "store/walk.h"
 
 #define STORE_PARTS 128
@@ -18,24 +19,18 @@ struct rule_part { /* belongs to the thread that steps it; the numbers are read 
     _Atomic unsigned percent;
 } __attribute__((aligned(64)));
 
-/* What a rule's pattern begins, or ends, with: up to eight bytes, as a word. Keys that do not need not be matched with it. */
-struct rule_word {
-    uint64_t bytes, mask;
-};
-
 struct rules {
     struct lock lock;
     _Atomic uint32_t last, over;  /* rules over + 1 ... last are running */
     _Atomic unsigned parts;
     _Atomic uint64_t removed;
     struct rule *_Atomic slot[RULE_RING];
-    struct rule_word head[RULE_RING], tail[RULE_RING]; /* written before `last` says that the rule is there */
+    struct sieve sieve; /* knows a rule before `last` says that it is there */
     struct rule_part part[STORE_PARTS];
 };
 
-/* Quick: false where the key is under none of the rules between `swept` and `last` (while there are some). */
-bool rules_suspect(const struct rules *rules, uint32_t swept, uint32_t last, struct slice key);
-/* Is the key under a rule, up to the number `last`, that its segment has not been swept for? `count`: it is about to go. */
+/* Is the key under a rule, up to the number `last`, that its segment has not been swept for? `count`: it is about to go. The sieve tells
+ * of most keys that they are not. */
 bool rules_forbid(struct store *s, const struct segment *seg, uint32_t last, unsigned db, struct slice key, bool count);
 /* Brings a segment up to date; it may shrink or merge. */
 void rules_sweep(struct store *s, struct table *t, uint64_t place, uint32_t last, unsigned db);

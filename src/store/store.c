@@ -11,6 +11,7 @@ struct store *store_new(const struct store_config *config) {
     s->config = config;
     s->density = density_new();
     s->capture = captures_new();
+    sieve_init(&s->rules.sieve);
     s->duel = duel_new(s->density);
     s->started = clock_ms();
     if (getrandom(&s->seed, sizeof s->seed, 0) != (ssize_t)sizeof s->seed) s->seed = clock_ticks() ^ (uintptr_t)s;

@@ -36,7 +36,7 @@ static __attribute__((noinline)) bool view_falls(struct view *v, const struct ke
 
 /* The same, of a segment that has not been swept for all rules. */
 static inline bool view_invalid(struct view *v, const struct key *k, struct spot at, struct entry *e) {
-    return rules_suspect(&v->store->rules, at.segment->swept, v->rules, (struct slice){k->p, k->n}) && view_falls(v, k, at, e);
+    return sieve_suspects(&v->store->rules.sieve, (struct slice){k->p, k->n}) && view_falls(v, k, at, e);
 }
 
 /* A capture under way gets an entry before it is changed or goes. */

@@ -71,12 +71,31 @@ def invalidate_under_load(server, load, keys, requests):
     return without['p99.9'], under['p99.9'], back[0]
 
 
-def hold_rules(server, rules):
-    """So many rules that keys of the load do not fall under, and that stay."""
+# Eight patterns of each kind, by what is literal in them; no key of the load falls under one.
+RULES = {
+    'beginning': [f'user:{i}:*' for i in range(8)],
+    'long beginning': [f'session:user:{i}:*' for i in range(8)],
+    'end': [f'*:user:{i}' for i in range(8)],
+    'middle': [f'*:{i}:*' for i in range(8)],
+    'middle of what begins like the keys': [f'key:*:{i}:*' for i in range(8)],
+}
+RULES['mixed'] = [RULES[kind][i] for i, kind in enumerate(['beginning', 'end', 'middle'] * 2 + ['long beginning', 'middle'])]
+
+
+def hold_rules(server, patterns):
+    """Rules that stay until release_rules."""
     c = server.connect(60)
     c.call('DEBUG', 'SET-ACTIVE-SWEEP', '0')
-    for i in range(rules):
-        c.call('CACHE', 'INVALIDATE', f'user:{i}:*')
+    c.call('DEBUG', 'SET-ACTIVE-EXPIRE', '0')  # what goes on beside is not theirs
+    for pattern in patterns:
+        c.call('CACHE', 'INVALIDATE', pattern)
+
+
+def release_rules(server):
+    c = server.connect(60)
+    c.call('DEBUG', 'SET-ACTIVE-SWEEP', '1')
+    while c.call('CACHE', 'INVALIDATIONS').value:
+        time.sleep(0.05)
 
 
 def pipeline(server, requests):

@@ -129,3 +129,14 @@ Test(match, many_stars_are_answered_quickly) {
     cr_assert(!match_glob((struct slice){pattern, sizeof pattern}, (struct slice){text, sizeof text}));
     cr_assert(clock_cpu_us() - before < 1000000);
 }
+
+/* Patterns of many stars are over as soon as others: this would not be, if each star had to give way to each other. */
+Test(match, many_stars_take_no_longer) {
+    char pattern[202], text[20000];
+    for (size_t i = 0; i < 200; i++) pattern[i] = i % 2 ? '*' : 'a';
+    memcpy(pattern + 200, "?b", 2);
+    memset(text, 'a', sizeof text);
+    cr_assert_not(match_glob((struct slice){pattern, 202}, (struct slice){text, sizeof text}));
+    text[sizeof text - 1] = 'b';
+    cr_assert(match_glob((struct slice){pattern, 202}, (struct slice){text, sizeof text}));
+}

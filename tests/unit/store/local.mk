@@ -12,6 +12,7 @@ test_store_SOURCES = \
   %D%/test-pool.c \
   %D%/test-rule.c \
   %D%/test-segment.c \
+  %D%/test-sieve.c \
   %D%/test-slab.c \
   %D%/test-store.c \
   %D%/test-warm.c
