@@ -97,7 +97,6 @@ static inline bool store_watched(const struct store *s) {
 static inline void view_tell(struct view *v, const struct key *k, enum store_event event) {
     if (store_watched(v->store)) store_tell(v->store, v->stats, event, v->db, k);
 }
-
 static inline struct density_lane *store_density_lane(struct store *s, struct store_stats *stats) {
     if (__builtin_expect(!stats->density, 0)) stats->density = density_lane_new(s->density);
     return stats->density;
