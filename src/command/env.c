@@ -133,23 +133,13 @@ static void throughput_forget(struct env *e) {
     lock_release(&e->throughput_lock);
 }
 
-static uint64_t changes_counted(const struct env *e) {
+uint64_t env_changes(const struct env *e) {
     uint64_t n = 0;
-    for (unsigned number = 0; number < command_total(); number++) {
-        if (!(command_at(number)->flags & C_WRITE)) continue;
-        for (unsigned l = 0; l < e->lanes; l++) {
-            const struct command_stats *s = &e->lane[l]->commands[number];
-            uint64_t calls = counter_get(&s->calls), failed = counter_get(&s->failed);
-            n += calls > failed ? calls - failed : 0;
-        }
-    }
+    for (unsigned l = 0; l < e->lanes; l++) n += counter_get(&e->lane[l]->store_stats.changes);
     return n;
 }
 
-uint64_t env_changes(const struct env *e) { return atomic_load(&e->changes_before) + changes_counted(e); }
-
 void env_reset_stats(struct env *e) {
-    atomic_fetch_add(&e->changes_before, changes_counted(e));
     for (unsigned i = 0; i < e->lanes; i++) lane_reset_stats(e->lane[i]);
     errors_reset(e->errors);
     rule_removed_reset(e->store);

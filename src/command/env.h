@@ -69,7 +69,6 @@ struct env {
     _Atomic bool loading;            /* clients get -LOADING: warm-blocking */
     _Atomic bool save_failed;        /* the last one */
     _Atomic uint64_t next_session;
-    _Atomic uint64_t changes_before; /* see env_changes: what RESETSTAT took from the counters */
     int64_t started_us, started_ms;  /* monotonic; wall clock */
     uint64_t startup_bytes;          /* mem_limited() once the store stood: INFO used_memory_startup */
     char run_id[41], replication_id[41];
@@ -94,7 +93,7 @@ uint64_t env_store_stat(const struct env *e, size_t offset);
 uint64_t env_lane_stat(const struct env *e, size_t offset); /* of a counter in struct lane */
 uint64_t env_clients(const struct env *e);
 void env_reset_stats(struct env *e);  /* CONFIG RESETSTAT */
-uint64_t env_changes(const struct env *e); /* commands since the start that wrote and did not fail */
+uint64_t env_changes(const struct env *e); /* keys and members that commands wrote or deleted since the start; RESETSTAT leaves it */
 
 /* instantaneous_ops_per_sec and its kin: the host calls env_sample ten times a second, from one thread. */
 enum env_rate { RATE_COMMANDS, RATE_NET_IN, RATE_NET_OUT, RATE_TURNS, RATE_TURN_TICKS, RATE_COUNT };

@@ -108,6 +108,7 @@ static void run_geoadd(struct call *c) {
         else added++;
     }
     h.same = !added && !moved;
+    h.changes = (uint64_t)(added + moved);
     if (h.same) collection_close(c, &h);
     else collection_done(&h, "zadd");
     resp_int(c->w, o.ch ? added + moved : added);

@@ -21,6 +21,7 @@ static bool set_pairs(struct call *c, int64_t *fresh) {
     *fresh = 0;
     for (int i = 2; i < c->argc; i += 2)
         *fresh += hash_put(&h.home, &(struct member){.name = c->argv[i], .value = c->argv[i + 1]}, c->v.now);
+    h.changes = pairs;
     collection_done(&h, "hset");
     return true;
 }
@@ -88,6 +89,7 @@ static void run_hdel(struct call *c) {
     if (!collection_write(c, 0, VALUE_HASH, &h)) return;
     for (int i = 2; i < c->argc && collection_there(&h); i++) gone += hash_remove(&h.home, c->argv[i], c->v.now);
     h.same = !gone;
+    h.changes = (uint64_t)gone;
     if (gone) collection_done(&h, "hdel");
     else collection_close(c, &h);
     resp_int(c->w, gone);

@@ -174,6 +174,7 @@ static void run_swapdb(struct call *c) {
     if (!database_ok(c, a) || !database_ok(c, b)) return;
     if (a != b) {
         store_swap(c->v.store, (unsigned)a, (unsigned)b);
+        counter_add(&c->v.stats->changes, 1);
         changes_flushed(c->s->lane, (unsigned)a);
         changes_flushed(c->s->lane, (unsigned)b);
     }
@@ -202,6 +203,8 @@ static void flush(struct call *c, int db) {
         return;
     }
     if (db < 0) persist_abandon(call_env(c));
+    for (unsigned d = 0; d < STORE_DATABASES; d++)
+        if (db < 0 || d == (unsigned)db) counter_add(&c->v.stats->changes, store_count(c->v.store, d));
     store_flush(c->v.store, db, false);
     if (db < 0) persist_flushed(call_env(c));
     changes_flushed(c->s->lane, db < 0 ? STORE_DATABASES : (unsigned)db);

@@ -63,6 +63,7 @@ static void push(struct call *c, enum list_end end, bool only_there) {
     list_growing(&h.home, bytes, n);
     for (size_t i = 0; i < n; i++) list_push(&h.home, end, c->argv[2 + i]);
     resp_int(c->w, (int64_t)list_count(&h.home));
+    h.changes = n;
     collection_done(&h, lists_pushed(end));
 }
 static void run_lpush(struct call *c) { push(c, LIST_HEAD, false); }
@@ -94,6 +95,7 @@ void lists_pop_many(struct resp_writer *w, struct home *h, enum list_end end, si
 void lists_pop_closing(struct call *c, struct holder *h, enum list_end end, uint64_t n) {
     uint64_t count = list_count(&h->home);
     if (n > count) n = count;
+    h->changes = n;
     if (!is_much(&h->home, n) || n <= LIST_CUT_MUCH) {
         lists_pop_many(c->w, &h->home, end, n);
         collection_done(h, lists_popped(end));
@@ -205,6 +207,7 @@ void lists_move(struct resp_writer *w, struct home *from, enum list_end from_end
 }
 
 void lists_moved(struct holder *from, enum list_end from_end, struct holder *to, enum list_end to_end) {
+    if (to) to->changes = 0; /* it is one with the other */
     if (to) collection_done(to, lists_pushed(to_end));
     else notify_event(from->view, EVENT_LIST, lists_pushed(to_end), from->key);
     collection_done(from, lists_popped(from_end));
@@ -348,6 +351,7 @@ static void run_ltrim(struct call *c) {
     cut(c, &h, first + n, count - first - n);
     cut(c, &h, 0, first);
     list_shrunk(&h.home);
+    h.changes = count - n;
     collection_done(&h, "ltrim");
 }
 

@@ -170,6 +170,7 @@ struct change {
 
 /* Closes the list, and says what was done to it, if anything was. */
 static void change_done(const struct change *what, struct holder *h, uint64_t changed) {
+    h->changes = changed;
     if (changed) collection_done(h, what->insert ? "linsert" : "lrem");
     else holder_close(h);
 }

@@ -22,6 +22,7 @@ static void run_sadd(struct call *c) {
     if (!collection_room(c, &h, c->key->n + bytes, n)) return;
     if (n > 1 || !h.entry) set_expect(&h.home, c->argv[2], n);
     for (size_t i = 0; i < n; i++) added += set_add(&h.home, c->argv[2 + i]);
+    h.changes = added;
     if (added) collection_done(&h, "sadd");
     else if (h.home.object != h.was_object) collection_close(c, &h);
     resp_int(c->w, (int64_t)added);
@@ -33,6 +34,7 @@ static void run_srem(struct call *c) {
     if (!collection_write(c, 0, VALUE_SET, &h)) return;
     if (h.entry) {
         for (int i = 2; i < c->argc; i++) removed += set_remove(&h.home, c->argv[i]);
+        h.changes = (uint64_t)removed;
         if (removed) collection_done(&h, "srem");
     }
     resp_int(c->w, removed);

@@ -245,6 +245,7 @@ static void pop_several(struct call *c, struct holder *h, size_t pick) {
     } else if (h->home.object && pick > POP_AT_ONCE) {
         pop_part(c, h, pick, n);
     } else {
+        h->changes = pick;
         for (; pick; pick--) pop_one(c, h);
         collection_done(h, "spop");
     }

@@ -67,6 +67,7 @@ static void add(struct call *c, const struct add_words *o, const double *scores,
         changed += did == ZSET_CHANGED;
     }
     h.same = !added && !changed;
+    h.changes = (uint64_t)(added + changed);
     if (h.same) collection_close(c, &h);
     else collection_done(&h, o->when & ZSET_INCR ? "zincr" : "zadd");
     if (!(o->when & ZSET_INCR)) resp_int(c->w, o->changed ? added + changed : added);
@@ -153,6 +154,7 @@ void zsets_zrem(struct call *c) {
     int64_t removed = 0;
     if (!collection_write(c, 0, VALUE_ZSET, &h)) return;
     for (int i = 2; i < c->argc; i++) removed += zset_remove(&h.home, c->argv[i]);
+    h.changes = (uint64_t)removed;
     if (removed) collection_done(&h, "zrem");
     resp_int(c->w, removed);
 }

@@ -36,6 +36,7 @@ static void pop(struct call *c, bool highest) {
     resp_array(c->w, nested ? count : 2 * count);
     if (!count) return;
     zsets_pop(c->w, &h.home, highest, count, nested);
+    h.changes = count;
     collection_done(&h, zsets_popped(highest));
 }
 void zsets_zpopmin(struct call *c) { pop(c, false); }
@@ -74,6 +75,7 @@ void zsets_zmpop(struct call *c) {
         resp_bulk(c->w, c->key[i].p, c->key[i].n);
         resp_array(c->w, count);
         zsets_pop(c->w, &h.home, highest, count, true);
+        h.changes = count;
         collection_done(&h, zsets_popped(highest));
         return;
     }

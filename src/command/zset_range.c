@@ -141,6 +141,7 @@ static void remove_range(struct call *c, enum kind kind) {
         call_event(c, EVENT_GENERIC, "del", 0);
     } else if (r.n) {
         zset_remove_ranks(&h.home, r.from, r.n);
+        h.changes = r.n;
         collection_done(&h, events[kind]);
     }
     resp_int(c->w, (int64_t)r.n);

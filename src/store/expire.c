@@ -7,7 +7,7 @@
  * is due, but rests for REST_MS in between. Where there are more fields than INSIDE_MOST to look at, the walk goes on with the same
  * segment.
  */
-#include "store/inside.h"
+#include "store/tell.h"
 
 #define REST_MS 400
 #define REST_UNIT 50 /* ms, in which segments remember their last look; 16 bits of it, 54 minutes */

@@ -1,6 +1,6 @@
 #include "store/holder.h"
 
-#include "store/inside.h"
+#include "store/tell.h"
 
 #include <assert.h>
 
@@ -48,7 +48,7 @@ static void holder_resize(struct home *home, size_t room) {
 }
 
 void holder_look(struct holder *h, const struct store *s, struct entry *e, enum value_type t) {
-    *h = (struct holder){.type = t, .entry = e};
+    *h = (struct holder){.type = t, .entry = e, .changes = 1};
     if (e) h->home = entry_home(e);
     else h->home.form = VALUE_PACKED;
     h->home.limits = &s->config->limits;
@@ -86,7 +86,10 @@ bool holder_close(struct holder *h) {
     struct home *home = &h->home;
     if (holder_empty(h)) {
         if (home->object && home->object != h->was_object) value_free(h->type, home->object);
-        if (h->entry) view_unlink(h->view, h->key);
+        if (h->entry) {
+            view_unlink(h->view, h->key); /* that is one */
+            counter_add(&h->view->stats->changes, h->changes - 1);
+        }
         h->entry = NULL;
         return false;
     }
@@ -101,7 +104,10 @@ bool holder_close(struct holder *h) {
         table_find(t, h->key, &at);
         table_changed(t, at, entry_deadline(h->entry));
     }
-    if (!h->same) view_tell(h->view, h->key, STORE_WRITTEN);
+    if (!h->same) {
+        counter_add(&h->view->stats->changes, h->changes);
+        view_tell(h->view, h->key, STORE_WRITTEN);
+    }
     return true;
 }
 

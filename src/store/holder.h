@@ -21,6 +21,7 @@ struct holder {
     struct entry *entry;      /* NULL: there is none (yet) */
     void *was_object;
     bool same;                /* nothing was changed: nobody needs to be told */
+    uint64_t changes;         /* members that were; 1 unless somebody says how many */
     int64_t was_due;
 };
 

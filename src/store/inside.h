@@ -87,16 +87,7 @@ static inline void store_keep(struct store *s, unsigned db, struct spot at) {
 void view_insert(struct view *v, const struct key *k, struct entry *e); /* the key is not there */
 void view_bear(struct view *v, const struct key *k, struct entry *e);   /* the same by a command: it may be told */
 struct policy store_policy(const struct store *s, int64_t now);
-void store_event(struct store *s, struct store_stats *stats, enum store_event event, unsigned db, const struct entry *e);
-void store_expired(struct store *s, unsigned db, const struct entry *e, int64_t now, struct store_stats *stats); /* it is about to go */
-void store_tell(struct store *s, struct store_stats *stats, enum store_event event, unsigned db, const struct key *k);
-static inline bool store_watched(const struct store *s) {
-    return __builtin_expect(atomic_load_explicit(&s->watched, memory_order_relaxed) != 0, 0);
-}
-/* The key has changed. */
-static inline void view_tell(struct view *v, const struct key *k, enum store_event event) {
-    if (store_watched(v->store)) store_tell(v->store, v->stats, event, v->db, k);
-}
+
 static inline struct density_lane *store_density_lane(struct store *s, struct store_stats *stats) {
     if (__builtin_expect(!stats->density, 0)) stats->density = density_lane_new(s->density);
     return stats->density;

@@ -22,7 +22,7 @@ libstore_a_SOURCES = \
   %D%/segment.c %D%/segment.h \
   %D%/sieve.c %D%/sieve.h \
   %D%/slab.c %D%/slab.h \
-  %D%/store.c %D%/store.h %D%/inside.h \
+  %D%/store.c %D%/store.h %D%/stats.h %D%/inside.h %D%/tell.h \
   %D%/table.c %D%/table.h \
   %D%/view.c %D%/view.h \
   %D%/watch.h \

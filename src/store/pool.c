@@ -1,7 +1,7 @@
 #include "store/pool.h"
 
 #include "store/calendar.h"
-#include "store/inside.h"
+#include "store/tell.h"
 
 #define REACH 256        /* slots looked at in a segment of which all may go */
 #define SEARCH 2048      /* slots looked at under one lock where only those with a deadline may go */

@@ -1,7 +1,7 @@
 #include "store/rule.h"
 
 #include "base/match.h"
-#include "store/inside.h"
+#include "store/tell.h"
 
 #include <assert.h>
 

@@ -1,4 +1,4 @@
-#include "store/inside.h"
+#include "store/tell.h"
 #include "store/pool.h"
 
 #include <assert.h>

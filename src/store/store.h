@@ -9,13 +9,12 @@
 #define LARDER_STORE_STORE_H
 
 #include "base/hash.h"
-#include "store/lag.h"
 #include "store/policy.h"
+#include "store/stats.h"
 
 #define STORE_SHARD_BITS 8
 #define STORE_SHARDS (1u << STORE_SHARD_BITS)
 #define STORE_DATABASES 16
-#define STORE_SHARE 1000000u
 #define STORE_SLICE_US 250 /* no longer than this at a time: background work, walks */
 
 /* Settings that the store reads; the server binds option rows to them. Set before use, changed at any time. */
@@ -28,16 +27,6 @@ struct store_config {
     setting sweep_held, tell_born; /* DEBUG SET-ACTIVE-SWEEP 0; the hook is told of new keys */
     setting databases, compression, compression_min_size, compression_acceleration; /* min_size 0: never (packed.h) */
     struct type_limits limits; /* see type/home.h */
-};
-
-/* One of these for each thread that executes commands; summed for INFO. */
-struct store_stats {
-    counter hits, misses, sets, invalidations, expired, expired_inside, evicted, evict_slices, evict_us_worst; /* inside: fields of hashes */
-    struct lag lag;             /* of `expired` */
-    counter stale_share;        /* in STORE_SHARE-ths: of keys with a deadline, those past it and still there (expire.c) */
-    counter moved, packed, pack_failed, pack_passed; /* out of sparse slabs; strings packed, for which it did not pay, not tried */
-    counter evicted_age_ms;     /* of all evicted together: how long nobody had used them */
-    struct density_lane *density; struct pool *pool; /* what the thread has seen, its candidates for eviction; the store's */
 };
 
 struct key {

@@ -1,4 +1,4 @@
-#include "store/inside.h"
+#include "store/tell.h"
 
 #include <assert.h>
 
@@ -137,7 +137,7 @@ static void view_place(struct view *v, const struct key *k, struct spot at, stru
     } else {
         view_bear(v, k, e);
     }
-    view_tell(v, k, STORE_WRITTEN);
+    view_written(v, k);
 }
 
 struct entry *view_set(struct view *v, const struct key *k, struct slice value, int64_t deadline, enum entry_form form) {
@@ -154,7 +154,7 @@ struct entry *view_set(struct view *v, const struct key *k, struct slice value, 
         entry_rewrite(old, &spec, 0);
         if (value.n) memcpy((char *)entry_value(old).p, value.p, value.n);
         if (before | deadline) table_changed(view_table(v, k), at, before);
-        view_tell(v, k, STORE_WRITTEN);
+        view_written(v, k);
         return old;
     }
     struct entry *e = entry_new(&spec);
@@ -197,7 +197,7 @@ char *view_edit(struct view *v, const struct key *k, struct entry *e, size_t n, 
     if (old && entry_can_rewrite(old, &spec, true)) {
         entry_rewrite(old, &spec, keep);
         e = old;
-        view_tell(v, k, STORE_WRITTEN);
+        view_written(v, k);
     } else {
         e = old ? entry_new_roomy(&spec) : entry_new(&spec);
         if (keep) memcpy((char *)entry_value(e).p, entry_value(old).p, keep);
@@ -213,7 +213,7 @@ char *view_edit_here(struct view *v, const struct key *k, const struct entry *e,
     view_change(v, k);
     struct slice value = entry_value(e);
     if (value.n < n || entry_pinned(e)) return NULL;
-    view_tell(v, k, STORE_WRITTEN);
+    view_written(v, k);
     return (char *)(uintptr_t)value.p;
 }
 
@@ -243,6 +243,7 @@ static bool take_away(struct view *v, const struct key *k, bool lazily) {
     if (e) {
         view_keep(v, at);
         view_remove(v, k->hash, at, e, lazily);
+        counter_add(&v->stats->changes, 1);
     }
     view_tell(v, k, STORE_DELETED);
     return e;
@@ -261,7 +262,7 @@ struct entry *view_set_deadline(struct view *v, const struct key *k, struct entr
     view_keep(v, at);
     struct entry_spec spec = entry_spec_of(old);
     spec.deadline = deadline;
-    view_tell(v, k, STORE_WRITTEN);
+    view_written(v, k);
     bool here = entry_set_deadline(old, deadline);
     if (!here && entry_can_rewrite(old, &spec, true)) {
         entry_rewrite(old, &spec, spec.valuelen);

@@ -352,6 +352,50 @@ def test_save_points():
         equal(c.info('rdb_changes_since_last_save'), '0')
 
 
+CHANGES = """
+    SET a 1; SET a 2; SETNX a 3; SET a 1 NX; DEL nokey; DEL a; MSET a 1 b 2 c 3; MSETNX a 1 z 2; DEL a b c; APPEND s x;
+    APPEND s yy; INCR n; INCRBY n 0; INCRBYFLOAT n 1.5; GETSET n 5; GETDEL n; GETDEL n; GETEX s; GETEX s EX 100; GETEX s
+    PERSIST; GETEX s PERSIST; SETRANGE s 0 abc; SETEX e 100 v; EXPIRE e 200; EXPIRE nokey 100; EXPIRE e -1; PERSIST s;
+    BITFIELD bm GET u8 0; BITOP AND bd bm; BITOP AND bd nokey; BITOP AND bd nokey; LPUSH l a b c;
+    LPUSHX nokey a; RPUSH l d; LINSERT l BEFORE a x; LINSERT l BEFORE zz x; LSET l 0 q; LREM l 1 nothere; LREM l 1 a;
+    LTRIM l 0 -1; LTRIM l 0 1; LPOP l; LPOP nokey; RPUSH l 1 2 3 4; LPOP l 3; LMPOP 1 l LEFT COUNT 2; RPUSH l 1 2; LMOVE l
+    l2 LEFT RIGHT; LMOVE nokey l2 LEFT RIGHT; RPOPLPUSH l l2; SADD st a b c; SADD st a; SADD st a d; SREM st zz; SREM st a
+    b; SPOP st; SADD st 1 2 3 4 5 6; SPOP st 3; SMOVE st st2 nothere; SADD st x; SMOVE st st2 x; SINTERSTORE d st nokey;
+    SUNIONSTORE d st; SINTERSTORE d st nokey; HSET h1 a 1 b 2; HSET h1 a 1; HSET h1 a 1 c 3; HSETNX h1 a 3; HMSET h1 a 1 b
+    2; HDEL h1 zz; HDEL h1 a b; HINCRBY h1 q 1; HINCRBYFLOAT h1 q 1.5; ZADD z 1 a 2 b; ZADD z 1 a; ZADD z 3 a 4 c; ZADD z
+    XX 5 qq; ZADD z GT 1 a; ZINCRBY z 1 a; ZREM z zz; ZREM z a; ZADD z 1 a 2 b 3 c 4 d; ZPOPMIN z; ZPOPMAX z 2; ZMPOP 1 z
+    MIN; ZADD z 1 a 2 b 3 c; ZREMRANGEBYRANK z 0 1; ZREMRANGEBYSCORE z 100 200; ZUNIONSTORE zd 1 z; ZINTERSTORE zd 1
+    nokey; ZRANGESTORE zd2 z 0 -1; ZRANGESTORE zd2 nokey 0 -1; GEOADD g 13.3 38.1 p1 15.0 37.5 p2; GEOADD g 13.3 38.1 p1;
+    SORT nokey STORE sd; SORT nokey STORE sd; SET r1 v; RENAME r1 r2; RENAMENX r2 st; RENAME nokey x; COPY r2 r3; COPY r2
+    r3; MOVE r2 1; MOVE nokey 1; DUMP s; UNLINK r3 nokey; TOUCH s; SWAPDB 0 1; SWAPDB 0 1; FLUSHDB; SET a 1; SET b 1;
+    FLUSHDB; FLUSHDB; SET a 1; SET b 2; FLUSHALL; LPUSH l a; SADD l x
+"""
+
+
+def test_changes_are_counted_as_redis_counts_them():
+    """Members and keys, not commands: what changes nothing is no change."""
+    empty = tempfile.NamedTemporaryFile(prefix='larder-empty-')
+    empty.write(b'REDIS0010\xff' + bytes(8))
+    empty.flush()
+    with empty, Server('--save', '') as s, s.client() as c, Redis(empty.name) as r:
+        before = [0, 0]
+        for words in ' '.join(CHANGES.split()).split('; '):
+            counted = []
+            for i, d in enumerate((c, r)):
+                d.call(*words.split())
+                n = int(d.info('rdb_changes_since_last_save'))
+                counted.append(n - before[i])
+                before[i] = n
+            equal(counted[0], counted[1], words)
+        c.call('CONFIG', 'RESETSTAT')
+        equal(int(c.info('rdb_changes_since_last_save')), before[0])
+        equal(c.call('SET', 'x', 'v', 'PX', 1), 'OK')
+        until(lambda: c.call('EXISTS', 'x') == 0 and c.info('expired_keys') == '1', 'it expires')
+        equal(int(c.info('rdb_changes_since_last_save')), before[0] + 1, 'what goes by itself is no change')
+        c.call('SAVE')
+        equal(c.info('rdb_changes_since_last_save'), '0')
+
+
 def test_folders_change_while_a_save_runs():
     other = tempfile.mkdtemp(prefix='larder-other-')
     try:
