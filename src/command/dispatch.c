@@ -75,7 +75,7 @@ static bool request_run_careful(struct batch *b, struct session *s, struct reque
     room_aside_over(s, &b->call);
     session_silence(s, &before);
     session_replied(s, &before);
-    if (s->attends & ATTEND_TRACKING && q->command) tracking_after(s, q->command);
+    if (s->attends & ATTEND_TRACKING) tracking_after(s, q->command);
     b->refresh = true;
     return true;
 }

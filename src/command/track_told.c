@@ -57,7 +57,7 @@ static void put(struct session *s, const struct told *t) {
         resp_array(&w, t->n);
         track_told_each(t, put_key, &w);
     } else {
-        resp_null_array(&w);
+        resp_null(&w);
     }
     push_end(s);
 }

@@ -313,11 +313,13 @@ void tracking_on(struct session *s, const struct tracking *how, const struct sli
         changes_watch(e, 1);
     }
     reach_release(t->target);
+    bool caching = t->caching; /* it is for the next command that is not CLIENT */
     *t = *how;
     t->self = self;
+    t->caching = caching;
     s->attends |= ATTEND_TRACKING;
     for (size_t i = 0; i < prefixes; i++) topic_join(s, TOPIC_PREFIX, prefix[i]);
-    if (t->bcast && !topic_seats(s, TOPIC_PREFIX)) topic_join(s, TOPIC_PREFIX, SLICE(""));
+    if (t->bcast && !prefixes) topic_join(s, TOPIC_PREFIX, SLICE(""));
 }
 
 void tracking_off(struct session *s) {
@@ -343,7 +345,7 @@ void tracking_end(struct session *s) {
 }
 
 void tracking_after(struct session *s, const struct command *c) {
-    const struct command *box = command_container(c);
+    const struct command *box = c ? command_container(c) : NULL;
     if (!box || strcmp(box->name, "CLIENT")) s->tracking->caching = false;
 }
 

@@ -45,7 +45,7 @@ bool tracking_step(struct lane *l, int64_t slice_us); /* background: forgets who
 void tracking_on(struct session *s, const struct tracking *how, const struct slice *prefix, size_t prefixes); /* takes how->target */
 void tracking_off(struct session *s);
 void tracking_end(struct session *s); /* the session ends */
-void tracking_after(struct session *s, const struct command *c); /* a request of it is over */
+void tracking_after(struct session *s, const struct command *c); /* a request of it is over; NULL: of no known command */
 
 struct tracking_facts {
     uint64_t clients, keys, items;
