@@ -1,5 +1,6 @@
 # What larder-bench and larder-replay drive; not installed.
-noinst_PROGRAMS += bench-load bench-loads bench-policies bench-replay
+noinst_PROGRAMS += bench-listen bench-load bench-loads bench-policies bench-replay
+bench_listen_SOURCES = %D%/bench/listen.c %D%/bench/address.c %D%/bench/address.h
 bench_load_SOURCES = %D%/bench/load.c %D%/bench/address.c %D%/bench/address.h
 bench_loads_SOURCES = %D%/bench/loads.c
 bench_loads_LDADD = -lm
@@ -13,6 +14,7 @@ EXTRA_DIST += \
   %D%/larder-bench %D%/larder-loads %D%/larder-replay \
   %D%/lib/cache_bench.py \
   %D%/lib/collections_bench.py \
+  %D%/lib/feed_bench.py \
   %D%/lib/near_bench.py \
   %D%/lib/resp.py \
   %D%/lib/servers.py \

@@ -14,6 +14,8 @@
 #include <xxhash.h>
 #pragma GCC diagnostic pop
 
+/* The seed of the n-th of several tables that share one. Far apart: with neighbours, short keys of one would have the hashes of others. */
+static inline uint64_t hash_seed(uint64_t seed, uint64_t n) { return seed + n * 0x9e3779b97f4a7c15; }
 static inline uint64_t hash_bytes(const void *p, size_t n, uint64_t seed) { return XXH3_64bits_withSeed(p, n, seed); }
 
 #endif

@@ -4,6 +4,7 @@ libbase_a_SOURCES = \
   %D%/buf.c %D%/buf.h \
   %D%/chain.c %D%/chain.h \
   %D%/clock.c %D%/clock.h \
+  %D%/deltas.c %D%/deltas.h \
   %D%/hash.h \
   %D%/hist.c %D%/hist.h \
   %D%/log.c %D%/log.h \

@@ -1,37 +1,39 @@
 /* Who listens to the feed: notes on their way to the ring, frames on their way out of it. */
-#include "command/feed_ring.h"
+#include "command/feed_frame.h"
 
 #include "base/clock.h"
-#include "base/match.h"
 #include "command/push.h"
 
-#include <stdlib.h>
+#include <inttypes.h>
+#include <stdio.h>
 
 #define NOTES_MOST 16384   /* bytes that a lane keeps before it publishes in the middle of a batch */
 #define NOTES 512          /* changes */
 #define WINDOW 262144      /* bytes that may wait to be sent to a listener before it is left behind */
 #define COPIED 4096        /* pieces up to this are copied, longer ones referred to */
 #define FEW 2              /* listeners that are told at once in any case */
-#define COST_US 12         /* what it takes to tell one, about */
-#define PACE 16            /* a share of so many of the time may go into that */
+#define COST_US 8          /* what it takes to tell one, about, and so many bytes a microsecond */
+#define BYTES_PER_US 5000
+#define TURN_US 250        /* in one turn of the loop */
+#define PACE 25            /* a share of so many of the time may go into that */
 #define BURST_US 1000
-#define LATEST_US 25000
+#define LATEST_US 50000
 #define SLOW_MS 5          /* when to look again at who is slow to read */
-
-/* A piece without what no prefix of a set wants; several listeners of a lane with that set are given the same. */
-struct feed_sieve {
-    _Atomic uint32_t refs;
-    struct feed_block *block; /* with a reference */
-    uint32_t from, to;
-    struct buf prefixes, text;
-    size_t n;                 /* changes in text */
-};
 
 struct listener {
     struct session *s;
     struct listener *next, **at;
     struct feed_place place;
-    struct buf prefixes; /* of each its length and its bytes; none: everything */
+    uint64_t told; /* it was told what is below: behind that comes, if its place is further on, what it does not want */
+    struct feed_wish wish;
+};
+
+/* All listeners of a lane are told in a round, which may take several turns of the loop. */
+struct feed_round {
+    struct listener *next; /* who comes next; NULL: there is no round */
+    uint64_t until, old;   /* it is about what is below; who was told nothing since `old` is told that there was nothing */
+    bool behind;           /* somebody is slow to read */
+    int64_t cost;          /* us, about */
 };
 
 struct feed_lane {
@@ -43,7 +45,8 @@ struct feed_lane {
     _Atomic bool any;        /* listeners */
     _Atomic bool posted;     /* the lane will look at the ring */
     int64_t seen_us, credit; /* when they were told last; microseconds that they may cost, as a debt below 0 */
-    struct feed_sieve *sieve;
+    struct feed_round round;
+    struct feed_shelf shelf;
 };
 
 /* -- notes ------------------------------------------------------------------------------------------------------------------- */
@@ -55,17 +58,8 @@ struct feed_lane *feed_lane_new(void) {
     return fl;
 }
 
-static void sieve_release(void *arg) {
-    struct feed_sieve *v = arg;
-    if (atomic_fetch_sub_explicit(&v->refs, 1, memory_order_acq_rel) != 1) return;
-    feed_ring_release(v->block);
-    buf_free(&v->prefixes);
-    buf_free(&v->text);
-    mem_free(MEM_CLIENT, v);
-}
-
 void feed_lane_free(struct feed_lane *fl) {
-    if (fl->sieve) sieve_release(fl->sieve);
+    feed_frame_clear(&fl->shelf);
     mem_free(MEM_CLIENT, fl->text);
     mem_free(MEM_CLIENT, fl->note);
     mem_free(MEM_MISC, fl);
@@ -148,7 +142,9 @@ void feed_note(struct lane *l, char kind, unsigned db, struct slice text, uint64
         return;
     }
     char *const p = fl->text + fl->used, *end = put_change(p, kind, db, text);
-    fl->note[fl->n++] = (struct feed_note){hash, (uint32_t)(end - p)};
+    bool key = kind == 'k';
+    uint32_t told = key ? feed_ring_hash(feed_ring_seed(l->env->feed), db, text) : 0;
+    fl->note[fl->n++] = (struct feed_note){hash, told, (uint32_t)(end - p) & INT32_MAX, !key};
     fl->used += (size_t)(end - p);
     l->unsettled = true;
 }
@@ -171,71 +167,9 @@ void feed_publish(struct lane *l) {
     tell_lanes(l->env);
 }
 
-/* -- sifting ----------------------------------------------------------------------------------------------------------------- */
-
-/* One change, as it is sent. */
-struct change {
-    const char *at;
-    size_t n; /* all of it */
-    char kind;
-    struct slice text;
-};
-
-static struct change change_at(const char *p) {
-    struct change c = {.at = p};
-    size_t len = 0;
-    for (p++; *p != '\r'; p++) len = len * 10 + (size_t)(*p - '0');
-    p += 2;
-    c.kind = *p;
-    const char *space = memchr(p, ' ', len);
-    c.text = (struct slice){space + 1, len - (size_t)(space + 1 - p)};
-    c.n = (size_t)(p + len + 2 - c.at);
-    return c;
-}
-
-static bool begins(struct slice text, struct slice prefix) { return text.n >= prefix.n && !memcmp(text.p, prefix.p, prefix.n); }
-
-static bool is_wanted(const struct change *c, const struct buf *prefixes) {
-    if (c->kind == 'f') return true;
-    for (const char *p = prefixes->p, *end = p + prefixes->n; p < end;) {
-        struct slice prefix;
-        memcpy(&prefix.n, p, sizeof prefix.n);
-        prefix.p = p + sizeof prefix.n;
-        p = prefix.p + prefix.n;
-        if (c->kind == 'k' ? begins(c->text, prefix) : match_may_begin(c->text, prefix)) return true;
-    }
-    return false;
-}
-
-static bool same_bytes(const struct buf *a, const struct buf *b) { return a->n == b->n && !memcmp(a->p, b->p, a->n); }
-
-static struct feed_sieve *sift(struct feed_lane *fl, const struct listener *li, const struct feed_piece *piece) {
-    struct feed_sieve *v = fl->sieve;
-    if (v && v->block == piece->block && v->from == piece->from && v->to == piece->to && same_bytes(&v->prefixes, &li->prefixes)) return v;
-    if (v) sieve_release(v);
-    fl->sieve = v = mem_zalloc(MEM_CLIENT, sizeof *v);
-    atomic_init(&v->refs, 1);
-    v->block = piece->block;
-    atomic_fetch_add_explicit(&v->block->refs, 1, memory_order_relaxed);
-    v->from = piece->from;
-    v->to = piece->to;
-    buf_init(&v->prefixes, MEM_CLIENT);
-    buf_init(&v->text, MEM_CLIENT);
-    buf_put(&v->prefixes, li->prefixes.p, li->prefixes.n);
-    for (const char *p = v->block->data + v->from, *end = v->block->data + v->to; p < end;) {
-        struct change c = change_at(p);
-        if (is_wanted(&c, &li->prefixes)) {
-            buf_put(&v->text, c.at, c.n);
-            v->n++;
-        }
-        p += c.n;
-    }
-    return v;
-}
-
 /* -- frames ------------------------------------------------------------------------------------------------------------------ */
 
-static void put_body(struct resp_writer *w, const char *p, size_t n, _Atomic uint32_t *refs, chain_release *release, void *arg) {
+static void send_part(struct resp_writer *w, const char *p, size_t n, _Atomic uint32_t *refs, chain_release *release, void *arg) {
     if (n <= COPIED) {
         if (n) resp_raw(w, p, n);
         return;
@@ -244,66 +178,129 @@ static void put_body(struct resp_writer *w, const char *p, size_t n, _Atomic uin
     chain_ref(w->out, p, n, release, arg);
 }
 
-static void put_frame(struct resp_writer *w, struct feed_lane *fl, const struct listener *li, const struct feed_piece *piece) {
-    resp_push(w, 4);
-    RESP_RAW(w, "$4\r\nfeed\r\n");
-    resp_int(w, (int64_t)piece->first);
-    resp_int(w, (int64_t)piece->next);
-    if (!piece->block) {
-        resp_null_array(w);
-    } else if (li->prefixes.n) {
-        struct feed_sieve *v = sift(fl, li, piece);
-        resp_array(w, v->n);
-        put_body(w, v->text.p, v->text.n, &v->refs, sieve_release, v);
+/* To who wants everything: what lies in the ring, as it lies there. */
+static bool give_piece(struct listener *li) {
+    struct session *s = li->s;
+    struct feed_piece piece;
+    if (!feed_ring_next(s->lane->env->feed, &li->place, &piece)) return false;
+    struct resp_writer w = push_begin(s);
+    resp_push(&w, 4);
+    RESP_RAW(&w, "$4\r\nfeed\r\n");
+    resp_int(&w, (int64_t)piece.first);
+    resp_int(&w, (int64_t)piece.next);
+    if (piece.block) {
+        resp_array(&w, piece.next - piece.first);
+        send_part(&w, piece.block->data + piece.from, piece.to - piece.from, &piece.block->refs, feed_ring_release, piece.block);
     } else {
-        resp_array(w, piece->next - piece->first);
-        put_body(w, piece->block->data + piece->from, piece->to - piece->from, &piece->block->refs, feed_ring_release, piece->block);
+        resp_null_array(&w);
     }
+    push_end(s);
+    if (piece.block) feed_ring_release(piece.block);
+    li->told = li->place.seq;
+    return true;
 }
 
-/* False: it is behind, and slow to read. */
-static bool give(struct listener *li, bool all) {
+/* That there was nothing for it is told where somebody asks, or it would be forgotten from where on it may come back. */
+static bool give_frame(struct listener *li, bool empty) {
     struct session *s = li->s;
     struct feed_lane *fl = s->lane->feed;
-    struct feed_piece piece;
-    if (s->closing) return true;
-    if (s->mid_reply) return false;
-    while (all || chain_size(&s->out) < WINDOW) {
-        if (!feed_ring_next(s->lane->env->feed, &li->place, &piece)) return true;
-        struct resp_writer w = push_begin(s);
-        put_frame(&w, fl, li, &piece);
-        push_end(s);
-        if (piece.block) feed_ring_release(piece.block);
-    }
-    return false;
+    struct feed_frame *v = feed_frame_get(&fl->shelf, s->lane->env, &li->wish, &li->place, li->told);
+    if (!v) return false;
+    feed_ring_move(&li->place, &v->end);
+    if (!v->n && !v->lost && !empty && li->told >= fl->round.old) return true;
+    struct resp_writer w = push_begin(s);
+    send_part(&w, v->text.p, v->text.n, &v->refs, feed_frame_release, v);
+    push_end(s);
+    li->told = li->place.seq;
+    return true;
 }
 
-void feed_give(struct session *s, bool all) { give(s->listener, all); }
+/* Nothing new, but the last it was told is not the last that there was. */
+static void give_place(struct listener *li) {
+    struct buf head;
+    buf_init(&head, MEM_CLIENT);
+    feed_frame_head(&head, li->wish.proto, li->told, li->place.seq);
+    buf_puts(&head, "*0\r\n");
+    struct resp_writer w = push_begin(li->s);
+    resp_raw(&w, head.p, head.n);
+    push_end(li->s);
+    buf_free(&head);
+    li->told = li->place.seq;
+}
+
+/* What is below `until`. False: it is behind, and slow to read. */
+static bool give(struct listener *li, uint64_t until, bool all) {
+    struct session *s = li->s;
+    bool direct = !li->wish.hashed && !li->wish.prefixes.n;
+    if (s->closing) return true;
+    if (s->mid_reply) return false;
+    li->wish.proto = s->writer.proto;
+    while (li->place.seq < until && (all || chain_size(&s->out) < WINDOW))
+        if (!(direct ? give_piece(li) : give_frame(li, all))) break;
+    if (all && li->told < li->place.seq) give_place(li);
+    return all || li->place.seq >= until || chain_size(&s->out) < WINDOW;
+}
+
+void feed_give(struct session *s, bool all) { give(s->listener, UINT64_MAX, all); }
+
+/* -- rounds ------------------------------------------------------------------------------------------------------------------ */
 
 static void look_again(struct lane *l, int64_t ms) {
     atomic_store(&l->feed->posted, true);
     l->env->host->alarm(l, ms);
 }
 
-static void tell_all(struct lane *l) {
+/* What came while the round went on was posted by nobody. */
+static void round_over(struct lane *l) {
     struct feed_lane *fl = l->feed;
-    bool behind = false;
+    uint64_t old;
+    feed_frame_clear(&fl->shelf);
+    if (fl->count > FEW) fl->credit -= fl->round.cost * PACE;
+    if (fl->round.behind) {
+        look_again(l, SLOW_MS);
+        return;
+    }
     atomic_store(&fl->posted, false); /* before the ring is looked at: what comes later is told of anew */
-    for (struct listener *li = fl->listeners; li; li = li->next)
-        if (!give(li, false)) behind = true;
-    if (behind) look_again(l, SLOW_MS);
+    if (fl->count && feed_ring_end(l->env->feed, &old) > fl->round.until && !atomic_exchange(&fl->posted, true))
+        l->env->host->post(l->env->host, l->index, feed_job, NULL);
+}
+
+/* As many as a turn has time for. What they are given is sent at the end of the turn. */
+static void tell_some(struct lane *l) {
+    struct feed_lane *fl = l->feed;
+    struct feed_round *r = &fl->round;
+    int64_t cost = 0;
+    while (r->next && cost < TURN_US) {
+        struct listener *li = r->next;
+        r->next = li->next;
+        size_t before = chain_size(&li->s->out);
+        if (!give(li, r->until, false)) r->behind = true;
+        size_t more = chain_size(&li->s->out) - before;
+        cost += more ? COST_US + (int64_t)(more / BYTES_PER_US) : 0;
+    }
+    r->cost += cost;
+    if (!r->next) round_over(l);
+    else l->env->host->post(l->env->host, l->index, feed_job, NULL);
 }
 
 void feed_alarm(struct lane *l) {
-    if (l->feed->listeners) tell_all(l);
-    else atomic_store(&l->feed->posted, false);
+    struct feed_lane *fl = l->feed;
+    if (fl->round.next) return;
+    fl->round = (struct feed_round){.next = fl->listeners};
+    fl->round.until = feed_ring_end(l->env->feed, &fl->round.old);
+    fl->seen_us = clock_mono_us();
+    tell_some(l);
 }
 
 /* Where there are many listeners it is told less often, and more at a time. */
 static void feed_job(struct lane *l, void *arg) {
     struct feed_lane *fl = l->feed;
-    int64_t now = clock_mono_us();
     (void)arg;
+    if (fl->round.next) {
+        tell_some(l);
+        return;
+    }
+    int64_t now = clock_mono_us();
     fl->credit += now - fl->seen_us;
     if (fl->credit > BURST_US * PACE) fl->credit = BURST_US * PACE;
     fl->seen_us = now;
@@ -312,7 +309,6 @@ static void feed_job(struct lane *l, void *arg) {
         look_again(l, (wait + 999) / 1000);
         return;
     }
-    fl->credit -= (int64_t)fl->count * COST_US * PACE;
     feed_alarm(l);
 }
 
@@ -322,44 +318,51 @@ void feed_leave(struct session *s) {
     struct listener *li = s->listener;
     if (!li) return;
     struct feed_lane *fl = s->lane->feed;
+    if (fl->round.next == li) fl->round.next = li->next; /* where that was the last, the job that goes on finds none and ends it */
     *li->at = li->next;
     if (li->next) li->next->at = li->at;
     atomic_store(&fl->any, --fl->count != 0);
     feed_ring_part(s->lane->env, &li->place);
-    buf_free(&li->prefixes);
+    buf_free(&li->wish.prefixes);
     mem_free(MEM_CLIENT, li);
     s->listener = NULL;
     s->attends &= ~ATTEND_FEED;
 }
 
-struct wish {
+struct joining {
     uint64_t from;
     bool other_life;
-    struct buf prefixes;
+    struct feed_wish wish;
 };
 
-static bool read_from(struct call *c, int i, struct wish *w) {
+static bool read_from(struct call *c, int i, struct joining *w) {
     int64_t v;
     if (!call_range(c, i, 0, INT64_MAX, &v, "ERR sequence number is not an integer or out of range")) return false;
     w->from = (uint64_t)v ? (uint64_t)v : 1; /* 0 was never given either */
     return true;
 }
 
-static void add_prefix(struct wish *w, struct slice prefix) {
-    buf_put(&w->prefixes, &prefix.n, sizeof prefix.n);
-    buf_put(&w->prefixes, prefix.p, prefix.n);
+static void add_prefix(struct joining *w, struct slice prefix) {
+    buf_put(&w->wish.prefixes, &prefix.n, sizeof prefix.n);
+    buf_put(&w->wish.prefixes, prefix.p, prefix.n);
 }
 
-static bool read_wish(struct call *c, struct wish *w) {
+static bool is_option(const struct call *c, int i) {
+    return call_is(c, i, "FROM") || call_is(c, i, "EPOCH") || call_is(c, i, "PREFIX") || call_is(c, i, "HASHED");
+}
+
+static bool read_wish(struct call *c, struct joining *w) {
     for (int i = 2; i < c->argc; i++) {
         bool more = i + 1 < c->argc;
         if (call_is(c, i, "FROM") && more) {
             if (!read_from(c, ++i, w)) return false;
         } else if (call_is(c, i, "EPOCH") && more) {
             w->other_life = !slice_equal(c->argv[++i], slice_of(call_env(c)->run_id));
+        } else if (call_is(c, i, "HASHED")) {
+            w->wish.hashed = true;
         } else if (call_is(c, i, "PREFIX") && more) {
             do add_prefix(w, c->argv[++i]);
-            while (i + 1 < c->argc && !call_is(c, i + 1, "FROM") && !call_is(c, i + 1, "EPOCH") && !call_is(c, i + 1, "PREFIX"));
+            while (i + 1 < c->argc && !is_option(c, i + 1));
         } else {
             reply_syntax(c);
             return false;
@@ -368,10 +371,10 @@ static bool read_wish(struct call *c, struct wish *w) {
     return true;
 }
 
-static void reply_joined(struct call *c, enum feed_status status, uint64_t seq) {
+static void reply_joined(struct call *c, enum feed_status status, uint64_t seq, bool hashed) {
     static const char *const reasons[] = {[FEED_NEW] = "", [FEED_RESUMED] = "", [FEED_OVERRUN] = "overrun", [FEED_IDLE] = "idle",
         [FEED_OTHER_LIFE] = "epoch"};
-    resp_map(c->w, 4);
+    resp_map(c->w, hashed ? 6 : 4);
     resp_text(c->w, "epoch");
     resp_text(c->w, call_env(c)->run_id);
     resp_text(c->w, "seq");
@@ -380,15 +383,22 @@ static void reply_joined(struct call *c, enum feed_status status, uint64_t seq) 
     resp_text(c->w, status == FEED_NEW ? "new" : status == FEED_RESUMED ? "resumed" : "lost");
     resp_text(c->w, "reason");
     resp_text(c->w, reasons[status]);
+    if (!hashed) return;
+    char seed[17];
+    snprintf(seed, sizeof seed, "%016" PRIx64, feed_ring_seed(call_env(c)->feed));
+    resp_text(c->w, "hash");
+    resp_text(c->w, "xxh3");
+    resp_text(c->w, "seed");
+    resp_text(c->w, seed);
 }
 
 void feed_run(struct call *c) {
     struct session *s = c->s;
     struct feed_lane *fl = s->lane->feed;
-    struct wish w = {0};
-    buf_init(&w.prefixes, MEM_CLIENT);
+    struct joining w = {0};
+    buf_init(&w.wish.prefixes, MEM_CLIENT);
     if (!read_wish(c, &w)) {
-        buf_free(&w.prefixes);
+        buf_free(&w.wish.prefixes);
         return;
     }
     struct feed_place old = {0};
@@ -401,7 +411,8 @@ void feed_run(struct call *c) {
     enum feed_status status = feed_ring_join(call_env(c), w.other_life && w.from ? 1 : w.from, &li->place);
     feed_ring_part(call_env(c), &old);
     li->s = s;
-    li->prefixes = w.prefixes;
+    li->told = li->place.seq;
+    li->wish = w.wish;
     li->next = fl->listeners;
     if (li->next) li->next->at = &li->next;
     li->at = &fl->listeners;
@@ -410,7 +421,7 @@ void feed_run(struct call *c) {
     atomic_store(&fl->any, true);
     s->listener = li;
     s->attends |= ATTEND_FEED;
-    reply_joined(c, status, li->place.seq);
+    reply_joined(c, status, li->place.seq, li->wish.hashed);
     if (status == FEED_RESUMED && !atomic_exchange(&fl->posted, true))
         call_env(c)->host->post(call_env(c)->host, s->lane->index, feed_job, NULL);
 }

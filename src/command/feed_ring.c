@@ -3,7 +3,8 @@
 #include "base/clock.h"
 #include "store/watch.h"
 
-#include <assert.h>
+#include <stddef.h>
+#include <sys/random.h>
 
 #define SEEN 1024
 
@@ -22,6 +23,7 @@ struct feed {
     uint64_t next;      /* number of the next change */
     uint64_t began;     /* number of the first change since recording began */
     uint64_t life;      /* the number that this process began with */
+    uint64_t seed;      /* not that of the store's hashes: listeners are told it */
     uint64_t told;      /* changes below have been given to somebody */
     uint64_t listeners;
     int64_t left_us;    /* when the last one left */
@@ -30,6 +32,7 @@ struct feed {
 
 struct feed *feed_new(void) {
     struct feed *f = mem_zalloc(MEM_MISC, sizeof *f);
+    if (getrandom(&f->seed, sizeof f->seed, 0) != (ssize_t)sizeof f->seed) f->seed = clock_ticks() ^ (uintptr_t)f;
     f->life = f->next = (uint64_t)clock_ms() << 12;
     return f;
 }
@@ -39,7 +42,7 @@ void feed_ring_release(void *block) {
     if (atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) == 1) mem_free(MEM_CLIENT, b);
 }
 
-static void hold(struct feed_block *b) { atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed); }
+void feed_ring_hold(struct feed_block *b) { atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed); }
 
 static void drop_oldest(struct feed *f) {
     struct feed_block *b = f->oldest;
@@ -80,6 +83,11 @@ static bool is_told_anyway(const struct feed *f, const char *text, const struct 
     return s->seq >= f->told && s->seq >= f->oldest->first && s->n == note->n && !memcmp(s->text, text, note->n);
 }
 
+/* Is there room for so many bytes of changes, and for one hash more? */
+static inline bool has_room(const struct feed_block *b, size_t n) {
+    return b->used + n + (b->entries + 1) * sizeof(uint32_t) <= FEED_BLOCK - sizeof *b;
+}
+
 /* n bytes of changes, to the end of the newest block, where there is room for them. */
 static inline void append(struct feed_block *b, const char *text, size_t n) {
     if (n) memcpy(b->data + b->used, text, n);
@@ -103,7 +111,7 @@ void feed_ring_put(struct env *e, const char *text, const struct feed_note *note
                 continue;
             }
         }
-        if (__builtin_expect(b->used + run + note[i].n > FEED_BLOCK - sizeof *b, 0)) {
+        if (__builtin_expect(!has_room(b, run + note[i].n), 0)) {
             append(b, text, run);
             text += run;
             run = 0;
@@ -112,7 +120,8 @@ void feed_ring_put(struct env *e, const char *text, const struct feed_note *note
         }
         if (note[i].hash) *s = (struct seen){note[i].hash, f->next, b->data + b->used + run, note[i].n};
         run += note[i].n;
-        b->entries++;
+        feed_ring_hashes(b)[-(ptrdiff_t)b->entries++] = note[i].told;
+        b->odd += note[i].odd;
         f->next++;
     }
     if (run) append(f->newest, text, run);
@@ -182,7 +191,7 @@ enum feed_status feed_ring_join(struct env *e, uint64_t seq, struct feed_place *
     f->listeners++;
     if (status == FEED_RESUMED) stand_at(f, seq, p);
     else stand_at_end(f, p);
-    hold(p->block);
+    feed_ring_hold(p->block);
     lock_release(&f->lock);
     return status;
 }
@@ -200,10 +209,15 @@ void feed_ring_part(struct env *e, struct feed_place *p) {
 /* -- reading ----------------------------------------------------------------------------------------------------------------- */
 
 static void move(struct feed_place *p, struct feed_block *b, uint32_t at) {
-    hold(b);
+    feed_ring_hold(b);
     feed_ring_release(p->block);
     p->block = b;
     p->at = at;
+}
+
+void feed_ring_move(struct feed_place *p, const struct feed_place *to) {
+    move(p, to->block, to->at);
+    p->seq = to->seq;
 }
 
 static void lose(struct feed *f, struct feed_place *p, struct feed_piece *out) {
@@ -225,8 +239,8 @@ static bool next(struct feed *f, struct feed_place *p, struct feed_piece *out) {
         b = then;
         if (!b->used) return false;
     }
-    *out = (struct feed_piece){b, p->at, b->used, p->seq, b->first + b->entries};
-    hold(b);
+    *out = (struct feed_piece){b, p->at, b->used, b->odd != 0, p->seq, b->first + b->entries};
+    feed_ring_hold(b);
     p->at = b->used;
     p->seq = out->next;
     if (f->told < out->next) f->told = out->next;
@@ -239,6 +253,16 @@ bool feed_ring_next(struct feed *f, struct feed_place *p, struct feed_piece *out
     lock_release(&f->lock);
     return any;
 }
+
+uint64_t feed_ring_end(struct feed *f, uint64_t *old) {
+    lock_acquire(&f->lock);
+    uint64_t next = f->next, oldest = f->oldest ? f->oldest->first : next;
+    lock_release(&f->lock);
+    *old = oldest + (next - oldest) / 4;
+    return next;
+}
+
+uint64_t feed_ring_seed(const struct feed *f) { return f->seed; }
 
 struct feed_facts feed_facts(struct env *e) {
     struct feed *f = e->feed;

@@ -1,5 +1,7 @@
 /* feed_ring: the ring of the feed: blocks of changes as they are sent.
  *
+ * A block fills from both ends: changes as they are sent from the front, their hashes from the back, so that both can be sent from
+ * where they lie.
  * Invariant: bytes below a block's `used` never change; `used` only grows while the block is the newest. Numbers go on from block to block
  * without a gap. Thread rule: any thread, everything under the ring's lock, which is taken inside. References keep a block, not
  * its place in the ring.
@@ -7,6 +9,7 @@
 #ifndef LARDER_COMMAND_FEED_RING_H
 #define LARDER_COMMAND_FEED_RING_H
 
+#include "base/hash.h"
 #include "command/feed.h"
 
 #define FEED_BLOCK 65536
@@ -16,9 +19,10 @@ struct feed_block {
     struct feed_block *next;
     _Atomic uint32_t refs;
     uint32_t used, entries;
+    uint32_t odd;   /* entries that are no keys */
     uint64_t first; /* number of its first change */
     bool gone;      /* out of the ring */
-    char data[];
+    char data[];    /* changes ->      <- their hashes, of 4 bytes each */
 };
 
 struct feed_place {
@@ -30,12 +34,15 @@ struct feed_place {
 struct feed_piece {
     struct feed_block *block; /* with a reference; NULL: what was there is lost */
     uint32_t from, to;
+    bool odd;                 /* there may be others than keys in it */
     uint64_t first, next;
 };
 
 struct feed_note {
-    uint64_t hash; /* 0: always told */
-    uint32_t n;    /* bytes */
+    uint64_t hash;     /* 0: always told */
+    uint32_t told;     /* hash that is told in place of the key */
+    uint32_t n : 31;   /* bytes */
+    uint32_t odd : 1;  /* no key */
 };
 
 enum feed_status { FEED_NEW, FEED_RESUMED, FEED_OVERRUN, FEED_IDLE, FEED_OTHER_LIFE };
@@ -45,7 +52,16 @@ enum feed_status feed_ring_join(struct env *e, uint64_t seq, struct feed_place *
 void feed_ring_part(struct env *e, struct feed_place *p); /* one less; *p may be nowhere */
 /* The rest of the block that the place is in, or what comes next; the place is behind it then. False: there is nothing new. */
 bool feed_ring_next(struct feed *f, struct feed_place *p, struct feed_piece *out);
+void feed_ring_move(struct feed_place *p, const struct feed_place *to); /* both somewhere */
 void feed_ring_put(struct env *e, const char *text, const struct feed_note *note, size_t n);
+void feed_ring_hold(struct feed_block *b);
 void feed_ring_release(void *block); /* a chain_release */
+uint64_t feed_ring_end(struct feed *f, uint64_t *old); /* the next number; *old: what is below is in the oldest quarter of the ring, or gone */
+uint64_t feed_ring_seed(const struct feed *f);         /* of the hashes that are told */
+
+/* The hash of a block's first change; those of the others lie in front of it. */
+static inline uint32_t *feed_ring_hashes(struct feed_block *b) { return (uint32_t *)(void *)((char *)b + FEED_BLOCK) - 1; }
+/* The hash of a key as listeners are told it: doc/feed-and-leases.md. */
+static inline uint32_t feed_ring_hash(uint64_t seed, unsigned db, struct slice key) { return (uint32_t)hash_bytes(key.p, key.n, hash_seed(seed, db)); }
 
 #endif

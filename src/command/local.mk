@@ -29,6 +29,7 @@ libcommand_a_SOURCES = \
   %D%/expiry.c \
   %D%/figures.c %D%/figures.h \
   %D%/feed.c %D%/feed.h \
+  %D%/feed_frame.c %D%/feed_frame.h \
   %D%/feed_ring.c %D%/feed_ring.h \
   %D%/fetch.c %D%/fetch.h \
   %D%/geo.c %D%/geo.h \

@@ -1,11 +1,14 @@
 #include "l1/heard.h"
 
+#include "base/deltas.h"
+#include "base/hash.h"
 #include "base/num.h"
 #include "l1/inside.h"
 
 #include <stdio.h>
 
-#define REQUEST_WORDS (2 + 4 + 1)
+#define REQUEST_WORDS (2 + 4 + 1 + 1)
+#define TOGETHER 256 /* hashes */
 
 static void clear(struct larder *l) {
     near_rule(l->near, SLICE(""), false);
@@ -19,6 +22,22 @@ static void key_changed(struct larder *l, struct slice key) {
 }
 
 /* --- CACHE FEED --- */
+
+/* Those of all databases; ours has a seed of its own. */
+static bool hashes_changed(struct larder *l, struct slice packed) {
+    struct deltas d;
+    uint32_t hash[TOGETHER];
+    size_t n = 0;
+    if (!l->watch.hashed || !deltas_open(&d, packed)) return false;
+    atomic_fetch_add_explicit(&l->invalidations, d.left, memory_order_relaxed);
+    while (deltas_next(&d, &hash[n])) {
+        if (++n < TOGETHER) continue;
+        near_erase_hashed(l->near, hash, n);
+        n = 0;
+    }
+    near_erase_hashed(l->near, hash, n);
+    return !d.left;
+}
 
 /* "k0 user:17": a letter, the database or '*', a space, the rest. What is not understood may mean anything. */
 static void change(struct larder *l, struct slice s) {
@@ -39,7 +58,7 @@ static void change(struct larder *l, struct slice s) {
         near_rule(l->near, what, false);
         atomic_fetch_add_explicit(&l->invalidations, 1, memory_order_relaxed);
         keeper_wake(&l->keeper);
-    } else {
+    } else if (*s.p != 'h' || !slice_equal(where, SLICE("*")) || !hashes_changed(l, what)) {
         clear(l);
     }
 }
@@ -59,7 +78,7 @@ static struct slice field(const struct reply_node *node, const char *name) {
     return value && value->kind <= REPLY_SIMPLE ? value->text : (struct slice){"", 0};
 }
 
-static void feed_ask(struct larder *l) {
+static void feed_ask(struct larder *l, bool hashed) {
     struct watch *w = &l->watch;
     char seq[NUM_I64_MAX];
     struct slice *argv = mem_alloc(MEM_MISC, (REQUEST_WORDS + l->prefixes_n) * sizeof *argv);
@@ -72,18 +91,37 @@ static void feed_ask(struct larder *l) {
         argv[argc++] = SLICE("EPOCH");
         argv[argc++] = slice_of(w->epoch);
     }
+    if (hashed) argv[argc++] = SLICE("HASHED");
     if (l->prefixes_n) argv[argc++] = SLICE("PREFIX");
     for (size_t i = 0; i < l->prefixes_n; i++) argv[argc++] = l->prefixes[i];
     link_request(&w->link, argc, argv);
     mem_free(MEM_MISC, argv);
 }
 
-/* False: the server has no feed. */
-static bool feed_begun(struct larder *l) {
+/* The near store hashes as the server does from here on, with the seed of its database. */
+static bool hash_as_server(struct larder *l, const struct reply_node *node) {
+    struct slice digits = field(node, "seed");
+    uint64_t seed = 0;
+    if (!slice_is(field(node, "hash"), "xxh3") || digits.n != 16) return false;
+    for (size_t i = 0; i < digits.n; i++) {
+        const char *all = "0123456789abcdef", *at = memchr(all, digits.p[i], 16);
+        if (!at) return false;
+        seed = seed << 4 | (uint64_t)(at - all);
+    }
+    near_reseed(l->near, hash_seed(seed, l->urls.url[l->watch.server].db));
+    return true;
+}
+
+enum begun { BEGUN, BEGUN_NOT /* the server has no feed */, BEGUN_OTHERWISE /* not with hashes that we know */ };
+
+static enum begun feed_begun(struct larder *l, bool hashed) {
     struct watch *w = &l->watch;
     const struct reply_node *node = link_node(&w->link), *seq;
-    if (node->kind == REPLY_ERROR || !node->n || !(seq = reply_field(node, "seq"))) return false;
+    if (node->kind == REPLY_ERROR) return hashed && slice_is(node->text, "ERR syntax error") ? BEGUN_OTHERWISE : BEGUN_NOT;
+    if (!node->n || !(seq = reply_field(node, "seq"))) return BEGUN_NOT;
     struct slice epoch = field(node, "epoch");
+    if (hashed && !hash_as_server(l, node)) return BEGUN_OTHERWISE;
+    w->hashed = hashed;
     if (slice_is(field(node, "status"), "resumed")) {
         atomic_fetch_add(&l->resumes, 1);
     } else {
@@ -91,7 +129,7 @@ static bool feed_begun(struct larder *l) {
         clear(l);
     }
     snprintf(w->epoch, sizeof w->epoch, "%.*s", (int)(epoch.n < sizeof w->epoch ? epoch.n : 0), epoch.p);
-    return true;
+    return BEGUN;
 }
 
 /* --- CLIENT TRACKING --- */
@@ -133,10 +171,14 @@ static enum link_status asked(struct larder *l, int64_t deadline) {
 enum link_status heard_begin(struct larder *l, int64_t deadline) {
     struct watch *w = &l->watch;
     if (!l->o.l1_bytes) return LINK_OK;
-    feed_ask(l);
-    enum link_status status = asked(l, deadline);
-    if (status != LINK_OK) return status;
-    w->fed = feed_begun(l);
+    enum link_status status;
+    enum begun begun = BEGUN_OTHERWISE;
+    for (bool hashed = true; begun == BEGUN_OTHERWISE; hashed = false) {
+        feed_ask(l, hashed);
+        if ((status = asked(l, deadline)) != LINK_OK) return status;
+        begun = feed_begun(l, hashed);
+    }
+    w->fed = begun == BEGUN;
     atomic_store(&l->has_feed, w->fed);
     if (w->fed) return LINK_OK;
     *w->epoch = 0;

@@ -11,7 +11,7 @@
 
 int64_t near_now(const struct near *s) { return near_find_now(s); }
 
-uint64_t near_hash(const struct near *s, struct slice key) { return hash_bytes(key.p, key.n, s->seed); }
+uint64_t near_hash(const struct near *s, struct slice key) { return near_key_hash(s, key.p, key.n); }
 
 /* Three bits behind the highest one, and how far they are shifted: as hist's buckets. */
 uint8_t near_pack(int64_t ms) {
@@ -45,7 +45,9 @@ struct near *near_open(size_t limit, void (*drop)(void *more)) {
     s->base_ms = near_find_now(s) - 1;
     s->turn = 1;
     s->drop = drop;
-    if (getrandom(&s->seed, sizeof s->seed, GRND_NONBLOCK) != sizeof s->seed) s->seed = (uintptr_t)s ^ (uint64_t)s->base_ms << 20;
+    uint64_t seed;
+    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed) seed = (uintptr_t)s ^ (uint64_t)s->base_ms << 20;
+    s->seed = seed;
     if ((failed = near_reclaim_start(s))) goto out;
     for (unsigned i = 0; i < s->shards; i++) {
         struct near_table *t = near_table_new(1);
@@ -199,7 +201,7 @@ bool near_put(struct near *s, const struct near_item *item) {
     lock_acquire(&h->lock);
     /* The rule's number is read before the stamps: a rule moves them in the other order (near_rule). */
     uint16_t born = atomic_load_explicit(&s->rule_number, memory_order_acquire);
-    if (near_token_good(s, item->hash, item->token)) {
+    if (near_token_good(s, item->hash, item->token) && near_hash(s, item->key) == item->hash) { /* not of another seed */
         struct near_place place = near_table_find(h->table, bits, item->key);
         if (e) atomic_store_explicit(&e->born, born, memory_order_relaxed);
         if (place.line && e) {
@@ -220,7 +222,7 @@ bool near_put(struct near *s, const struct near_item *item) {
     return done;
 }
 
-void near_erase(struct near *s, struct slice key, uint64_t hash) {
+static void erase(struct near *s, struct slice key, uint64_t hash) {
     struct near_shard *h = near_shard(s, hash);
     lock_acquire(&h->lock);
     atomic_fetch_add_explicit(stamp_of(s, hash), 1, memory_order_release);
@@ -230,6 +232,13 @@ void near_erase(struct near *s, struct slice key, uint64_t hash) {
         h->erased++;
     }
     lock_release(&h->lock);
+}
+
+void near_erase(struct near *s, struct slice key, uint64_t hash) {
+    for (uint64_t then = hash, now = hash;; then = now) { /* the seed may change meanwhile */
+        erase(s, key, now);
+        if ((now = near_hash(s, key)) == then) return;
+    }
 }
 
 void near_stats_read(struct near *s, struct near_stats *out) {

@@ -7,6 +7,8 @@
  * Invariant: what near_erase, near_rule or near_put took out is found by no near_get that begins after it returned. A value that was
  * asked for before an invalidation (near_token) is not put after it.
  * Eviction is S3-FIFO: a small queue for what is new, a main queue for what was used again, and a memory of what left.
+ * Who does not know which key has changed but its hash alone takes out all with that hash (near_erase_hashed); so that somebody else can
+ * make that hash its seed is his (near_reseed). What was hashed with another seed is neither found nor put.
  * Thread rule: any thread, each with its record. The store owns entries; a pin lends one until near_unpin.
  */
 #ifndef LARDER_L1_NEAR_H
@@ -71,7 +73,7 @@ struct near *near_open(size_t limit, void (*drop)(void *more)); /* NULL with err
 void near_close(struct near *s);      /* no thread is in it, nothing is pinned */
 struct near_record *near_record(struct near *s);              /* of this thread; NULL: no memory */
 struct near_record *near_record_next(struct near *s, struct near_record *r); /* all of them: begin with NULL */
-uint64_t near_hash(const struct near *s, struct slice key);
+uint64_t near_hash(const struct near *s, struct slice key); /* its upper 32 bits are the hash that near_erase_hashed knows; the rest follows from them */
 int64_t near_now(const struct near *s); /* ms since it was opened; up to 4 behind */
 
 bool near_get(struct near *s, struct near_record *r, struct slice key, uint64_t hash, int64_t now, struct near_found *out);
@@ -89,6 +91,9 @@ struct near_item {
 };
 bool near_put(struct near *s, const struct near_item *item);
 void near_erase(struct near *s, struct slice key, uint64_t hash); /* also voids tokens */
+/* The same for the keys with these hashes, in ascending order. */
+void near_erase_hashed(struct near *s, const uint32_t *told, size_t n);
+void near_reseed(struct near *s, uint64_t seed); /* empties it, and voids tokens, unless that is its seed */
 /* All that match, from now on; then takes them out, shard by shard. Once `sweep` is false somebody calls near_sweep later. */
 void near_rule(struct near *s, struct slice pattern, bool sweep);
 bool near_sweep(struct near *s); /* whether there was something to do */

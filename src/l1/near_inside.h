@@ -60,7 +60,8 @@ struct near_rules { /* one block, never changed once published */
 };
 
 struct near {
-    uint64_t seed, shard_limit;
+    _Atomic uint64_t seed; /* changed with all shards' locks held */
+    uint64_t shard_limit;
     unsigned shards, shift; /* a power of two: the shard is in the hash's highest bits */
     bool fences;            /* readers need no fence of their own: who frees has the kernel make one for all */
     int64_t base_ms;
@@ -79,6 +80,12 @@ struct near {
 static inline unsigned near_shard_of(const struct near *s, uint64_t hash) { return (unsigned)(hash >> s->shift) & (s->shards - 1); }
 static inline struct near_shard *near_shard(struct near *s, uint64_t hash) { return &s->shard[near_shard_of(s, hash)]; }
 static inline uint32_t near_bits(uint64_t hash) { return (uint32_t)hash; }
+/* Where a key stands follows from 32 bits, the hash that a daemon tells. They choose the shard, so in it their highest are all alike:
+ * what chooses the line is mixed of them. */
+static inline uint64_t near_spread(uint32_t told) { return (uint64_t)told << 32 | (uint32_t)(told * UINT32_C(0x9e3779b1)); }
+static inline uint64_t near_key_hash(const struct near *s, const void *p, size_t n) {
+    return near_spread((uint32_t)hash_bytes(p, n, atomic_load_explicit(&((struct near *)s)->seed, memory_order_acquire)));
+}
 static inline struct slice near_key(const struct near_entry *e) { return (struct slice){e->bytes, e->key_n}; }
 static inline uint8_t near_flags(const struct near_entry *e) {
     return atomic_load_explicit((_Atomic uint8_t *)&e->flags, memory_order_relaxed);

@@ -135,7 +135,7 @@ static __attribute__((noinline)) int read_any(struct larder *l, struct slice key
 int larder_get(larder *l, const char *key, size_t key_size, larder_value *out) {
     if (__builtin_expect(!out || (!key && key_size), 0)) return LARDER_INVALID;
     struct near_record *r = pthread_getspecific(l->near->key);
-    uint64_t hash = hash_bytes(key, key_size, l->near->seed);
+    uint64_t hash = near_key_hash(l->near, key, key_size);
     if (__builtin_expect(r && counter_get(&r->hits) % TIMED_SHARE, 1)) { /* the one that is timed goes the longer way */
         _Atomic uintptr_t *pin;
         const struct near_entry *e = near_find_quick(l->near, r, (struct slice){key, key_size}, hash, &l->trusted_until, &pin);

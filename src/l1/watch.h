@@ -21,6 +21,7 @@ struct watch {
     /* of the thread */
     bool following;             /* the server is ours and all changes since then were heard or are still to come */
     bool fed;                   /* by CACHE FEED: frames, and seq to resume from */
+    bool hashed;                /* which tell keys as hashes with the near store's seed */
     uint64_t seq, random;
     char epoch[64];             /* whose seq that is; empty: nobody's */
     size_t server;              /* of the URLs */

@@ -5,7 +5,7 @@ l1_agent_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/src/l1
 l1_agent_CFLAGS = $(AM_CFLAGS)
 l1_agent_LDADD = libl1.a
 TESTS += %D%/run
-EXTRA_DIST += %D%/run %D%/agent.py %D%/fake.py %D%/test_larder.py %D%/test_examples.py %D%/test_faults.py %D%/test_package.py %D%/cxx.cpp
+EXTRA_DIST += %D%/run %D%/agent.py %D%/fake.py %D%/test_larder.py %D%/test_examples.py %D%/test_faults.py %D%/test_hashed.py %D%/test_package.py %D%/cxx.cpp
 
 check_PROGRAMS += example-service
 example_service_SOURCES = utils/examples/service.c

@@ -2,6 +2,7 @@
 import time
 
 from agent import Agent, Daemon, near_until
+from resp import Connection
 
 
 def only(*kinds):
@@ -50,6 +51,13 @@ def test_another_database_is_another(kind):
         assert a('set k three') == 'OK'
         d.call('SET', 'k', 'zero')
         near_until(a, 'k', 'three')
+        c = Connection(d.path)
+        c.call('SELECT', '3')
+        for i in range(50):
+            c.call('SET', 'k', str(i))
+            a.until('get k', {f'OK {i}', f'OK l1 {i}'})
+            near_until(a, 'k', i)
+        c.close()
         d.call('FLUSHALL')
         a.until('get k', 'NOT_FOUND')
 

@@ -139,6 +139,91 @@ def test_feed_barrier_on_many_threads():
         assert not wrong, wrong[:3]
 
 
+def hashes(changes):
+    """Of hashed frames: (the set of hashes, the other changes)."""
+    found, others = set(), []
+    for c in changes:
+        if not c.startswith(b'h* '):
+            others.append(c)
+            continue
+        rest, n, bits = c[3], int.from_bytes(c[4:8], 'little'), int.from_bytes(c[8:], 'little')
+        last, at, mine = 0, 0, set()
+        for _ in range(n):
+            many = 0
+            while bits >> at & 1:
+                many, at = many + 1, at + 1
+            last += (many << rest) + (bits >> at + 1 & (1 << rest) - 1)
+            at += 1 + rest
+            assert last < 1 << 32 and last not in mine, (last, n)
+            mine.add(last)
+        assert len(c) == 8 + (at + 7) // 8, 'nothing behind'
+        found |= mine
+    return found, others
+
+
+def test_feed_hashed():
+    """Each change is told to a hashed listener as the same hash that its key always has, on all threads, and patterns as they are."""
+    with Server(threads=3) as s, s.client() as w:
+        plain, hashed = Listener(s), Listener(s, 'HASHED')
+        some = Listener(s, 'HASHED', 'PREFIX', 'a:', 'b:')
+        equal((hashed.hello[b'hash'], len(hashed.hello[b'seed'])), (b'xxh3', 16))
+        keys = [b'%s:%d' % (p, i) for p in (b'a', b'b', b'c') for i in range(30)]
+        known = {}
+        for k in keys:
+            w.call('SET', k, 1)
+            (one,), others = hashes(hashed.barrier())
+            equal(others, [])
+            known[k] = one
+        equal(len(set(known.values())), len(keys))
+        equal(hashes(some.barrier()), ({known[k] for k in keys if k[0] != ord('c')}, []))
+        plain.barrier()
+
+        def write(n):
+            r = random.Random(n)
+            with s.client() as c:
+                for i in range(100):
+                    c.call(*r.choice([('SET', r.choice(keys), i), ('MSET', *r.sample(keys, 4)), ('DEL', *r.sample(keys, 9))]))
+        for turn in range(5):
+            threads = [threading.Thread(target=write, args=(turn * 10 + n,)) for n in range(4)]
+            for t in threads:
+                t.start()
+            for t in threads:
+                t.join()
+            w.call('CACHE', 'INVALIDATE', 'c:*')
+            w.call('FLUSHDB')
+            told = plain.barrier()
+            changed = {c[3:] for c in told if c[:1] == b'k'}
+            equal(hashes(hashed.barrier()), ({known[k] for k in changed}, [b'p0 c:*', b'f0 ']))
+            equal(hashes(some.barrier()), ({known[k] for k in changed if k[0] != ord('c')}, [b'f0 ']))
+            equal((plain.next, plain.next), (hashed.next, some.next))
+        w.call('SELECT', 1)
+        w.call('SET', keys[0], 1)
+        assert hashes(hashed.barrier())[0] not in ({h} for h in known.values()), 'a database has hashes of its own'
+        back = Listener(s, 'FROM', plain.next, 'HASHED', 'EPOCH', plain.hello[b'epoch'])
+        equal((back.hello[b'status'], len(hashes(back.barrier())[0])), (b'resumed', 1))
+
+
+def test_feed_tells_many_in_turn():
+    """More listeners than one turn tells, of all kinds, some of which leave in the middle: each hears everything."""
+    with Server(threads=1) as s, s.client() as w:
+        kinds = [[], ['HASHED'], ['PREFIX', 'key:1'], ['HASHED', 'PREFIX', 'key:1'], ['PREFIX', 'nothing']]
+        listeners = [(i % 5, Listener(s, *kinds[i % 5])) for i in range(150)]
+        for turn in range(6):
+            for _ in range(20):
+                w.send(b''.join(Client.encode('SET', 'key:%d:%d' % (j % 3, j), 'x') for j in range(200)))
+                for _ in range(200):
+                    w.reply()
+            for _, left in listeners[:20]:
+                left.c.close()
+            del listeners[:20]
+            for kind, a in listeners:
+                seen = a.barrier()
+                a.keys = getattr(a, 'keys', set()) | (hashes(seen)[0] if kind in (1, 3) else set(seen))
+                equal(len(a.keys), (200, 200, 67, 67, 0)[kind])
+                equal(a.lost, 0)
+                equal(a.next, listeners[0][1].next)
+
+
 def test_lease_is_one_at_a_time():
     with Server(threads=4) as s, s.client() as control:
         loads, wrong = [], []

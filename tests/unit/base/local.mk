@@ -6,6 +6,7 @@ test_base_SOURCES = \
   %D%/test-buf.c \
   %D%/test-chain.c \
   %D%/test-clock.c \
+  %D%/test-deltas.c \
   %D%/test-hist.c \
   %D%/test-log.c \
   %D%/test-match.c \

@@ -15,6 +15,7 @@ struct world {
     struct lock lock[KEYS];        /* the "server": one write of a key at a time */
     uint32_t version[KEYS];
     _Atomic bool stop;
+    struct lock seed_lock;
 };
 
 struct stamp {
@@ -85,7 +86,13 @@ static void *write_all(void *arg) {
         if (next(&x) % 4 == 0) { /* a write at the server, and the push of it */
             lock_acquire(&w->lock[k]);
             version = ++w->version[k];
-            near_erase(w->s, key, hash);
+            if (next(&x) % 2) {
+                near_erase(w->s, key, hash);
+            } else { /* who hears of hashes is who changes the seed */
+                lock_acquire(&w->seed_lock);
+                near_erase_hashed(w->s, &(uint32_t){(uint32_t)(near_hash(w->s, key) >> 32)}, 1);
+                lock_release(&w->seed_lock);
+            }
             atomic_store_explicit(&w->oldest[k], version, memory_order_release);
             lock_release(&w->lock[k]);
         }
@@ -102,6 +109,11 @@ static void *write_all(void *arg) {
             }
         }
         if (next(&x) % 512 == 0) near_tidy(w->s, step);
+        if (next(&x) % 2048 == 0) {
+            lock_acquire(&w->seed_lock);
+            near_reseed(w->s, next(&x));
+            lock_release(&w->seed_lock);
+        }
     }
     return NULL;
 }

@@ -354,3 +354,72 @@ Test(near, queues_do_not_grow_by_churn) {
     cr_assert_lt(s->shard[0].small.cap + s->shard[0].main.cap, 1000u);
     near_close(s);
 }
+
+static int by_value(const void *a, const void *b) {
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Keys known by their hashes alone, among hashes of keys that are not there: those go, the others stay. In one shard and in many. */
+Test(near, keys_go_by_their_hashes) {
+    enum { KEYS = 20000 };
+    static bool gone[KEYS];
+    static uint32_t hash[KEYS * 2];
+    char name[32];
+    uint64_t x = 3;
+    for (size_t bytes = 3 << 20; bytes <= 128 << 20; bytes *= 40) {
+        struct near *s = store_new(bytes);
+        for (unsigned i = 0; i < KEYS; i++) cr_assert(put(s, key_of(name, i), SLICE("v")));
+        size_t n = 0;
+        for (unsigned i = 0; i < KEYS; i++) {
+            gone[i] = next(&x) % 3 == 0;
+            if (gone[i]) hash[n++] = (uint32_t)(near_hash(s, key_of(name, i)) >> 32);
+            hash[n++] = (uint32_t)(near_hash(s, key_of(name, KEYS + i)) >> 32);
+        }
+        qsort(hash, n, sizeof *hash, by_value);
+        near_erase_hashed(s, hash, n);
+        unsigned kept = 0, missing = 0;
+        for (unsigned i = 0; i < KEYS; i++) {
+            bool there = has(s, key_of(name, i));
+            cr_assert(!gone[i] || !there, "%u", i);
+            kept += !gone[i];
+            missing += !gone[i] && !there;
+        }
+        cr_assert_leq(missing, 2u, "%u of %u that did not change", missing, kept); /* the same hash by chance */
+        struct near_stats st;
+        near_stats_read(s, &st);
+        cr_assert_eq(st.entries, kept - missing);
+        near_close(s);
+    }
+}
+
+Test(near, a_hash_voids_tokens) {
+    struct near *s = store_new(1 << 20);
+    uint64_t hash = near_hash(s, SLICE("k")), token = near_token(s, hash);
+    near_erase_hashed(s, &(uint32_t){(uint32_t)(hash >> 32)}, 1);
+    cr_assert(!put_as(s, SLICE("k"), SLICE("old"), token, TTL, 0));
+    cr_assert(put(s, SLICE("k"), SLICE("new")));
+    near_close(s);
+}
+
+/* Another seed: nothing of the one before is found or put, and everything works as it did. */
+Test(near, another_seed) {
+    struct near *s = store_new(8 << 20);
+    char name[32];
+    for (unsigned i = 0; i < 5000; i++) put(s, key_of(name, i), SLICE("v"));
+    uint64_t hash = near_hash(s, SLICE("k")), token = near_token(s, hash);
+    near_reseed(s, 77);
+    struct near_stats st;
+    near_stats_read(s, &st);
+    cr_assert_eq(st.entries, 0u);
+    for (unsigned i = 0; i < 5000; i++) cr_assert(!has(s, key_of(name, i)));
+    cr_assert(!put_as(s, SLICE("k"), SLICE("old"), token, TTL, 0), "what was asked for before");
+    struct near_item item = {.key = SLICE("k"), .value = SLICE("v"), .hash = hash, .token = near_token(s, hash), .ttl = TTL};
+    cr_assert(!near_put(s, &item), "what would stand where nobody finds it");
+    for (unsigned i = 0; i < 5000; i++) cr_assert(put(s, key_of(name, i), SLICE("w")));
+    near_reseed(s, 77); /* that is its seed: nothing happens */
+    for (unsigned i = 0; i < 5000; i++) cr_assert(has(s, key_of(name, i)));
+    near_erase(s, SLICE("key:1"), hash); /* with a hash of the seed before */
+    cr_assert(!has(s, SLICE("key:1")));
+    near_close(s);
+}
