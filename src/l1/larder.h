@@ -1,7 +1,7 @@
 /* larder: a near cache in front of larderd, or of a plain Redis 6 or newer. larder(3) explains each function, option and figure.
  *
  * STALENESS. While the feed connection works, a value is given out no longer than it takes the server's invalidation to arrive here
- * after the change: as a rule less than a round trip. The feed is asked for a sign of life every feed_check_ms; if it is lost, or
+ * after the change: as a rule less than a round trip, with many listeners and a busy larderd 50 ms more at the most. The feed is asked for a sign of life every feed_check_ms; if it is lost, or
  * silent for as long again, nothing is served from the near cache as fresh any more, so in no case (a stopped process, a cut cable)
  * is a value given out as fresh later than 2 * feed_check_ms after it changed. When it is back, what was missed is asked for by number
  * (larderd) or the near cache is emptied (Redis, or what was missed is gone). A thread sees its own writes. Only what you allow goes
