@@ -1,11 +1,13 @@
 # What larder-bench and larder-replay drive; not installed.
-noinst_PROGRAMS += bench-listen bench-load bench-loads bench-policies bench-replay
+noinst_PROGRAMS += bench-listen bench-load bench-loads bench-policies bench-replay bench-slices
 bench_listen_SOURCES = %D%/bench/listen.c %D%/bench/address.c %D%/bench/address.h
 bench_load_SOURCES = %D%/bench/load.c %D%/bench/address.c %D%/bench/address.h
 bench_loads_SOURCES = %D%/bench/loads.c
 bench_loads_LDADD = -lm
 bench_policies_SOURCES = %D%/bench/policies.c %D%/bench/trace.c %D%/bench/trace.h
 bench_policies_LDADD = libstore.a libtype.a libbase.a $(LZ4_LIBS) $(ZSTD_LIBS) $(LZF_LIBS) $(ISAL_LIBS) $(MD_LIBS) $(JEMALLOC_LIBS) -lm
+bench_slices_SOURCES = %D%/bench/slices.c
+bench_slices_LDADD = $(bench_policies_LDADD)
 bench_replay_SOURCES = %D%/bench/replay.c %D%/bench/address.c %D%/bench/address.h %D%/bench/trace.c %D%/bench/trace.h
 
 EXTRA_DIST += \

@@ -25,7 +25,7 @@
 #ifdef HAVE_JEMALLOC
 #include <jemalloc/jemalloc.h>
 /* Free pages go back within a second, so that RSS follows what is used; few arenas, because each keeps free pages. */
-const char *malloc_conf = "dirty_decay_ms:500,muzzy_decay_ms:0,narenas:4";
+const char *malloc_conf = "dirty_decay_ms:500,muzzy_decay_ms:0,narenas:4,max_background_threads:1";
 #endif
 
 struct count {
@@ -270,6 +270,15 @@ static void all_arenas(const char *what) {
     mallctl(name, NULL, NULL, NULL, 0);
 #else
     (void)what;
+#endif
+}
+
+/* Otherwise whoever frees something now and then gives back what others have freed, megabytes of it, for milliseconds. Where it cannot be
+ * had, that is how it is. */
+void mem_background(void) {
+#ifdef HAVE_JEMALLOC
+    bool on = true;
+    (void)!mallctl("background_thread", NULL, NULL, &on, sizeof on);
 #endif
 }
 

@@ -221,7 +221,7 @@ void memory_malloc_stats(struct call *c) {
 }
 
 void memory_purge(struct call *c) {
-    slab_trim();
+    while (slab_trim()) {}
     mem_purge();
     resp_ok(c->w);
 }

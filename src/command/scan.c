@@ -19,6 +19,7 @@ struct walk {
     uint64_t cursor;
     uint64_t left;        /* entries still to be looked at */
     bool all;             /* KEYS: until the end, and the reply is no pair */
+    bool one;             /* RANDOMKEY: until there is one, which is the reply */
     bool any;             /* no pattern */
     enum value_type type; /* VALUE_TYPES: any */
     bool typed;
@@ -32,6 +33,7 @@ struct walk {
 static void walk_entry(void *arg, struct entry *e) {
     struct walk *k = arg;
     if (k->left) k->left--;
+    if (k->one && k->found) return;
     if (k->typed && entry_type(e) != k->type) return;
     struct slice name = entry_key(e);
     if (!k->any && !match_glob(k->pattern, name)) return;
@@ -48,6 +50,11 @@ static void walk_drop(struct task *t) {
 
 static void walk_reply(struct walk *k, struct session *s) {
     struct resp_writer *w = &s->writer;
+    if (k->one) {
+        if (!k->found) resp_null(w);
+        chain_join(&s->out, &k->body);
+        return;
+    }
     if (!k->all) {
         char text[NUM_I64_MAX];
         resp_array(w, 2);
@@ -64,7 +71,7 @@ static bool walk_on(struct walk *k, struct session *s, int64_t slice_us) {
     do {
         size_t n = !k->all && k->left < PIECE ? (size_t)k->left : PIECE;
         k->cursor = store_scan(s->lane->env->store, k->db, k->cursor, n, now, walk_entry, k);
-        if (!k->cursor || (!k->all && !k->left)) return true;
+        if (!k->cursor || (!k->all && !k->left) || (k->one && k->found)) return true;
     } while (clock_ticks() < end);
     return false;
 }
@@ -134,6 +141,9 @@ static void reply_key(void *arg, struct entry *e) {
     resp_bulk(c->w, name.p, name.n);
 }
 
+/* Where nearly all are past their deadline, the first that is not. */
 void scan_randomkey(struct call *c) {
-    if (!store_random(c->v.store, c->v.db, c->v.now, lane_random(c->s->lane), reply_key, c)) resp_null(c->w);
+    if (store_sample(c->v.store, c->v.db, c->v.now, lane_random(c->s->lane), reply_key, c)) return;
+    struct walk k = {.all = true, .one = true, .any = true, .type = VALUE_TYPES, .pattern = SLICE("*")};
+    walk(c, &k);
 }

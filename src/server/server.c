@@ -69,6 +69,7 @@ static bool to_background(struct server *s, struct buf *why) {
         complain("", why);
         return false;
     }
+    mem_background();
     struct buf path = {0};
     option_text(s->env->options, "pidfile", &path);
     if (path.n || background) {

@@ -77,7 +77,7 @@ enum store_fit store_make_room(struct store *s, size_t n, int64_t now, struct st
         }
         if (fit == FIT_LATER) break;
         if (p.kind & POLICY_LHD && density_due(s->density)) evict_learn(s, limit);
-        if (slice_over(start, slice_us - 5)) {
+        if (slice_over(start, slice_us - (waits ? STORE_TRASH_US : 5))) {
             fit = FIT_LATER;
             break;
         }

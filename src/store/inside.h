@@ -25,8 +25,8 @@ struct shard {
 struct trash { /* a detached table, one entry, or one object */
     struct trash *next;
     struct table table;
-    uint64_t place;   /* how far the table is emptied */
-    unsigned capture; /* of a table with something for a capture: 1 + the database that it was */
+    uint64_t place;         /* how far the table, or the entry, is emptied */
+    uint32_t slot, capture; /* how far its segment there; of a table with something for a capture: 1 + the database that it was */
     struct entry *entry;
     enum value_type type;
     void *object;
@@ -37,8 +37,8 @@ struct part { /* belongs to the thread that steps it */
     struct walk expire, compact;
     int64_t expire_started; /* ms */
     uint64_t expire_ticks;  /* that this pass took */
-    bool expire_again;      /* the walk goes on with the segment that it was at */
-    uint64_t expire_found;  /* in this pass: keys past their deadline */
+    bool expire_again, trimming; /* the walk goes on with the segment that it was at; there was more to give back */
+    uint64_t expire_found;  /* in this pass */
     struct agenda *sheet;   /* of full size, to write the next agenda on; NULL before the first pass */
     int64_t trimmed_us;     /* monotonic */
     unsigned compact_round;
@@ -68,9 +68,7 @@ struct store {
     unsigned mark;           /* that new entries' slots get (capture.h) */
     struct capture *capture;
     struct graves *graves;   /* while a warm-up runs (warm.h); changes under all locks and that of the rules */
-
-    struct lock plan_lock; /* making and ending a plan */
-    struct slab_plan *_Atomic plan;
+    struct slab_plan *_Atomic plan, *_Atomic plan_ending, *plan_making; /* the last is the first part's */
     _Atomic unsigned plan_round, plan_parts_left;
 };
 
@@ -101,9 +99,11 @@ static inline size_t store_cost(const struct entry *e) {
     return __builtin_expect(entry_form(e) == FORM_POINTER, 0) ? n + store_cost_object(e) : n;
 }
 
+void store_compact_free(struct store *s); /* the plan that there may be */
+
 /* Frees an entry that is out of its table: now, or through the trash if that takes long. */
-void store_drop(struct store *s, struct entry *e, bool lazily);
-void store_drop_object(struct store *s, enum value_type t, void *object); /* nobody refers to it any more */
+bool store_drop(struct store *s, struct entry *e, bool lazily); /* did it go to the trash? */
+bool store_drop_object(struct store *s, enum value_type t, void *object); /* the same; nobody refers to it any more */
 void store_trash_table(struct store *s, struct table *t, unsigned db); /* takes what it holds; *t is empty then; all locks held */
 bool store_spare(const struct store *s, size_t n); /* n more bytes for upkeep: as store_fits, and out of what that leaves */
 static inline bool slice_over(uint64_t start, int64_t slice_us) { return clock_ticks_us(clock_ticks() - start) >= slice_us; }

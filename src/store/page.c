@@ -56,12 +56,14 @@ void page_give(void *page) {
 
 void page_forget(void *page) { madvise((char *)page + HEAD, PAGE_BYTES - HEAD, MADV_DONTNEED); }
 
-void page_purge(size_t keep) {
+bool page_purge(size_t keep, unsigned most) {
     for (;;) {
         lock_acquire(&pages.lock);
-        void *p = pages.dirty.n > keep ? pages.dirty.page[--pages.dirty.n] : NULL;
+        bool more = pages.dirty.n > keep;
+        void *p = more && most ? pages.dirty.page[--pages.dirty.n] : NULL;
         lock_release(&pages.lock);
-        if (!p) return;
+        if (!p) return more;
+        most--;
         madvise(p, PAGE_BYTES, MADV_DONTNEED);
         lock_acquire(&pages.lock);
         push(&pages.clean, p);

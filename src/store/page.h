@@ -8,6 +8,7 @@
 #ifndef LARDER_STORE_PAGE_H
 #define LARDER_STORE_PAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define PAGE_BYTES 65536
@@ -15,6 +16,7 @@
 void *page_take(void); /* aligned to PAGE_BYTES; never NULL */
 void page_give(void *page);
 void page_forget(void *page); /* gives its memory back but for the first 4 KB; it stays taken */
-void page_purge(size_t keep); /* all but `keep` of the free ones that have been written to */
+/* Of the free ones that have been written to all but `keep`, `most` at a time; true: there are more. */
+bool page_purge(size_t keep, unsigned most);
 
 #endif

@@ -121,18 +121,6 @@ static bool entry_forbidden(struct store *s, const struct table *t, unsigned db,
     return rules_forbid(s, seg, last, db, key, false);
 }
 
-struct first {
-    store_each *each;
-    void *arg;
-    bool found;
-};
-
-static void take_first(void *arg, struct entry *e) {
-    struct first *f = arg;
-    if (!f->found) f->each(f->arg, e);
-    f->found = true;
-}
-
 bool store_sample(struct store *s, unsigned db, int64_t now, uint64_t random, store_each *each, void *arg) {
     uint64_t total = store_count(s, db);
     random |= 1;
@@ -154,16 +142,6 @@ bool store_sample(struct store *s, unsigned db, int64_t now, uint64_t random, st
         if (alive) return true;
     }
     return false;
-}
-
-bool store_random(struct store *s, unsigned db, int64_t now, uint64_t random, store_each *each, void *arg) {
-    if (store_sample(s, db, now, random, each, arg)) return true;
-    /* Nearly all are past their deadline: the first that is not. */
-    struct first f = {each, arg, false};
-    uint64_t cursor = 0;
-    do cursor = store_scan(s, db, cursor, 256, now, take_first, &f);
-    while (cursor && !f.found);
-    return f.found;
 }
 
 static void add_ttl(void *arg, struct entry *e) {

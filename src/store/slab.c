@@ -6,7 +6,6 @@
 
 #include <assert.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define STEP 2
@@ -14,6 +13,7 @@
 #define ROOM (PAGE_BYTES - sizeof(struct slab))
 #define CLASSES 512
 #define BORROW_BELOW 2  /* a class with fewer pages than this looks for room in the next larger ones first */
+#define PURGED_MOST 2
 #define SPARE_PAGES 16 /* free pages that stay resident for the next to come: 1 MB */
 
 struct slab {
@@ -28,7 +28,7 @@ struct slab {
 
 struct class {
     struct lock lock;
-    uint32_t slabs, marked;
+    uint32_t slabs, marked, open; /* all; of a plan; in the ring */
     struct slab *ring;            /* slabs with room; the first is taken from */
     uint64_t held, used;          /* bytes */
 } __attribute__((aligned(64)));
@@ -59,6 +59,7 @@ static inline struct slab *slab_of(const void *p) { return (struct slab *)((uint
 static inline char *object_at(struct slab *s, uint32_t i) { return (char *)(s + 1) + (size_t)i * s->size; }
 
 static void ring_add_last(struct class *k, struct slab *s) {
+    k->open++;
     if (!k->ring) {
         k->ring = s->next = s->prev = s;
         return;
@@ -68,10 +69,8 @@ static void ring_add_last(struct class *k, struct slab *s) {
     s->prev->next = s->next->prev = s;
 }
 
-/* The one behind s, NULL behind the last. */
-static struct slab *ring_next(const struct class *k, const struct slab *s) { return s->next == k->ring ? NULL : s->next; }
-
 static void ring_remove(struct class *k, struct slab *s) {
+    k->open--;
     if (k->ring == s) k->ring = s->next == s ? NULL : s->next;
     s->prev->next = s->next;
     s->next->prev = s->prev;
@@ -175,7 +174,7 @@ void slab_totals(struct slab_totals *out) {
     }
 }
 
-void slab_trim(void) {
+bool slab_trim(void) {
     for (unsigned c = 0; c < slabs.classes; c++) {
         struct class *k = &slabs.class[c];
         lock_acquire(&k->lock);
@@ -183,45 +182,43 @@ void slab_trim(void) {
         if (s && !s->used && s->next == s) slab_release(k, s);
         lock_release(&k->lock);
     }
-    page_purge(SPARE_PAGES);
+    return page_purge(SPARE_PAGES, PURGED_MOST);
 }
 
 /* -- emptying sparse slabs -------------------------------------------------------------------------------------------- */
 
+/* Classes one after the other; of each, its ring is gone round twice. First slabs are counted by how full they are: which says up to where
+ * they are to be emptied, the emptiest first, if the others are to have room for what is in them. Then those are marked. */
+
+#define LEVELS 64      /* of fullness */
+#define LOOKS_MOST 64  /* at slabs, under one lock; each may be a miss of the caches */
+#define CLASSES_MOST 32 /* without a slab */
+
+enum plan_state { PLAN_COUNT, PLAN_MARK, PLAN_FIND };
+
 struct slab_plan {
+    enum plan_state state;
+    unsigned class;
+    bool begun;              /* the ring's round in this state */
+    uint32_t left, limit;    /* slabs still to be looked at; levels below it are marked */
+    uint32_t level[LEVELS];
+    int64_t room[CLASSES];   /* free objects of slabs that are not marked */
     struct slab **marked;
     size_t count, cap;
     uintptr_t *set; /* open addressing by page number */
-    size_t mask;
+    size_t mask, known; /* of `count`, those that are in the set */
 };
 
-static int by_use(const void *x, const void *y) {
-    const struct slab *a = *(struct slab *const *)x, *b = *(struct slab *const *)y;
-    return a->used < b->used ? -1 : a->used > b->used;
+static uint32_t level_of(const struct slab *s) { return (uint32_t)((uint64_t)s->used * LEVELS / s->capacity); }
+
+/* Room for `more`, so that none is made under a lock. */
+static void plan_reserve(struct slab_plan *p, size_t more) {
+    if (p->cap - p->count >= more) return;
+    p->cap = p->cap ? p->cap * 2 : LOOKS_MOST * 2;
+    p->marked = mem_realloc(MEM_UPKEEP, p->marked, p->cap * sizeof *p->marked);
 }
 
-static void plan_mark(struct slab_plan *p, struct class *k, struct slab *s) {
-    ring_remove(k, s);
-    s->marked = true;
-    k->marked++;
-    if (p->count == p->cap) {
-        p->cap = p->cap ? p->cap * 2 : 64;
-        p->marked = mem_realloc(MEM_UPKEEP, p->marked, p->cap * sizeof *p->marked);
-    }
-    p->marked[p->count++] = s;
-}
-
-static size_t ring_list(struct class *k, struct slab ***list) {
-    size_t n = 0, i = 0;
-    for (struct slab *s = k->ring; s; s = ring_next(k, s)) n++;
-    *list = mem_alloc(MEM_UPKEEP, (n + 1) * sizeof **list);
-    for (struct slab *s = k->ring; s; s = ring_next(k, s)) (*list)[i++] = s;
-    qsort(*list, n, sizeof **list, by_use);
-    return n;
-}
-
-/* Takes `n` objects' room from a class and, while it borrows, from the larger ones; false if there is not so much. `room` counts
- * free objects of slabs that are not marked. */
+/* Takes `n` objects' room from a class and, while it borrows, from the larger ones; false if there is not so much. */
 static bool plan_take_room(int64_t *room, unsigned class, unsigned last, int64_t n) {
     int64_t sum = 0;
     for (unsigned c = class; c <= last; c++) sum += room[c];
@@ -234,65 +231,115 @@ static bool plan_take_room(int64_t *room, unsigned class, unsigned last, int64_t
     return true;
 }
 
-/* Marks the emptiest slabs of a class whose objects fit into the free room of the others. */
-static void plan_class(struct slab_plan *p, unsigned class, int64_t *room) {
-    struct class *k = &slabs.class[class];
-    struct slab **list;
-    lock_acquire(&k->lock);
-    size_t n = ring_list(k, &list);
-    for (size_t i = 0; i < n; i++) {
-        struct slab *s = list[i];
-        int64_t own = (int64_t)s->capacity - s->used;
-        bool borrow = k->slabs - k->marked - 1 < BORROW_BELOW;
-        if (room[class] < own) break; /* another thread took from it since the count */
-        room[class] -= own;
-        if (!plan_take_room(room, class, borrow ? borrow_last(class) : class, s->used)) {
-            room[class] += own;
-            break;
-        }
-        plan_mark(p, k, s);
+/* Marks a slab if its objects fit into the free room of the others. */
+static bool plan_mark(struct slab_plan *p, struct class *k, struct slab *s) {
+    int64_t own = (int64_t)s->capacity - s->used;
+    bool borrow = k->slabs - k->marked - 1 < BORROW_BELOW;
+    if (p->room[p->class] < own) return false; /* another thread took from it since the count */
+    p->room[p->class] -= own;
+    if (!plan_take_room(p->room, p->class, borrow ? borrow_last(p->class) : p->class, s->used)) {
+        p->room[p->class] += own;
+        return false;
     }
-    lock_release(&k->lock);
-    mem_free(MEM_UPKEEP, list);
+    ring_remove(k, s);
+    s->marked = true;
+    k->marked++;
+    p->marked[p->count++] = s;
+    return true;
 }
 
-static void plan_count_room(int64_t *room) {
-    for (unsigned c = 0; c < slabs.classes; c++) {
-        struct class *k = &slabs.class[c];
+/* Up to which level the emptiest slabs' objects fit into the others, about. */
+static uint32_t plan_limit(const struct slab_plan *p) {
+    uint32_t capacity = (uint32_t)(ROOM / slabs.size_of[p->class]), level = 0;
+    double room = (double)p->room[p->class];
+    for (unsigned c = p->class + 1; c <= borrow_last(p->class) && slabs.class[p->class].slabs <= BORROW_BELOW; c++) room += (double)p->room[c];
+    for (double moved = 0; level < LEVELS; level++) {
+        double used = ((double)level + 0.5) / LEVELS * capacity;
+        moved += p->level[level] * used;
+        room -= p->level[level] * (capacity - used);
+        if (moved > room) break;
+    }
+    return level + 1; /* of the last level, those that fit */
+}
+
+/* Some slabs of the class; its lock is held. True when all have been looked at. */
+static bool plan_look(struct slab_plan *p, struct class *k) {
+    if (!p->begun) p->left = k->open;
+    p->begun = true;
+    for (unsigned n = 0; n < LOOKS_MOST && p->left && k->ring; n++) {
+        struct slab *s = k->ring;
+        p->left--;
+        k->ring = s->next;
+        if (p->state == PLAN_COUNT) p->level[level_of(s)]++;
+        else if (level_of(s) < p->limit && !plan_mark(p, k, s) && level_of(s) + 1 < p->limit) p->left = 0;
+    }
+    return !p->left || !k->ring;
+}
+
+static void plan_next_class(struct slab_plan *p) {
+    p->state = ++p->class < slabs.classes ? PLAN_COUNT : PLAN_FIND;
+    memset(p->level, 0, sizeof p->level);
+}
+
+static void plan_classes(struct slab_plan *p) {
+    plan_reserve(p, LOOKS_MOST);
+    for (unsigned n = 0; n < CLASSES_MOST && p->state != PLAN_FIND; n++) {
+        struct class *k = &slabs.class[p->class];
         lock_acquire(&k->lock);
-        room[c] = 0;
-        for (struct slab *s = k->ring; s; s = ring_next(k, s)) room[c] += (int64_t)s->capacity - s->used;
+        bool some = k->open, done = !some || plan_look(p, k);
         lock_release(&k->lock);
+        if (done) {
+            p->begun = false;
+            if (some && p->state == PLAN_COUNT) {
+                p->limit = plan_limit(p);
+                p->state = PLAN_MARK;
+            } else {
+                plan_next_class(p);
+            }
+        }
+        if (some) return;
     }
 }
 
 static size_t page_hash(uintptr_t page) { return (size_t)((page * 0x9e3779b97f4a7c15ull) >> 20); }
+
+static bool plan_find(struct slab_plan *p) {
+    if (!p->set) {
+        size_t slots = 64;
+        while (slots < p->count * 2) slots *= 2;
+        p->mask = slots - 1;
+        p->set = mem_zalloc(MEM_UPKEEP, slots * sizeof *p->set);
+    }
+    for (unsigned n = 0; n < LOOKS_MOST && p->known < p->count; n++) {
+        uintptr_t page = (uintptr_t)p->marked[p->known++] / PAGE_BYTES;
+        size_t at = page_hash(page) & p->mask;
+        while (p->set[at]) at = (at + 1) & p->mask;
+        p->set[at] = page;
+    }
+    return p->known < p->count;
+}
 
 struct slab_plan *slab_plan_new(unsigned waste_percent) {
     struct slab_totals t;
     slab_totals(&t);
     if (t.held - t.used < (uint64_t)4 * PAGE_BYTES || (t.held - t.used) * 100 < t.held * waste_percent) return NULL;
     struct slab_plan *p = mem_zalloc(MEM_UPKEEP, sizeof *p);
-    int64_t *room = mem_alloc(MEM_UPKEEP, CLASSES * sizeof *room);
-    plan_count_room(room);
-    for (unsigned c = 0; c < slabs.classes; c++) plan_class(p, c, room);
-    mem_free(MEM_UPKEEP, room);
-    if (!p->count) {
-        slab_plan_free(p);
-        return NULL;
-    }
-    size_t slots = 64;
-    while (slots < p->count * 2) slots *= 2;
-    p->mask = slots - 1;
-    p->set = mem_zalloc(MEM_UPKEEP, slots * sizeof *p->set);
-    for (size_t i = 0; i < p->count; i++) {
-        uintptr_t page = (uintptr_t)p->marked[i] / PAGE_BYTES;
-        size_t at = page_hash(page) & p->mask;
-        while (p->set[at]) at = (at + 1) & p->mask;
-        p->set[at] = page;
+    for (unsigned c = 0; c < slabs.classes; c++) {
+        struct class *k = &slabs.class[c];
+        lock_acquire(&k->lock);
+        p->room[c] = (int64_t)(k->slabs * (ROOM / slabs.size_of[c])) - (int64_t)(k->used / slabs.size_of[c]);
+        lock_release(&k->lock);
     }
     return p;
 }
+
+bool slab_plan_make(struct slab_plan *p) {
+    if (p->state == PLAN_FIND) return plan_find(p);
+    plan_classes(p);
+    return true;
+}
+
+size_t slab_plan_marked(const struct slab_plan *p) { return p->count; }
 
 bool slab_plan_has(const struct slab_plan *p, const void *object) {
     uintptr_t page = (uintptr_t)object / PAGE_BYTES;
@@ -301,9 +348,9 @@ bool slab_plan_has(const struct slab_plan *p, const void *object) {
     return false;
 }
 
-void slab_plan_free(struct slab_plan *p) {
-    for (size_t i = 0; i < p->count; i++) {
-        struct slab *s = p->marked[i];
+bool slab_plan_end(struct slab_plan *p) {
+    for (unsigned n = 0; n < LOOKS_MOST && p->count; n++) {
+        struct slab *s = p->marked[--p->count];
         struct class *k = &slabs.class[s->class];
         lock_acquire(&k->lock);
         s->marked = false;
@@ -312,7 +359,9 @@ void slab_plan_free(struct slab_plan *p) {
         else if (s->used < s->capacity) ring_add_last(k, s);
         lock_release(&k->lock);
     }
+    if (p->count) return true;
     mem_free(MEM_UPKEEP, p->marked);
     mem_free(MEM_UPKEEP, p->set);
     mem_free(MEM_UPKEEP, p);
+    return false;
 }

@@ -27,12 +27,17 @@ struct slab_totals {
     uint64_t pages, held, used; /* slabs; bytes in them ever handed out; bytes handed out now */
 };
 void slab_totals(struct slab_totals *out);
-void slab_trim(void); /* frees slabs with nothing in them, and gives free pages back to the kernel */
+/* Frees slabs with nothing in them, and gives some free pages back to the kernel: a few, which takes some 20 us. True: there are more. */
+bool slab_trim(void);
 
-/* Slabs to be emptied, found by address without touching an object. */
+/* Slabs to be emptied, found by address without touching an object. One thread makes a plan, one after it ends it, both in steps of
+ * some 20 us; there is one at a time. */
 struct slab_plan;
-struct slab_plan *slab_plan_new(unsigned waste_percent); /* NULL: less than that is wasted, or nothing to gain */
+struct slab_plan *slab_plan_new(unsigned waste_percent); /* NULL: less than that is wasted */
+bool slab_plan_make(struct slab_plan *p);                /* one step; false: it is made, and may be asked */
+size_t slab_plan_marked(const struct slab_plan *p);      /* slabs; 0: nothing to gain */
 bool slab_plan_has(const struct slab_plan *p, const void *object);
-void slab_plan_free(struct slab_plan *p); /* what is not empty by now is used again */
+/* One step of taking it back: what is not empty by now is used again. False: it is gone. */
+bool slab_plan_end(struct slab_plan *p);
 
 #endif

@@ -22,7 +22,7 @@ void store_free(struct store *s) {
     assert(!s->capturing);
     store_flush(s, -1, true);
     captures_free(s->capture);
-    if (s->plan) slab_plan_free(s->plan);
+    store_compact_free(s);
     duel_free(s->duel);
     density_free(s->density);
     graves_free(s->graves);
@@ -30,7 +30,7 @@ void store_free(struct store *s) {
     rules_free(s);
     for (unsigned i = 0; i < STORE_PARTS; i++)
         if (s->part[i].sheet) agenda_free(s->part[i].sheet);
-    slab_trim();
+    while (slab_trim()) {}
     mem_free(MEM_MISC, s);
 }
 
@@ -196,9 +196,11 @@ void store_swap(struct store *s, unsigned a, unsigned b) {
 
 /* -- trash ------------------------------------------------------------------------------------------------------------ */
 
-#define LAZY_BYTES (256u << 10) /* freeing larger blocks may call the kernel */
-#define VACATE_BYTES (256u << 10) /* of a large entry, at a time */
+#define LAZY_BYTES (64u << 10) /* freeing larger blocks may call the kernel */
+#define VACATE_BYTES (128u << 10) /* of a large entry, at a time */
 #define ENTRY_HEAD_MOST 64      /* bytes that tell its size and references */
+#define SEGMENT_WORK 64         /* small entries that are freed without a look at the clock */
+#define ENTRY_WORK 16           /* so many of them take as long as one of the allocator's */
 #define LAZY_EFFORT 64          /* as Redis: more frees than this are left to the background */
 
 static void trash_item(struct store *s, struct trash what) {
@@ -208,29 +210,26 @@ static void trash_item(struct store *s, struct trash what) {
     trash_push(s, item);
 }
 
-void store_drop_object(struct store *s, enum value_type t, void *object) {
-    if (value_ops(t)->effort(object) > LAZY_EFFORT) trash_item(s, (struct trash){.type = t, .object = object});
+bool store_drop_object(struct store *s, enum value_type t, void *object) {
+    bool large = value_ops(t)->effort(object) > LAZY_EFFORT;
+    if (large) trash_item(s, (struct trash){.type = t, .object = object});
     else value_free(t, object);
+    return large;
 }
 
 /* Collections of any size go to the trash even if nobody asked for it: nothing may hold up the others. */
-void store_drop(struct store *s, struct entry *e, bool lazily) {
+bool store_drop(struct store *s, struct entry *e, bool lazily) {
     if (entry_form(e) == FORM_POINTER) {
         void *object = entry_pointer(e);
         enum value_type t = entry_type(e);
-        if (value_release(object)) store_drop_object(s, t, object);
+        bool large = value_release(object) && store_drop_object(s, t, object);
         entry_free_block(e);
-    } else if (lazily && (entry_kind(e) & ENTRY_EXTENDED) && entry_value(e).n > LAZY_BYTES) {
-        trash_item(s, (struct trash){.entry = e});
-    } else {
-        entry_free(e);
+        return large;
     }
-}
-
-static struct entry *drop_all(void *arg, struct entry *e, uint32_t tag) {
-    (void)tag;
-    store_drop(arg, e, false);
-    return NULL;
+    bool large = lazily && (entry_kind(e) & ENTRY_EXTENDED) && entry_value(e).n > LAZY_BYTES;
+    if (large) trash_item(s, (struct trash){.entry = e});
+    else entry_free(e);
+    return large;
 }
 
 enum trash_state { TRASH_MORE, TRASH_DONE, TRASH_WAITS };
@@ -243,33 +242,54 @@ static bool vacated(struct trash *item) {
     return false;
 }
 
-/* Frees one segment, or a part of an entry or of an object. */
+/* Frees some entries of a detached table's segment; their slots are empty then. Adds how many are gone for good. */
+static bool segment_emptied(struct store *s, struct trash *item, struct segment *seg, uint64_t *freed) {
+    for (size_t work = 0; item->slot < seg->slots && work < SEGMENT_WORK; item->slot++) {
+        uint64_t slot = seg->slot[item->slot];
+        if (!slot) continue;
+        struct entry *e = segment_entry(slot);
+        seg->slot[item->slot] = 0;
+        seg->used--;
+        work += entry_size(e) > SLAB_MAX ? ENTRY_WORK : 1;
+        if (store_drop(s, e, true)) atomic_fetch_sub(&s->trash_objects, 1); /* it was counted again */
+        else ++*freed;
+    }
+    return item->slot == seg->slots;
+}
+
+/* Of a detached table. */
+static enum trash_state trash_entries(struct store *s, struct trash *item, uint64_t *freed) {
+    struct segment *seg = table_segment(&item->table, &item->place);
+    if (!seg) {
+        table_clear(&item->table);
+        if (item->capture) captures_table_done(s);
+        return TRASH_DONE;
+    }
+    if (!item->slot && item->capture && !captures_keep_segment(s, item->capture - 1, seg)) return TRASH_WAITS;
+    if (segment_emptied(s, item, seg, freed)) {
+        item->place = table_next(&item->table, item->place);
+        item->slot = 0;
+    }
+    return TRASH_MORE;
+}
+
+/* Frees some entries, or a part of one or of an object. */
 static enum trash_state trash_some(struct store *s, struct trash *item) {
-    uint64_t freed = 1;
-    bool done = true;
+    uint64_t freed = 0;
+    enum trash_state state;
     if (item->entry) {
-        done = vacated(item);
-        if (done) entry_free(item->entry);
-        freed = done;
+        state = vacated(item) ? TRASH_DONE : TRASH_MORE;
+        if (state == TRASH_DONE) entry_free(item->entry);
+        freed = state == TRASH_DONE;
     } else if (item->object) {
-        done = value_ops(item->type)->free(item->object, LAZY_EFFORT);
-        freed = done;
+        state = value_ops(item->type)->free(item->object, LAZY_EFFORT) ? TRASH_DONE : TRASH_MORE;
+        freed = state == TRASH_DONE;
     } else {
-        struct segment *seg = table_segment(&item->table, &item->place);
-        if (!seg) {
-            table_clear(&item->table);
-            if (item->capture) captures_table_done(s);
-            return TRASH_DONE;
-        }
-        if (item->capture && !captures_keep_segment(s, item->capture - 1, seg)) return TRASH_WAITS;
-        uint64_t next = table_next(&item->table, item->place);
-        freed = segment_sift(seg, drop_all, s);
-        item->place = next;
-        done = false;
+        state = trash_entries(s, item, &freed);
     }
     atomic_fetch_sub(&s->trash_objects, freed);
     atomic_fetch_add(&s->trash_freed, freed);
-    return done ? TRASH_DONE : TRASH_MORE;
+    return state;
 }
 
 bool store_trash_step(struct store *s, int64_t slice_us) {

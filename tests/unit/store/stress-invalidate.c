@@ -112,7 +112,7 @@ static void walk(uint64_t *x) {
     struct looking l;
     unsigned db = (unsigned)(draw(x) % DATABASES);
     for (unsigned f = 0; f < FAMILIES; f++) l.bound[f] = atomic_load(&bound[f]);
-    store_random(store, db, atomic_load(&now), draw(x), look, &l);
+    store_sample(store, db, atomic_load(&now), draw(x), look, &l);
     uint64_t cursor = 0;
     do cursor = store_scan(store, db, cursor, 100, atomic_load(&now), look, &l);
     while (cursor);

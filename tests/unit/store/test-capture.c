@@ -217,7 +217,7 @@ static unsigned run_capture(struct fixture *f, int64_t *now, bool cancel, size_t
         for (unsigned i = draw(400); i > 0; i--) one_command(f, *now);
         if (draw(30) == 0) whole_databases(f);
         background(f, *now);
-        over = step_all(f, 20) && !store_trash(f->store);
+        over = step_all(f, 20) && !store_trash(f->store) && !store_trash_step(f->store, 500); /* tables are over once they are gone */
         *now += draw(3);
         if (cancel && draw(10) == 0) capture_cancel(f->store);
     }
