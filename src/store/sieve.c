@@ -178,7 +178,7 @@ typedef uint8_t block __attribute__((vector_size(BLOCK)));
                             30, 15, 31)
 
 static ALWAYS_INLINE bool suspects_gram(const struct sieve *s, enum sieve_kind kind, block first, block second) {
-    typedef uint64_t words __attribute__((vector_size(sizeof(sieve_gram))));
+    typedef uint64_t words __attribute__((vector_size(sizeof(sieve_gram)))), half __attribute__((vector_size(BLOCK)));
     const uint64_t list = atomic_load_explicit(&s->list[kind], memory_order_acquire);
     const sieve_gram *g = (const void *)((const char *)s->gram[kind - SIEVE_WORDS] + (uint32_t)list);
     const sieve_gram k = (sieve_gram)BLOCKS_IN_TURN(first, second);
@@ -187,7 +187,8 @@ static ALWAYS_INLINE bool suspects_gram(const struct sieve *s, enum sieve_kind k
     for (; n >= 4; n -= 4, g += 4) hit |= (sieve_gram)((g[0] == k) | (g[1] == k) | (g[2] == k) | (g[3] == k));
     for (; n; n--, g++) hit |= (sieve_gram)(*g == k);
     const words w = (words)hit;
-    return (w[0] | w[1]) | (w[2] | w[3]);
+    const half h = __builtin_shufflevector(w, w, 0, 1) | __builtin_shufflevector(w, w, 2, 3);
+    return h[0] | h[1];
 }
 
 static ALWAYS_INLINE bool suspects_block(const struct sieve *s, uint32_t kinds, const char *p) {
@@ -244,11 +245,17 @@ static __attribute__((noinline)) bool suspects_tiny(const struct sieve *s, uint3
            (kinds >> SIEVE_WORDS && suspects_short(s, kinds, key));
 }
 
-bool sieve_suspects(const struct sieve *s, struct slice key) {
-    const uint32_t kinds = atomic_load_explicit(&s->kinds, memory_order_relaxed);
-    if (__builtin_expect(kinds & 1u << SIEVE_ALL, 0)) return true;
-    if (__builtin_expect(key.n < WORD, 0)) return suspects_tiny(s, kinds, key);
+/* What is rare. */
+static __attribute__((noinline)) bool suspects_otherwise(const struct sieve *s, uint32_t kinds, struct slice key) {
+    if (kinds & 1u << SIEVE_ALL) return true;
+    if (key.n < WORD) return suspects_tiny(s, kinds, key);
     if (kinds & 1u << SIEVE_HEAD && suspects_end(s, SIEVE_HEAD, word_at(key.p))) return true;
     if (kinds & 1u << SIEVE_TAIL && suspects_end(s, SIEVE_TAIL, word_at(key.p + key.n - WORD))) return true;
     return kinds >> SIEVE_WORDS && suspects_grams(s, kinds, key);
+}
+
+bool sieve_suspects(const struct sieve *s, struct slice key) {
+    const uint32_t kinds = atomic_load_explicit(&s->kinds, memory_order_relaxed);
+    const uint32_t rare = 1u << SIEVE_ALL | 1u << SIEVE_HEAD | 1u << SIEVE_TAIL;
+    return __builtin_expect(kinds & rare || key.n < BLOCK, 0) ? suspects_otherwise(s, kinds, key) : suspects_grams(s, kinds, key);
 }
