@@ -37,6 +37,7 @@ struct count {
 /* Process-wide, as the allocator is. */
 static struct count counts[THREAD_MAX];
 static _Atomic int64_t flushed, peak, claimed, slack = MEM_SLACK;
+static _Atomic uint64_t slack_limit; /* that it is for */
 static _Atomic bool shrunk; /* the slack has, and some thread may still have more pending */
 static _Thread_local struct count *mine;
 
@@ -100,6 +101,8 @@ static int64_t claim_of(struct count *c, int64_t n, int64_t most) {
 /* What that limit has for a slack, from now on. */
 static int64_t slack_for(uint64_t limit) {
     int64_t most = MEM_SLACK, old = atomic_load_explicit(&slack, memory_order_relaxed);
+    if (__builtin_expect(limit == atomic_load_explicit(&slack_limit, memory_order_relaxed), 1)) return old;
+    atomic_store_explicit(&slack_limit, limit, memory_order_relaxed);
     while (most > MEM_SLACK_LEAST && (uint64_t)most > limit / MEM_SLACK_SHARE) most /= 2;
     if (most == old) return most;
     atomic_store(&slack, most);

@@ -82,8 +82,9 @@ uint64_t density_age(const struct density *d, uint64_t clock, uint32_t word) {
     return (uint64_t)word_age(clock_units(d, clock), word) << atomic_load_explicit(&d->shift, memory_order_relaxed);
 }
 
+static const uint8_t by_frequency[FREQUENCY_MAX + 1] = {0, 0, 1, 2, 3, 3, 4, 4, 4, 4, [10 ... 20] = 5, [21 ... 60] = 6, 7, 7, 7};
+
 static inline unsigned class_of(const struct density *d, unsigned frequency, size_t bytes) {
-    static const uint8_t by_frequency[FREQUENCY_MAX + 1] = {0, 0, 1, 2, 3, 3, 4, 4, 4, 4, [10 ... 20] = 5, [21 ... 60] = 6, 7, 7, 7};
     unsigned size = 0;
     for (unsigned i = 0; i < DENSITY_SIZES - 1; i++) /* ascending; no branches */
         size += bytes >= atomic_load_explicit(&d->size_below[i], memory_order_relaxed);
@@ -112,10 +113,22 @@ uint32_t density_used(struct density *d, struct density_lane *l, uint32_t word, 
 
 uint64_t density_clock(const struct density *d) { return atomic_load_explicit(&((struct density *)(uintptr_t)d)->clock, memory_order_relaxed); }
 
+struct density_moment density_moment(const struct density *d, uint64_t clock) {
+    struct density_moment m = {.of = d, .now = clock_units(d, clock)};
+    for (unsigned i = 0; i < DENSITY_SIZES - 1; i++) m.size_below[i] = atomic_load_explicit(&d->size_below[i], memory_order_relaxed);
+    return m;
+}
+
+float density_rank_then(const struct density_moment *m, uint32_t word, size_t bytes) {
+    unsigned size = (bytes >= m->size_below[0]) + (bytes >= m->size_below[1]) + (bytes >= m->size_below[2]);
+    unsigned c = by_frequency[word & FREQUENCY_MAX] + size * DENSITY_FREQUENCIES;
+    const cell *at = &m->of->density[c][bucket(word_age(m->now, word))];
+    return (float)bytes / atomic_load_explicit((cell *)(uintptr_t)at, memory_order_relaxed);
+}
+
 float density_rank(const struct density *d, uint64_t clock, uint32_t word, size_t bytes) {
-    uint32_t age = word_age(clock_units(d, clock), word);
-    unsigned c = class_of(d, word & FREQUENCY_MAX, bytes);
-    return (float)bytes / atomic_load_explicit(&((struct density *)(uintptr_t)d)->density[c][bucket(age)], memory_order_relaxed);
+    struct density_moment m = density_moment(d, clock);
+    return density_rank_then(&m, word, bytes);
 }
 
 /* -- what was evicted --------------------------------------------------------------------------------------------------------- */

@@ -28,6 +28,7 @@ struct look {
     const struct policy *policy;
     struct pool *pool;
     uint64_t clock;      /* density's */
+    struct density_moment moment;
     enum duel_way way;
     unsigned seen, searched;
     bool swept;
@@ -77,7 +78,8 @@ static uint64_t rank_of(const struct look *l, const struct entry *e) {
     int64_t deadline = entry_deadline(e);
     if (deadline && deadline <= p->now) return UINT64_MAX; /* what is over goes first */
     if (p->kind & POLICY_LHD) {
-        float rank = duel_rank(p->density, l->way, l->clock, entry_access(e), store_cost(e));
+        float rank = __builtin_expect(l->way == DUEL_DENSITY, 1) ? density_rank_then(&l->moment, entry_access(e), store_cost(e))
+                                                                 : duel_rank(p->density, l->way, l->clock, entry_access(e), store_cost(e));
         uint32_t bits; /* of a positive number: in its order */
         memcpy(&bits, &rank, sizeof bits);
         return bits;
@@ -249,6 +251,7 @@ static bool evict_candidate(struct look *l, const struct candidate *c, struct st
 bool pool_evict(struct store *s, const struct policy *p, struct store_stats *stats) {
     struct look l = {.store = s, .policy = p, .pool = pool_of(s, p->now, stats), .clock = density_clock(p->density),
         .way = duel_way(s->duel)};
+    if (p->kind & POLICY_LHD) l.moment = density_moment(p->density, l.clock);
     pool_refresh(l.pool, p, l.way);
     calendar_note(&l.pool->calendar, l.clock, p->now);
     look_around(&l);
