@@ -71,7 +71,7 @@ static void *need(void *p) {
 /* -- the trace ----------------------------------------------------------------------------------------------------------- */
 
 static const char *value_of(const struct replay *r, const struct request *q) {
-    if (q->size > POOL / 2) die("a value is too large");
+    if (q->size > POOL / 4 * 3) die("a value is too large");
     return r->pool + q->hash % (POOL - q->size);
 }
 
