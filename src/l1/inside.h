@@ -83,6 +83,7 @@ bool read_kept(const struct larder *l, struct slice key); /* is it one of those 
 static inline bool read_trusted(struct larder *l, int64_t now) {
     return now < atomic_load_explicit(&l->trusted_until, memory_order_acquire);
 }
+void read_timed(struct larder *l, struct near_record *r, uint64_t ticks); /* a near hit that began then */
 int read_hand_out(const struct near_found *f, larder_value *out); /* LARDER_OK, or LARDER_NOT_FOUND and unpinned */
 /* The server failed with `status`: what may still be given out by the options, else `status`. `loading`: that the server has none does
  * not count, only what a loader said. */

@@ -202,6 +202,7 @@ static enum near_state look(
     struct near_found f;
     int64_t now = near_now(l->near);
     if (!r || !read_kept(l, key) || !read_trusted(l, now)) return NEAR_NOTHING;
+    uint64_t ticks = counter_get(&r->hits) % TIMED_SHARE ? 0 : clock_ticks();
     if (!near_get(l->near, r, key, hash, now, &f)) return counter_add(&r->misses, 1), NEAR_NOTHING;
     bool none = read_flagged(&f, NEAR_ABSENT) && !read_flagged(&f, NEAR_NEGATIVE); /* in the server: that is what loading is for */
     if (none || (f.left <= 0 && -(int64_t)f.left >= how->stale_ms)) {
@@ -211,6 +212,7 @@ static enum near_state look(
     }
     enum near_state state = f.left <= 0 ? NEAR_STALE_ : time_to_load(l, &f) ? NEAR_AGING : NEAR_FRESH;
     counter_add(f.left > 0 ? &r->hits : &r->stale, 1);
+    if (ticks && f.left > 0) read_timed(l, r, ticks);
     *left = f.left;
     *status = read_hand_out(&f, out);
     return *status == LARDER_OK ? state : NEAR_FRESH;

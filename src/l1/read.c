@@ -101,7 +101,7 @@ static __attribute__((noinline)) int read_server(struct larder *l, struct near_r
     return call_failed(status) ? read_down(l, r, key, hash, status, false, out) : status;
 }
 
-static __attribute__((noinline)) void time_hit(struct larder *l, struct near_record *r, uint64_t ticks) {
+void read_timed(struct larder *l, struct near_record *r, uint64_t ticks) {
     tally_time(r, TIMED_L1, (int64_t)((double)(clock_ticks() - ticks) / l->ticks_per_ns));
 }
 
@@ -114,7 +114,7 @@ static int read_near(struct larder *l, struct near_record *r, struct slice key, 
     if (near_get(l->near, r, key, hash, now, &f)) {
         if (__builtin_expect(f.left > 0, 1)) {
             counter_add(&r->hits, 1);
-            if (__builtin_expect(ticks != 0, 0)) time_hit(l, r, ticks);
+            if (ticks) read_timed(l, r, ticks);
             return hand_out(&f, out);
         }
         near_unpin(f.pin);

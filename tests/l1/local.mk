@@ -11,5 +11,5 @@ check_PROGRAMS += example-service
 example_service_SOURCES = utils/examples/service.c
 example_service_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/src/l1
 example_service_LDADD = libl1.a
-EXTRA_DIST += utils/examples/node/addon.c utils/examples/node/build utils/examples/node/index.js utils/examples/node/server.js \
-  utils/examples/node/test.js
+EXTRA_DIST += utils/examples/README.md utils/examples/node/addon.c utils/examples/node/build utils/examples/node/index.d.ts utils/examples/node/index.js \
+  utils/examples/node/package.json utils/examples/node/server.js utils/examples/node/test.js

@@ -123,6 +123,7 @@ def test_loads_once(kind):
         assert b('load k 60000 5 v') == 'OK v#1', 'the other process takes what the first has loaded'
         a.until('load k 60000 5 v', 'OK l1 v#1')
         assert a.stats()['loads'] == 1 and b.stats()['loads'] == 0
+        assert all('l1' in a('load k 60000 5 v') for _ in range(70)) and a.stats()['l1_mean_us'] > 0, 'one hit in 64 is timed'
         assert 0 < d.call('PTTL', 'k') <= 60000
         assert a('load z 0 0 v') == 'OK v#2' and d.call('PTTL', 'z') == -1
         d.call('SET', 'k', 'other')

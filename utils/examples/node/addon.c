@@ -44,7 +44,8 @@ static char *bytes_of(napi_env env, napi_value v, size_t *size) {
     if (is) {
         if (napi_get_buffer_info(env, v, &data, size) != napi_ok) return NULL;
         char *copy = malloc(*size + 1);
-        return copy ? memcpy(copy, data, *size) : NULL;
+        if (copy) copy[*size] = 0;
+        return copy && *size ? memcpy(copy, data, *size) : copy;
     }
     if (napi_get_value_string_utf8(env, v, NULL, 0, size) != napi_ok) return NULL;
     char *copy = malloc(*size + 1);
@@ -134,6 +135,7 @@ static napi_value run(napi_env env, napi_callback_info info) {
     napi_get_value_int64(env, argv[5], &w->stale);
     if ((!w->key && !w->lease) || (type != napi_undefined && !w->data)) {
         free(w->key);
+        free(w->data);
         free(w);
         return fail(env, "a key or value that is neither string nor Buffer");
     }
@@ -172,9 +174,13 @@ static napi_value stats(napi_env env, napi_callback_info info) {
     const struct {
         const char *name;
         double value;
-    } rows[] = {{"l1Hits", (double)s.l1_hits}, {"l1Misses", (double)s.l1_misses}, {"l2Hits", (double)s.l2_hits}, {"l2Misses", (double)s.l2_misses},
-        {"loads", (double)s.loads}, {"hitRatio", s.hit_ratio}, {"l1Bytes", (double)s.l1_bytes}, {"invalidations", (double)s.invalidations},
-        {"circuit", s.circuit}, {"trusted", s.trusted}, {"feed", s.feed}, {"leases", s.leases}};
+    } rows[] = {{"l1Hits", (double)s.l1_hits}, {"l1Stale", (double)s.l1_stale}, {"l1Misses", (double)s.l1_misses}, {"l1HitRatio", s.l1_hit_ratio},
+        {"l1Entries", (double)s.l1_entries}, {"l1Bytes", (double)s.l1_bytes}, {"l1Evictions", (double)s.l1_evictions},
+        {"l2Hits", (double)s.l2_hits}, {"l2Misses", (double)s.l2_misses}, {"l2MeanUs", s.l2_mean_us}, {"l2P99Us", s.l2_p99_us},
+        {"l2Errors", (double)s.l2_errors}, {"l2Timeouts", (double)s.l2_timeouts}, {"hitRatio", s.hit_ratio}, {"loads", (double)s.loads},
+        {"loadFailures", (double)s.load_failures}, {"waits", (double)s.waits}, {"invalidations", (double)s.invalidations},
+        {"feedLosses", (double)s.feed_losses}, {"queued", (double)s.queued}, {"dropped", (double)s.dropped}, {"circuit", s.circuit},
+        {"circuitOpened", (double)s.circuit_opened}, {"trusted", s.trusted}, {"feed", s.feed}, {"leases", s.leases}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         napi_value v;
         napi_create_double(env, rows[i].value, &v);
@@ -190,21 +196,88 @@ static void drop(napi_env env, void *data, void *hint) {
     free(h);
 }
 
-/* open(urls, { l1Bytes, timeoutMs }) */
+static napi_value status_text(napi_env env, napi_callback_info info) {
+    napi_value argv[1], out;
+    size_t argc = 1;
+    int32_t status = -1;
+    napi_get_cb_info(env, info, &argc, argv, NULL, NULL);
+    napi_get_value_int32(env, argv[0], &status);
+    return napi_create_string_utf8(env, larder_status_text(status), NAPI_AUTO_LENGTH, &out) == napi_ok ? out : NULL;
+}
+
+/* --- options --- */
+
+static bool option(napi_env env, napi_value options, const char *name, napi_value *v) {
+    napi_valuetype type = napi_undefined;
+    return napi_get_named_property(env, options, name, v) == napi_ok && napi_typeof(env, *v, &type) == napi_ok && type != napi_undefined;
+}
+
+/* NULL: all is well; else what is wrong. What is no number is an error. */
+static const char *numbers_of(napi_env env, napi_value options, larder_options *o) {
+    int64_t bytes = (int64_t)o->l1_bytes, queue = (int64_t)o->queue_bytes;
+    const struct {
+        const char *name;
+        int *small;
+        int64_t *large;
+    } rows[] = {{"l1Bytes", NULL, &bytes}, {"l1TtlMs", NULL, &o->l1_ttl_ms}, {"pool", &o->pool, NULL}, {"connectTimeoutMs", &o->connect_timeout_ms, NULL},
+        {"timeoutMs", &o->timeout_ms, NULL}, {"feedCheckMs", &o->feed_check_ms, NULL}, {"staleIfDownMs", NULL, &o->stale_if_down_ms},
+        {"downTtlMs", NULL, &o->down_ttl_ms}, {"negativeTtlMs", NULL, &o->negative_ttl_ms}, {"leaseMs", &o->lease_ms, NULL},
+        {"waitMs", &o->wait_ms, NULL}, {"failures", &o->failures, NULL}, {"backoffMs", &o->backoff_ms, NULL},
+        {"backoffMaxMs", &o->backoff_max_ms, NULL}, {"writesWhenDown", &o->writes_when_down, NULL}, {"queueBytes", NULL, &queue}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        napi_value v;
+        int64_t n;
+        if (!option(env, options, rows[i].name, &v)) continue;
+        if (napi_get_value_int64(env, v, &n) != napi_ok || n < 0 || (rows[i].small && n > INT32_MAX)) return rows[i].name;
+        if (rows[i].small) *rows[i].small = (int)n;
+        else *rows[i].large = n;
+    }
+    o->l1_bytes = (size_t)bytes;
+    o->queue_bytes = (size_t)queue;
+    return NULL;
+}
+
+enum { PREFIXES = 64 };
+
+struct texts { /* what larder_open copies */
+    char *name, *prefix[PREFIXES + 1];
+};
+
+static const char *texts_of(napi_env env, napi_value options, larder_options *o, struct texts *t) {
+    napi_value v, one;
+    uint32_t n = 0;
+    size_t size;
+    if (option(env, options, "name", &v)) {
+        if (!(t->name = bytes_of(env, v, &size))) return "name";
+        o->name = t->name;
+    }
+    if (!option(env, options, "prefixes", &v)) return NULL;
+    if (napi_get_array_length(env, v, &n) != napi_ok || n > PREFIXES) return "prefixes";
+    for (uint32_t i = 0; i < n; i++)
+        if (napi_get_element(env, v, i, &one) != napi_ok || !(t->prefix[i] = bytes_of(env, one, &size)) || strlen(t->prefix[i]) != size) return "prefixes";
+    o->prefixes = (const char *const *)t->prefix;
+    return NULL;
+}
+
+/* open(urls, options of index.d.ts) */
 static napi_value open_handle(napi_env env, napi_callback_info info) {
-    napi_value argv[2], out, v;
+    napi_value argv[2], out;
     size_t argc = 2, size;
     char error[200] = "out of memory";
+    struct texts t = {.name = NULL};
+    larder_options o;
     napi_get_cb_info(env, info, &argc, argv, NULL, NULL);
     char *urls = argc ? bytes_of(env, argv[0], &size) : NULL;
     struct handle *h = calloc(1, sizeof *h);
-    larder_options o;
-    int64_t n;
     larder_options_init(&o);
-    if (argc > 1 && napi_get_named_property(env, argv[1], "l1Bytes", &v) == napi_ok && napi_get_value_int64(env, v, &n) == napi_ok) o.l1_bytes = (size_t)n;
-    if (argc > 1 && napi_get_named_property(env, argv[1], "timeoutMs", &v) == napi_ok && napi_get_value_int64(env, v, &n) == napi_ok) o.timeout_ms = (int)n;
-    if (urls && h) h->l = larder_open(urls, &o, error, sizeof error);
+    const char *wrong = argc > 1 ? numbers_of(env, argv[1], &o) : NULL;
+    if (!wrong && argc > 1) wrong = texts_of(env, argv[1], &o, &t);
+    if (!urls) snprintf(error, sizeof error, "no URL");
+    else if (wrong) snprintf(error, sizeof error, "a wrong %s", wrong);
+    else if (h) h->l = larder_open(urls, &o, error, sizeof error);
     free(urls);
+    free(t.name);
+    for (size_t i = 0; i < PREFIXES; i++) free(t.prefix[i]);
     if (!h || !h->l) {
         free(h);
         return fail(env, error);
@@ -229,7 +302,7 @@ NAPI_MODULE_INIT() {
     const struct {
         const char *name;
         napi_callback call;
-    } rows[] = {{"open", open_handle}, {"close", close_handle}, {"near", near}, {"run", run}, {"stats", stats}};
+    } rows[] = {{"open", open_handle}, {"close", close_handle}, {"near", near}, {"run", run}, {"stats", stats}, {"text", status_text}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         napi_value v;
         napi_create_function(env, rows[i].name, NAPI_AUTO_LENGTH, rows[i].call, NULL, &v);

@@ -1,7 +1,9 @@
 'use strict';
 // The library from Node.js against the server whose URL is given. TAP.
 const assert = require('assert');
-const { Larder } = require('./index.js');
+const fs = require('fs');
+const path = require('path');
+const { Larder, LarderError } = require('./index.js');
 
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 async function until(what, good) {
@@ -54,7 +56,44 @@ const cases = {
   },
   async 'errors'(a) {
     assert.throws(() => new Larder('http://x'), /none of redis/);
+    assert.throws(() => new Larder('redis://127.0.0.1', { pool: 'many' }), /a wrong pool/);
+    assert.throws(() => new Larder('redis://127.0.0.1', { prefixes: 'x' }), /a wrong prefixes/);
     await assert.rejects(a.set({}, 'v'), /neither string nor Buffer/);
+    await a.set('text', 'no JSON');
+    await assert.rejects(a.getOrLoad('text', async () => 0), SyntaxError);
+    const gone = new Larder('unix:///nowhere', { negativeTtlMs: 0, connectTimeoutMs: 100 });
+    await assert.rejects(gone.get('k'), (e) => e instanceof LarderError && e.code === 'DOWN' && /cannot be reached/.test(e.message));
+    await assert.rejects(gone.set('k', 'v'), { code: 'DOWN' });
+    assert.strictEqual(await gone.getOrLoad('k', async () => 5), 5, 'without a server everybody loads for himself');
+    await gone.close();
+  },
+  async 'many that wait for each other'(a, b) {
+    let loads = 0;
+    const load = async () => { loads++; await pause(10); return 1; };
+    const keys = [...Array(40)].map((_, i) => `each:${i}`);
+    const all = await Promise.all([...keys.map((k) => a.getOrLoad(k, load)), ...keys.reverse().map((k) => b.getOrLoad(k, load))]);
+    assert.ok(all.every((v) => v === 1));
+    // Redis: a load is void if what was told meanwhile may have been about its key.
+    assert.ok(loads === keys.length || (!a.stats().leases && loads < keys.length + 10), `${loads} loads`);
+  },
+  async 'stale while one loads anew'(a) {
+    let loads = 0;
+    const load = async () => { loads++; await pause(20); return loads; };
+    assert.strictEqual(await a.getOrLoad('old', load, { ttl: 30, stale: 60000 }), 1);
+    await pause(60);
+    const first = await a.getOrLoad('old', load, { ttl: 60000, stale: 60000 });
+    assert.ok(first === 1 || !a.stats().leases, `${first}: an old value will do`); // Redis keeps none
+    await until(() => a.getOrLoad('old', load, { ttl: 60000 }), (v) => v >= 2);
+  },
+  async 'index.d.ts declares what there is'(a) {
+    const text = fs.readFileSync(path.join(__dirname, 'index.d.ts'), 'utf8');
+    const inside = (head) => new RegExp(`${head} [^]*?\\n}`).exec(text)[0];
+    const members = [...inside('export class Larder').matchAll(/^ {2}(\w+)(?=[<(])/gm)].map((m) => m[1]);
+    assert.deepStrictEqual(members.sort(), Object.getOwnPropertyNames(Larder.prototype).sort());
+    const figures = [...inside('export interface LarderStats').matchAll(/^ {2}(\w+):/gm)].map((m) => m[1]);
+    assert.deepStrictEqual(figures.sort(), Object.keys(a.stats()).sort());
+    const options = [...inside('export interface LarderOptions').matchAll(/^ {2}(\w+)\?:/gm)].map((m) => m[1]);
+    for (const o of options) assert.throws(() => new Larder('unix:///nowhere', { [o]: {} }), new RegExp(`a wrong ${o}$`));
   },
 };
 
