@@ -230,6 +230,16 @@ def test_a_list_of_servers(kind):
         near_until(a, 'k', 'w')
 
 
+def test_a_server_that_stands_still_is_left(kind):
+    with Daemon(kind) as d, Daemon(kind) as e, Agent(f'{d.url},{e.url}', timeout_ms=200, connect_timeout_ms=200, feed_check_ms=100) as a:
+        a.until('set k v', 'OK')
+        d.pause()
+        a.until('set k w', 'OK')
+        assert e.call('GET', 'k') == b'w'
+        near_until(a, 'k', 'w')
+        d.resume()
+
+
 def test_passwords(kind):
     with Daemon(kind, '--requirepass', 'p ss') as d:
         with Agent(d.url) as a:
