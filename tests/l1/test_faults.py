@@ -18,11 +18,15 @@ def only(*kinds):
     return mark
 
 
-def fill(d, word='v'):
+def fill(d, word='v', heard_by=None):
+    """heard_by: until that agent has heard of it all, so that no late word of it takes out what is near then."""
+    before = heard_by.stats()['invalidations'] if heard_by else 0
     c = Connection(d.path, 60)
     for i in range(KEYS):
         c.call('SET', f'key:{i}', f'{i}={word}')
     c.close()
+    if heard_by:
+        heard_by.wait('invalidations', '>', before + KEYS - 1)
 
 
 def feed_connection(d):
@@ -94,7 +98,7 @@ def test_stopped_and_continued(kind):
 
 def test_near_values_while_it_is_gone(kind):
     with Daemon(kind) as d, Agent(d.url, stale_if_down_ms=60000, feed_check_ms=100, timeout_ms=200) as a:
-        fill(d)
+        fill(d, heard_by=a)
         near_until(a, 'key:1', '1=v')
         d.kill()
         a.wait('trusted', '=', 0)
@@ -107,7 +111,7 @@ def test_near_values_while_it_is_gone(kind):
         got = a.rests()
         assert got['wrong'] == 0 and got['stale'] > 0, got
     with Daemon(kind) as d, Agent(d.url, stale_if_down_ms=300, feed_check_ms=100, timeout_ms=200) as a:
-        fill(d)
+        fill(d, heard_by=a)
         near_until(a, 'key:1', '1=v')
         d.kill()
         a.until('get key:1', {'OK l1 stale 1=v', 'DOWN'})
@@ -118,6 +122,7 @@ def test_all_who_wait_get_the_near_value(kind):
     """One asks the stopped server, seven wait for him: what he is given out stale they get too."""
     with Daemon(kind) as d, Agent(d.url, stale_if_down_ms=60000, feed_check_ms=100, timeout_ms=300, failures=1000) as a:
         d.call('SET', 'k', 'loaded-before')
+        a.wait('invalidations', '>', 0)
         near_until(a, 'k', 'loaded-before')
         d.pause()
         a.wait('trusted', '=', 0)
@@ -190,7 +195,7 @@ def test_writes_while_it_is_gone(kind):
 def test_slow(kind):
     """Answers later than the timeout: reads fail after it, not after what the server takes; near reads go on while the feed does."""
     with Daemon(kind) as d, Agent(d.url, timeout_ms=150, feed_check_ms=2000, failures=1000) as a:
-        fill(d)
+        fill(d, heard_by=a)
         near_until(a, 'key:1', '1=v')
         a(f'hammer {READERS} {KEYS}')
         a.wait('l1_hits', '>', 1000)
@@ -206,7 +211,7 @@ def test_slow(kind):
 def test_the_feed_resumes(kind):
     """A connection that is cut costs nothing that is near but what changed meanwhile."""
     with Daemon(kind) as d, Agent(d.url, feed_check_ms=200, backoff_ms=20) as a:
-        fill(d)
+        fill(d, heard_by=a)
         for i in range(KEYS):
             a(f'get key:{i}')
         for i in range(KEYS):
