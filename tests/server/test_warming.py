@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 
 from larder import Client, ReplyError, Server, daemon_path, equal, until
 from test_saving import Redis, every_type, pipeline
@@ -373,6 +374,58 @@ def test_replacing_while_others_watch():
             equal(c.call('GET', 'key:1'), b'mine')
 
 
+def test_everything_at_once():
+    """Saves, warm-ups, writes, flushes, swaps and invalidations side by side, for the thread sanitizer; and what must hold then."""
+    with Folder() as d:
+        populate(d, 20000)
+        over, wrong = threading.Event(), []
+
+        def beside(act):
+            def run():
+                try:
+                    with s.client() as c:
+                        n = 0
+                        while not over.is_set():
+                            act(c, n)
+                            n += 1
+                except Exception as e:
+                    wrong.append(e)
+            t = threading.Thread(target=run)
+            t.start()
+            return t
+
+        def write(c, n):
+            pipeline(c, [('SET', 'key:%d' % (n * 50 + i), 'mine') for i in range(50)] + [('DEL', 'key:%d' % (n * 7)),
+                         ('SADD', 'set', *range(n, n + 500)), ('HSET', 'hash', n, 'v' * 100), ('APPEND', 'text', 'word ' * 200)])
+
+        def save(c, n):
+            c.call('BGSAVE')
+            until(lambda: c.info('rdb_bgsave_in_progress') == '0', 'the save is over')
+
+        def sweep(c, n):
+            c.call('CACHE', 'INVALIDATE', 'key:%d*' % (n % 90 + 10))
+            c.call(*(('FLUSHALL',), ('SWAPDB', 0, 1), ('FLUSHDB',), ('SWAPDB', 0, 1))[n % 4])
+            c.call('DBSIZE')
+
+        with Server('--dir', d.path, '--dbfilename', 'other.larder', '--warm-dir', d.path, *NATIVE) as s, s.client() as c:
+            threads = [beside(act) for act in (write, write, save, sweep)]
+            for n in range(6):
+                equal(c.call('CACHE', 'WARM', 'dump.larder', *(('REPLACE',) if n % 2 else ())), 'Warming started')
+                if n == 4:
+                    c.call('CACHE', 'WARM', 'CANCEL')
+                until(lambda: state(c)['state'] != b'running', 'the warm-up is over')
+            over.set()
+            for t in threads:
+                t.join()
+            assert not wrong, wrong
+            equal(c.call('DEBUG', 'CHECK'), 'OK')
+            until(lambda: c.info('rdb_bgsave_in_progress') == '0', 'the save is over')
+            equal(c.call('SAVE'), 'OK')
+            digest = c.call('DEBUG', 'DIGEST')
+            equal(c.call('DEBUG', 'RELOAD', 'NOSAVE'), 'OK')
+            equal(c.call('DEBUG', 'DIGEST'), digest)
+
+
 def snap(*args, status=0):
     tool = os.path.join(os.path.dirname(daemon_path()), 'larder-snap')
     out = subprocess.run([tool, *args], capture_output=True, text=True)
@@ -404,5 +457,9 @@ def test_larder_snap_inspects():
         assert 'not all right' in snap('verify', d.file('dump.larder'), status=1)
         d.write('nonsense', b'nonsense')
         snap('verify', d.file('nonsense'), status=1)
+        tool = os.path.join(os.path.dirname(daemon_path()), 'larder-snap')
+        with open('/dev/full', 'w') as full:
+            out = subprocess.run([tool, 'inspect', d.file('dump.larder')], stdout=full, stderr=subprocess.PIPE, text=True)
+        equal((out.returncode, out.stderr), (1, 'larder-snap: standard output: No space left on device\n'))
         snap('verify', status=2)
         snap('convert', '--format', 'tar', 'a', 'b', status=2)

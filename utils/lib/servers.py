@@ -56,7 +56,7 @@ def free_port():
 class Server:
     """A running server. `with Server('redis', ...) as s`: s.path is its Unix socket, s.port its TCP port, s.pid its process."""
 
-    def __init__(self, kind, options=(), wrapper=(), tcp=False, env=None, name=None):
+    def __init__(self, kind, options=(), wrapper=(), tcp=False, env=None, name=None, patience=20):
         self.kind = kind
         self.folder = tempfile.mkdtemp(prefix='larder-test-')
         self.path = os.path.join(self.folder, 'socket')
@@ -72,7 +72,7 @@ class Server:
                                         env={**os.environ, **(env or {})}, cwd=self.folder)
         self.pid = self.process.pid
         try:
-            self.wait_ready(120 if wrapper else 20)
+            self.wait_ready(120 if wrapper else patience)
         except BaseException:
             self.stop()
             raise

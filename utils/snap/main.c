@@ -94,6 +94,7 @@ static int convert(const char *from, const char *to, const struct wish *o) {
     struct source s;
     struct record r;
     if (!source_open(&s, from)) return 1;
+    file_sweep(to); /* what a conversion left that was killed */
     struct file *f = file_create(to);
     struct image_options options = {.format = format_of(o, to), .compress = true, .checksum = true, .limits = &s.limits, .seed = 1,
         .now = s.now, .rdb_version = (unsigned)o->rdb_version, .sink = file_write, .arg = f};
@@ -122,6 +123,13 @@ static int convert(const char *from, const char *to, const struct wish *o) {
 static int wrong(const char *what) {
     fprintf(stderr, "larder-snap: %s\n%s", what, usage);
     return 2;
+}
+
+/* Whoever reads the output must get all of it. */
+static int said(int status) {
+    if (!fflush(stdout) && !ferror(stdout)) return status;
+    fprintf(stderr, "larder-snap: standard output: %s\n", strerror(errno));
+    return 1;
 }
 
 static bool number(const char *text, int64_t least, int64_t most, int64_t *out) {
@@ -153,8 +161,8 @@ int main(int argc, char **argv) {
     }
     argc -= optind;
     argv += optind;
-    if (argc == 2 && !strcmp(argv[0], "inspect")) return look(argv[1], &o, false);
-    if (argc == 2 && !strcmp(argv[0], "verify")) return look(argv[1], &o, true);
-    if (argc == 3 && !strcmp(argv[0], "convert")) return convert(argv[1], argv[2], &o);
+    if (argc == 2 && !strcmp(argv[0], "inspect")) return said(look(argv[1], &o, false));
+    if (argc == 2 && !strcmp(argv[0], "verify")) return said(look(argv[1], &o, true));
+    if (argc == 3 && !strcmp(argv[0], "convert")) return said(convert(argv[1], argv[2], &o));
     return wrong("what is to be done?");
 }

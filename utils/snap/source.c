@@ -52,6 +52,10 @@ bool source_open(struct source *s, const char *path) {
         s->rdb = rdb_file_new(s->fd, &(struct rdb_file_options){.limits = &s->limits, .seed = 1, .now = s->now});
         return true;
     }
+    if ((size_t)n < 8 || memcmp(head, NATIVE_MAGIC, 8) != 0) {
+        fprintf(stderr, "larder-snap: %s: neither a snapshot of larder's nor an RDB file\n", path);
+        return false;
+    }
     if (image_reader_open(&s->reader, s->fd, &s->why)) {
         fprintf(stderr, "larder-snap: %s: %s\n", path, buf_cstr(&s->why));
         return false;
