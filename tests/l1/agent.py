@@ -73,6 +73,7 @@ class Daemon:
 
     def pause(self):
         self.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)  # it may answer once more before
 
     def resume(self):
         self.process.send_signal(signal.SIGCONT)
