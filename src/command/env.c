@@ -145,11 +145,29 @@ void env_reset_stats(struct env *e) {
     rule_removed_reset(e->store);
     stale_reset_stats(e);
     throughput_forget(e);
+    atomic_store(&e->over_us, 0);
+    if (atomic_load(&e->over_since_us)) atomic_store(&e->over_since_us, clock_mono_us());
 }
 
 /* -- rates ------------------------------------------------------------------------------------------------------------- */
 
+/* It may be so where the limit was lowered, or nothing may be evicted. */
+static void sample_limit(struct env *e) {
+    uint64_t limit = (uint64_t)option_get(&e->store_config.maxmemory);
+    bool over = limit && mem_limited() > limit;
+    int64_t now = clock_mono_us(), since = atomic_load(&e->over_since_us);
+    if (over == (since != 0)) return;
+    if (!over) atomic_fetch_add(&e->over_us, now - since);
+    atomic_store(&e->over_since_us, over ? now : 0);
+}
+
+int64_t env_over_us(const struct env *e, bool all) {
+    int64_t since = atomic_load(&e->over_since_us), us = since ? clock_mono_us() - since : 0;
+    return all ? us + atomic_load(&e->over_us) : us;
+}
+
 void env_sample(struct env *e) {
+    sample_limit(e);
     const size_t offset[RATE_COUNT] = {offsetof(struct lane, total_commands), offsetof(struct lane, net_in),
         offsetof(struct lane, net_out), offsetof(struct lane, turns), offsetof(struct lane, turn_ticks)};
     struct throughput *t = e->throughput;

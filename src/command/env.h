@@ -77,6 +77,7 @@ struct env {
     _Atomic int64_t pause_writes_only;
     _Atomic bool writes_held;        /* beside CLIENT PAUSE and not ended by UNPAUSE: the last save is under way */
     _Atomic int64_t port;
+    _Atomic int64_t over_since_us, over_us; /* more memory than maxmemory: since when (0: not now), and how long in all before */
     struct lock throughput_lock;
     struct throughput *throughput;   /* instantaneous_* */
     struct lock text_lock;
@@ -98,6 +99,7 @@ uint64_t env_changes(const struct env *e); /* keys and members that commands wro
 /* instantaneous_ops_per_sec and its kin: the host calls env_sample ten times a second, from one thread. */
 enum env_rate { RATE_COMMANDS, RATE_NET_IN, RATE_NET_OUT, RATE_TURNS, RATE_TURN_TICKS, RATE_COUNT };
 void env_sample(struct env *e);
+int64_t env_over_us(const struct env *e, bool all); /* eviction_exceeded_time: for how long now, or in all; as of the samples */
 double env_rate(struct env *e, enum env_rate r);
 
 /* Runs `visit` on each lane's thread in turn, then `done` on the thread of `home`. */

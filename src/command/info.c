@@ -343,6 +343,8 @@ static void stats_evict_worst(struct info *i) {
     }
     put_u64(i, worst);
 }
+static void stats_over_all(struct info *i) { put_u64(i, (uint64_t)env_over_us(i->e, true) / 1000); }
+static void stats_over_now(struct info *i) { put_u64(i, (uint64_t)env_over_us(i->e, false) / 1000); }
 static void put_ticks_us(struct info *i, uint64_t ticks) { put_u64(i, (uint64_t)clock_ticks_us(ticks)); }
 static void stats_turns(struct info *i) { put_ticks_us(i, env_lane_stat(i->e, offsetof(struct lane, turn_ticks))); }
 static void stats_commands(struct info *i) {
@@ -376,7 +378,8 @@ static const struct field stats_fields[] = {
     LANE("expired_time_cap_reached_count", expire_unfinished), GET("expire_cycle_cpu_milliseconds", stats_expire_ms),
     STORE("evicted_keys", evicted), GET("evicted_mean_age_ms", stats_evicted_age), STORE("eviction_slices", evict_slices),
     GET("eviction_worst_slice_us", stats_evict_worst), LANE("evicted_clients", evicted_clients),
-    IS("total_eviction_exceeded_time", "0"), IS("current_eviction_exceeded_time", "0"), STORE("keyspace_hits", hits),
+    GET("total_eviction_exceeded_time", stats_over_all), GET("current_eviction_exceeded_time", stats_over_now),
+    STORE("keyspace_hits", hits),
     STORE("keyspace_misses", misses), GET("pubsub_channels", stats_channels), GET("pubsub_patterns", stats_patterns),
     GET("pubsubshard_channels", stats_shard_channels),
     IS("latest_fork_usec", "0"), IS("total_forks", "0"), IS("migrate_cached_sockets", "0"),

@@ -205,3 +205,16 @@ def test_a_large_value_and_a_large_collection_go_in_pieces():
             until(lambda: int(c.info('used_memory')) <= 2 * MB, 'both are gone')
             equal(c.info('evicted_keys'), '2')
             assert int(c.info('eviction_slices')) > 1, c.info('eviction_slices')
+
+
+def test_how_long_there_was_more_than_the_limit_is_told():
+    with Server('--maxmemory', str(64 * MB), '--maxmemory-policy', 'noeviction') as s, s.client() as c:
+        equal(fill(c, 200, 10000), 0)
+        equal((c.info('current_eviction_exceeded_time'), c.info('total_eviction_exceeded_time')), ('0', '0'))
+        equal(c.call('CONFIG', 'SET', 'maxmemory', str(2 * MB)), 'OK')
+        until(lambda: int(c.info('current_eviction_exceeded_time')) > 0, 'it counts')
+        equal(c.call('CONFIG', 'SET', 'maxmemory', str(64 * MB)), 'OK')
+        until(lambda: c.info('current_eviction_exceeded_time') == '0', 'it is over')
+        assert int(c.info('total_eviction_exceeded_time')) > 0
+        equal(c.call('CONFIG', 'RESETSTAT'), 'OK')
+        equal(c.info('total_eviction_exceeded_time'), '0')
