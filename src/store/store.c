@@ -234,11 +234,15 @@ bool store_drop(struct store *s, struct entry *e, bool lazily) {
 
 enum trash_state { TRASH_MORE, TRASH_DONE, TRASH_WAITS };
 
-/* Of a large entry, that no reply refers to, the pages behind its head go a few at a time; true when none are left. */
+/* Of a large entry, that no reply refers to, the pages behind its head go a few at a time; true when none are left. Pieces end where
+ * pages do: what would lie in two of them would stay, and be left to the one call that frees the block. */
 static bool vacated(struct trash *item) {
-    size_t n = entry_size(item->entry) - ENTRY_HEAD_MOST, from = VACATE_BYTES * (size_t)item->place++;
-    if (entry_pinned(item->entry) || from >= n) return true;
-    mem_vacate((char *)item->entry + ENTRY_HEAD_MOST + from, n - from < VACATE_BYTES ? n - from : VACATE_BYTES);
+    uintptr_t begin = (uintptr_t)item->entry + ENTRY_HEAD_MOST, end = (uintptr_t)item->entry + entry_size(item->entry);
+    uintptr_t from = (begin & ~(uintptr_t)(VACATE_BYTES - 1)) + VACATE_BYTES * (uintptr_t)item->place++, to = from + VACATE_BYTES;
+    if (entry_pinned(item->entry) || from >= end) return true;
+    if (from < begin) from = begin;
+    if (to > end) to = end;
+    mem_vacate((void *)from, to - from);
     return false;
 }
 
