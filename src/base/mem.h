@@ -57,6 +57,7 @@ void mem_system_read(struct mem_system *out);
 uint64_t mem_total_ram(void);
 const char *mem_allocator(void);           /* "jemalloc-5.3.0", or "libc" */
 void mem_background(void);                 /* from now on a thread of the allocator's own gives back what is free; after any fork */
+void mem_leave_to_background(void);        /* the calling thread does not even where much is free in one piece */
 void mem_decay(void);                      /* give back what has been free for a while: idle threads do not by themselves */
 /* The allocator's own statistics, as text or as JSON, in pieces. */
 void mem_report(void (*put)(void *arg, const char *text), void *arg, bool json);

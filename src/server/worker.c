@@ -135,6 +135,7 @@ static void close_all(struct worker *w) {
 
 void worker_run(struct worker *w) {
     void *stack = crash_stack_new();
+    mem_leave_to_background();
     loop_run(&w->loop);
     close_all(w);
     crash_stack_free(stack);

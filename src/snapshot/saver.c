@@ -190,6 +190,7 @@ static void *save_on(void *arg) {
     uint64_t keys = 0, bytes = 0;
     int error = 0;
     thread_name("larder-save");
+    mem_leave_to_background();
     /* It may take the processor from nobody who has just got something to do. */
     pthread_setschedparam(pthread_self(), SCHED_BATCH, &(struct sched_param){0});
     lock_acquire(&v->lock); /* until the capture has begun */

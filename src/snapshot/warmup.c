@@ -249,6 +249,7 @@ static bool finished(struct warmup *w) {
 static void *run(void *arg) {
     struct warmup *w = arg;
     thread_name("warm");
+    mem_leave_to_background();
     setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
     w->threads = wanted_threads(w);
     count_threads(w, (int64_t)w->threads + 1);

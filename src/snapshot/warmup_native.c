@@ -125,6 +125,7 @@ struct helper {
 static void *help(void *arg) {
     struct helper *h = arg;
     thread_name("warm");
+    mem_leave_to_background();
     setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
     load_jobs(h->w, h->number);
     return NULL;

@@ -19,6 +19,7 @@ struct relay {
 static void *relay_run(void *arg) {
     struct relay *y = arg;
     thread_name("warm");
+    mem_leave_to_background();
     pthread_mutex_lock(&y->mutex);
     while (!y->over || y->ready) {
         if (!y->ready) {

@@ -250,6 +250,7 @@ int main(int argc, char **argv) {
     else if (argc != 1 || b.small < 5000) return fprintf(stderr, "usage: bench-slices [--small N]\n"), 2;
     clock_start();
     mem_background();
+    mem_leave_to_background();
     unsigned times = 3000;
     run(&b, "nothing, for 245 us", nothing, &times);
     evictions(&b, POLICY_ALLKEYS_LRU, lru);
