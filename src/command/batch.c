@@ -64,7 +64,7 @@ void batch_refresh(struct batch *b, struct session *s) {
     b->monitored = option_get(&f->monitor_any) != 0;
     bool locked = session_needs_auth(s);
     b->careful = locked || s->replies_off || s->reply_skip || s->reply_skip_next || b->monitored || s->attends ||
-        atomic_load_explicit(&e->pause_until_ms, memory_order_relaxed) != 0 || persist_refuses(e) ||
+        atomic_load_explicit(&e->pause_until_ms, memory_order_relaxed) > c->v.now || persist_refuses(e) ||
         atomic_load_explicit(&e->loading, memory_order_relaxed) || atomic_load_explicit(&e->writes_held, memory_order_relaxed);
     b->limits = (struct resp_limits){option_get(&f->proto_max_bulk_len), INT32_MAX, 65536, locked};
     b->pack_from = s->pack ? 0 : pack_from(&e->store_config); /* 0: its next request is being packed */
