@@ -234,3 +234,21 @@ else
 fuzz_reply_SOURCES += %D%/driver.c
 TESTS += fuzz-reply
 endif
+
+EXTRA_DIST += \
+  %D%/deltas/dense \
+  %D%/deltas/few \
+  %D%/deltas/numbers \
+  %D%/deltas/promise \
+  %D%/deltas/set \
+  %D%/deltas/wide
+
+check_PROGRAMS += fuzz-deltas
+fuzz_deltas_SOURCES = %D%/fuzz-deltas.c
+fuzz_deltas_LDADD = libbase.a $(FUZZ_LIBS)
+if FUZZ
+fuzz_deltas_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+fuzz_deltas_SOURCES += %D%/driver.c
+TESTS += fuzz-deltas
+endif
