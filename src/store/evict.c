@@ -9,6 +9,7 @@
 #define LARGE_PLACES 64
 #define SAVE_STEP 2048
 #define STORE_TRASH_US 60 /* of freeing between two looks at what there is room for */
+#define EVICT_SPARE_US 40 /* of a slice: for what is done between two looks at the clock */
 
 static bool fits_beside(const struct store *s, size_t n, unsigned part) {
     uint64_t limit = (uint64_t)option_get(&s->config->maxmemory), reserve = limit / RESERVE_SHARE;
@@ -77,7 +78,7 @@ enum store_fit store_make_room(struct store *s, size_t n, int64_t now, struct st
         }
         if (fit == FIT_LATER) break;
         if (p.kind & POLICY_LHD && density_due(s->density)) evict_learn(s, limit);
-        if (slice_over(start, slice_us - (waits ? STORE_TRASH_US : 5))) {
+        if (slice_over(start, slice_us - (waits ? STORE_TRASH_US : EVICT_SPARE_US))) {
             fit = FIT_LATER;
             break;
         }
