@@ -208,3 +208,24 @@ Test(rule, does_not_touch_what_is_written_behind_it) {
     rule_release(r);
     fixture_close(&f);
 }
+
+/* As CACHE FILL, whose token was good when it looked. In a table that begins with it, too. */
+Test(rule, is_for_what_is_written_by_who_began_before_it) {
+    struct fixture f;
+    struct slice pattern = SLICE("key:*");
+    fixture_open(&f);
+    struct key k = store_key(store_seed(f.store), SLICE("key:1"));
+    for (int over = 0; over < 2; over++) {
+        struct view before, behind;
+        view_init(&before, f.store, 0, 1000, &f.stats);
+        cr_assert(rule_add(f.store, 0, &pattern, 1, NULL));
+        while (over && rule_sweep_step(f.store, 0, 1, 250)) {}
+        view_set(&before, &k, SLICE("v"), 0, FORM_RAW);
+        view_init(&behind, f.store, 0, 1000, &f.stats);
+        cr_assert_eq(view_peek(&behind, &k) != NULL, over, "once it is over nothing is under it any more");
+        while (rule_sweep_step(f.store, 0, 1, 250)) {}
+        const char *wrong = store_check(f.store);
+        cr_assert_null(wrong, "%s", wrong);
+    }
+    fixture_close(&f);
+}
