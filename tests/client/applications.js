@@ -4,7 +4,7 @@
 
 const assert = require('assert');
 const Redis = require('ioredis');
-const { runCases, until } = require('./cases');
+const { runCases, sameAtBoth, until } = require('./cases');
 
 const values = (replies) => replies.map(([error, value]) => (error ? `${error.name} ${error.message}` : value));
 
@@ -143,14 +143,5 @@ async function play(story, port) {
 }
 
 const ports = process.argv.slice(2, 4).map(Number);
-const cases = {};
-for (const [name, story] of Object.entries(stories))
-  cases[name] = async () => {
-    const [ours, theirs] = [await play(story, ports[0]), await play(story, ports[1])];
-    assert(ours.length === theirs.length && theirs.length > 1, `${ours.length} and ${theirs.length} notes`);
-    theirs.forEach((note, i) => {
-      const [a, b] = [note, ours[i]].map((x) => JSON.stringify(x));
-      assert.deepStrictEqual(ours[i], note, `note ${i}: redis-server ${a.slice(0, 500)}, larderd ${b.slice(0, 500)}`);
-    });
-  };
+const cases = sameAtBoth(stories, play, ports);
 runCases('applications (ioredis)', cases, async () => null, async () => null);

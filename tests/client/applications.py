@@ -5,11 +5,12 @@ the applications are handed the time that their story has. TAP.
 """
 import itertools
 import random
-import sys
 import threading
 import time
 
 import redis
+
+import stories
 
 
 class SessionStore:
@@ -318,23 +319,4 @@ def play(story, port):
     return seen
 
 
-def main():
-    ports = int(sys.argv[1]), int(sys.argv[2])
-    stories = [play_sessions, play_leaderboard, play_limiter, play_queue, play_workers]
-    print(f'1..{len(stories)}')
-    failed = 0
-    for n, story in enumerate(stories, 1):
-        name = f'applications (redis-py): {story.__name__.removeprefix("play_")}'
-        try:
-            ours, theirs = (play(story, port) for port in ports)
-            assert len(ours) == len(theirs) >= 1, f'{len(ours)} and {len(theirs)} notes'
-            for i, (a, b) in enumerate(zip(ours, theirs)):
-                assert a == b, f'note {i}: redis-server {b!r:.600}, larderd {a!r:.600}'
-            print(f'ok {n} - {name}')
-        except Exception as e:  # a failed story must not hide the others
-            failed = 1
-            print(f'not ok {n} - {name}: {type(e).__name__} {e}'.replace('\n', ' '))
-    sys.exit(failed)
-
-
-main()
+stories.tell('applications (redis-py)', play, [play_sessions, play_leaderboard, play_limiter, play_queue, play_workers])

@@ -33,4 +33,19 @@ async function until(f) {
   }
 }
 
-module.exports = { runCases, until };
+// Cases of stories, each of which must take the same notes at both ports: play(story, port) gives them.
+function sameAtBoth(stories, play, ports) {
+  const cases = {};
+  for (const [name, story] of Object.entries(stories))
+    cases[name] = async () => {
+      const [ours, theirs] = [await play(story, ports[0]), await play(story, ports[1])];
+      assert(ours.length === theirs.length && theirs.length > 1, `${ours.length} and ${theirs.length} notes`);
+      theirs.forEach((note, i) => {
+        const [a, b] = [note, ours[i]].map((x) => JSON.stringify(x));
+        assert.deepStrictEqual(ours[i], note, `note ${i}: redis-server ${a.slice(0, 900)}, larderd ${b.slice(0, 900)}`);
+      });
+    };
+  return cases;
+}
+
+module.exports = { runCases, sameAtBoth, until };

@@ -3,10 +3,11 @@
 Each story notes what it hears; both servers must say the same, in the same order. Debian's redis-py knows RESP2 only, so invalidations are
 redirected to a connection that has subscribed to them. TAP.
 """
-import sys
 import time
 
 import redis
+
+import stories
 
 
 def connect(port):
@@ -141,23 +142,4 @@ def play(story, port):
     return seen
 
 
-def main():
-    ports = int(sys.argv[1]), int(sys.argv[2])
-    stories = [play_messages, play_events, play_tracking]
-    print(f'1..{len(stories)}')
-    failed = 0
-    for n, story in enumerate(stories, 1):
-        name = f'listening (redis-py): {story.__name__.removeprefix("play_")}'
-        try:
-            ours, theirs = (play(story, port) for port in ports)
-            assert len(ours) == len(theirs) >= 1, f'{len(ours)} and {len(theirs)} notes'
-            for i, (a, b) in enumerate(zip(ours, theirs)):
-                assert a == b, f'note {i}: redis-server {b!r:.900}, larderd {a!r:.900}'
-            print(f'ok {n} - {name}')
-        except Exception as e:  # a failed story must not hide the others
-            failed = 1
-            print(f'not ok {n} - {name}: {type(e).__name__} {e}'.replace('\n', ' '))
-    sys.exit(failed)
-
-
-main()
+stories.tell('listening (redis-py)', play, [play_messages, play_events, play_tracking])

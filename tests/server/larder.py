@@ -282,6 +282,24 @@ def raised_files(n):
         raise Skip('%d open files are needed, the limit is %d' % (n, hard))
 
 
+def in_threads(jobs):
+    """Runs them all at once; the first exception is raised here."""
+    wrong = []
+
+    def run(job):
+        try:
+            job()
+        except BaseException as e:  # a thread's exception would be lost
+            wrong.append(e)
+    threads = [threading.Thread(target=run, args=(job,)) for job in jobs]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    if wrong:
+        raise wrong[0]
+
+
 def until(condition, what):
     """For what has no line or reply to wait for: asks again until it is so."""
     end = time.monotonic() + DEADLINE

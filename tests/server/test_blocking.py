@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 
-from larder import Client, Closed, Server, equal, raised_files, until
+from larder import Client, Closed, Server, equal, in_threads, raised_files, until
 
 
 def blocked(c):
@@ -19,24 +19,6 @@ def wait_in_turn(clients, control, *request):
     for n, c in enumerate(clients, blocked(control) + 1):
         c.send(Client.encode(*request))
         until(lambda: blocked(control) == n, 'client %d waits' % n)
-
-
-def in_threads(jobs):
-    """Runs them all at once; the first exception is raised here."""
-    wrong = []
-
-    def run(job):
-        try:
-            job()
-        except BaseException as e:
-            wrong.append(e)
-    threads = [threading.Thread(target=run, args=(job,)) for job in jobs]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    if wrong:
-        raise wrong[0]
 
 
 def test_first_come_first_served_across_threads():

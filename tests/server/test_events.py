@@ -1,7 +1,5 @@
 """Keyspace events of a daemon with several threads: none is missed, none comes twice, and those of a key come in their order."""
-import threading
-
-from larder import Client, Server, equal, until
+from larder import Client, Server, equal, in_threads, until
 
 
 class Ears:
@@ -22,21 +20,10 @@ class Ears:
 
 def at_once(s, jobs):
     """Runs each job with a client of its own, all at once; raises what one of them has raised."""
-    wrong = []
-
-    def run(job):
-        try:
-            with s.client() as c:
-                job(c)
-        except BaseException as e:  # a thread's exception would be lost
-            wrong.append(e)
-    threads = [threading.Thread(target=run, args=(job,)) for job in jobs]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    if wrong:
-        raise wrong[0]
+    def with_client(job):
+        with s.client() as c:
+            job(c)
+    in_threads([lambda job=job: with_client(job) for job in jobs])
 
 
 def test_events_of_a_key_come_in_order():
