@@ -527,8 +527,11 @@ def test_an_end_that_cannot_save_does_not_end():
                 c.call('SET', 'a', 1)
                 shutil.rmtree(folder)
                 equal(c.call('SHUTDOWN'), 'ERR Errors trying to SHUTDOWN. Check logs.')
+                refused = "Error trying to save the DB, can't exit."
+                s.await_line(refused)
+                told = len(s.lines)
                 os.kill(s.pid, signal.SIGTERM)
-                s.await_line("Error trying to save the DB, can't exit.", len(s.lines) - 1)
+                s.await_line(refused, told)
                 equal(c.call('SET', 'a', 2), 'OK')
                 os.mkdir(folder)
                 equal(c.call('CONFIG', 'SET', 'shutdown-on-sigterm', 'nosave'), 'OK')
