@@ -36,14 +36,16 @@ int call_reply(struct call *c) {
     int status;
     do status = status_of(link_reply(c->link, c->deadline));
     while (status == LARDER_OK && link_node(c->link)->kind == REPLY_PUSH);
-    return status == LARDER_OK && link_later(c->link) ? LARDER_DOWN : status;
+    if (status != LARDER_OK || !link_later(c->link)) return status;
+    link_explain(c->link, "the server");
+    return LARDER_DOWN;
 }
 
 int call_end(struct call *c, int status) {
     struct near_record *r = near_record(c->l->near);
     bool failed = call_failed(status);
     int64_t now = clock_mono_us();
-    pool_give(c->pool, c->link, !failed);
+    pool_give(c->pool, c->link, !failed ? LINK_OK : status == LARDER_TIMEOUT ? LINK_TIMEOUT : LINK_LOST);
     breaker_leave(&c->l->breaker, !failed, now);
     if (failed) tally_count(r, status == LARDER_TIMEOUT ? COUNT_TIMEOUTS : COUNT_ERRORS, 1);
     else if (c->pool == &c->l->pool) tally_time(r, TIMED_L2, (now - c->began) * 1000);

@@ -185,8 +185,7 @@ enum link_status heard_begin(struct larder *l, int64_t deadline) {
     tracking_ask(l);
     if ((status = asked(l, deadline)) != LINK_OK) return status;
     if (link_node(&w->link)->kind == REPLY_ERROR) {
-        struct slice text = link_node(&w->link)->text;
-        snprintf(w->link.error, sizeof w->link.error, "CLIENT TRACKING: %.*s", (int)(text.n > 100 ? 100 : text.n), text.p);
+        link_explain(&w->link, "CLIENT TRACKING");
         return link_later(&w->link) ? LINK_LOST : LINK_REFUSED;
     }
     clear(l); /* what changed before this was told to nobody */

@@ -15,6 +15,7 @@
 #include "l1/larder.h"
 #include "l1/near.h"
 #include "l1/pool.h"
+#include "l1/trouble.h"
 #include "l1/watch.h"
 
 #define ABSENT SLICE("\0larder:absent") /* what stands in the server for "there is no such thing" */
@@ -44,6 +45,7 @@ struct larder {
     _Atomic uint64_t invalidations, flushes, resumes, losses;
     _Atomic uint64_t load_ns; /* how long a load takes: a moving mean */
     double ticks_per_ns;
+    struct trouble trouble;
     struct pool pool, waiters; /* for requests, and for those that the server lets wait */
     struct breaker breaker;
     struct watch watch;

@@ -79,6 +79,7 @@ static void destroy(struct larder *l) {
     keeper_stop(&l->keeper);
     if (l->pool.max) pool_free(&l->pool);
     if (l->waiters.max) pool_free(&l->waiters);
+    trouble_free(&l->trouble);
     if (l->flights.gate) flights_free(&l->flights);
     backlog_free(&l->backlog);
     if (l->near) near_close(l->near);
@@ -92,8 +93,9 @@ static void destroy(struct larder *l) {
 static int parts_open(struct larder *l) {
     int failed;
     if (!(l->near = near_open(l->o.l1_bytes, tally_drop))) return errno;
-    if ((failed = pool_init(&l->pool, (unsigned)l->o.pool, l->o.name)) ||
-        (failed = pool_init(&l->waiters, (unsigned)l->o.loaders, l->o.name)) || (failed = flights_init(&l->flights, (unsigned)l->o.loaders)) ||
+    if ((failed = pool_init(&l->pool, (unsigned)l->o.pool, l->o.name, &l->trouble)) ||
+        (failed = pool_init(&l->waiters, (unsigned)l->o.loaders, l->o.name, &l->trouble)) ||
+        (failed = flights_init(&l->flights, (unsigned)l->o.loaders)) ||
         (failed = behind_init(&l->behind, (unsigned)l->o.refreshers)) || (failed = keeper_init(&l->keeper)) ||
         (failed = watch_init(&l->watch)))
         return failed;
@@ -117,8 +119,10 @@ larder *larder_open(const char *urls, const larder_options *options, char *error
         return NULL;
     }
     struct larder *l = calloc(1, sizeof *l);
-    if (!l) {
-        snprintf(error, error_size, "%s", strerror(ENOMEM));
+    int failed = l ? trouble_init(&l->trouble) : ENOMEM;
+    if (failed) {
+        free(l);
+        snprintf(error, error_size, "%s", strerror(failed));
         return NULL;
     }
     l->o = o;
@@ -127,8 +131,7 @@ larder *larder_open(const char *urls, const larder_options *options, char *error
     prefixes_copy(l, o.prefixes);
     l->o.prefixes = NULL;
     if (!url_list_parse(&l->urls, urls, error, error_size)) goto fail;
-    int failed = parts_open(l);
-    if (failed) {
+    if ((failed = parts_open(l))) {
         snprintf(error, error_size, "%s", strerror(failed));
         goto fail;
     }

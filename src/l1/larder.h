@@ -1,15 +1,14 @@
 /* larder: a near cache in front of larderd, or of a plain Redis 6 or newer. larder(3) explains each function, option and figure.
  *
  * STALENESS. While the feed connection works, a value is given out no longer than it takes the server's invalidation to arrive here
- * after the change: as a rule less than a round trip, with many listeners and a busy larderd 50 ms more at the most. The feed is asked for a sign of life every feed_check_ms; if it is lost, or
- * silent for as long again, nothing is served from the near cache as fresh any more, so in no case (a stopped process, a cut cable)
- * is a value given out as fresh later than 2 * feed_check_ms after it changed. When it is back, what was missed is asked for by number
- * (larderd) or the near cache is emptied (Redis, or what was missed is gone). A thread sees its own writes. Only what you allow goes
- * beyond: stale_ms after the TTL while one caller loads anew, stale_if_down_ms while the server is gone; such values are marked.
+ * after the change: mostly less than a round trip; with many listeners and a busy larderd 50 ms more at the most. The feed is asked
+ * for a sign of life every feed_check_ms; if it is lost, or silent for as long again, nothing near is served as fresh, so in no case (a
+ * stopped process, a cut cable) is a value given out as fresh later than 2 * feed_check_ms after it changed. When it is back, what was
+ * missed is asked for by number (larderd), or all is forgotten (Redis, or that is not known any more). A thread sees its own writes.
+ * Only what you allow goes beyond: stale_ms after the TTL while one caller loads anew, stale_if_down_ms without a server. It is marked.
  *
  * Any thread may use a handle, none across fork(). Keys and values are bytes. A value filled in belongs to the caller until
- * larder_release, which must come before larder_close; it may come from any thread. Functions return enum larder_status.
- */
+ * larder_release, which must come before larder_close; it may come from any thread. Functions return enum larder_status. */
 #ifndef LARDER_H
 #define LARDER_H
 #include <stdbool.h>
@@ -111,6 +110,7 @@ size_t larder_reply_size(const larder_reply *reply);
 const larder_reply *larder_reply_at(const larder_reply *reply, size_t index);
 void larder_reply_free(larder_reply *reply);
 int larder_stats_read(larder *l, larder_stats *stats);
+int larder_trouble(larder *l, char *text, size_t size, int64_t *ago_ms); /* why the server was last not to be had; LARDER_NOT_FOUND: always was */
 const char *larder_status_text(int status);
 const char *larder_version(void);
 #pragma GCC visibility pop

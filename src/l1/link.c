@@ -108,9 +108,13 @@ bool link_later(const struct link *k) {
     return false;
 }
 
-static enum link_status refused(struct link *k, const char *what) {
+void link_explain(struct link *k, const char *what) {
     struct slice text = link_node(k)->text;
     snprintf(k->error, sizeof k->error, "%s: %.*s", what, (int)(text.n > 100 ? 100 : text.n), text.p);
+}
+
+static enum link_status refused(struct link *k, const char *what) {
+    link_explain(k, what);
     return link_later(k) ? LINK_LOST : LINK_REFUSED;
 }
 

@@ -41,6 +41,7 @@ enum link_status link_buffered(struct link *k);
 enum link_status link_fill(struct link *k); /* reads what there is, without waiting */
 
 bool link_later(const struct link *k); /* the reply is an error that passes by itself: the server cannot serve yet */
+void link_explain(struct link *k, const char *what); /* the reply, which is an error, is why: k->error */
 static inline const struct reply_node *link_node(const struct link *k) { return k->reader.node; }
 
 #endif

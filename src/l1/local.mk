@@ -6,7 +6,7 @@ libl1_a_SOURCES = \
   %D%/call.c %D%/command.c %D%/flight.c %D%/flight.h %D%/heard.c %D%/heard.h %D%/inside.h %D%/keeper.c %D%/keeper.h \
   %D%/larder.c %D%/lease.c %D%/lease.h %D%/leasing.c %D%/link.c %D%/link.h \
   %D%/near.c %D%/near.h %D%/near_find.h %D%/near_hashed.c %D%/near_inside.h %D%/near_queue.c %D%/near_reclaim.c %D%/near_rule.c %D%/near_table.c %D%/near_table.h \
-  %D%/pool.c %D%/pool.h %D%/read.c %D%/stats.c %D%/url.c %D%/url.h %D%/value.c %D%/watch.c %D%/watch.h %D%/write.c \
+  %D%/pool.c %D%/pool.h %D%/read.c %D%/stats.c %D%/trouble.c %D%/trouble.h %D%/url.c %D%/url.h %D%/value.c %D%/watch.c %D%/watch.h %D%/write.c \
   src/base/buf.c src/base/chain.c src/base/clock.c src/base/deltas.c src/base/hist.c src/base/match.c src/base/mem_plain.c src/base/num.c src/base/thread.c \
   src/resp/reply.c src/resp/writer.c
 libl1_a_CFLAGS = -std=c11 $(WARN) $(SAN) $(XXHASH_CFLAGS) -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections -pthread

@@ -10,9 +10,9 @@ static void wake_time(int64_t deadline_us, struct timespec *t) {
     t->tv_nsec = deadline_us % 1000000 * 1000;
 }
 
-int pool_init(struct pool *p, unsigned max, const char *name) {
+int pool_init(struct pool *p, unsigned max, const char *name, struct trouble *trouble) {
     pthread_condattr_t attr;
-    *p = (struct pool){.max = max ? max : 1, .name = name};
+    *p = (struct pool){.max = max ? max : 1, .name = name, .trouble = trouble};
     int failed = pthread_condattr_init(&attr);
     if (failed) return failed;
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -85,7 +85,9 @@ enum pool_status pool_take(struct pool *p, int64_t connect_deadline, int64_t wai
         k = mem_zalloc(MEM_CLIENT, sizeof *k);
         link_init(&k->link);
         k->turn = turn;
-        if (!url || link_open(&k->link, url, p->name, connect_deadline) != LINK_OK) {
+        enum link_status status = url ? link_open(&k->link, url, p->name, connect_deadline) : LINK_LOST;
+        if (status != LINK_OK) {
+            trouble_note(p->trouble, status, &k->link);
             drop(k);
             give_place(p);
             return POOL_NO_SERVER;
@@ -95,11 +97,12 @@ enum pool_status pool_take(struct pool *p, int64_t connect_deadline, int64_t wai
     return POOL_OK;
 }
 
-void pool_give(struct pool *p, struct link *link, bool good) {
+void pool_give(struct pool *p, struct link *link, enum link_status status) {
     struct pool_link *k = (struct pool_link *)link;
+    trouble_note(p->trouble, status, link);
     pthread_mutex_lock(&p->lock);
     p->lent--;
-    good = good && k->turn == p->turn;
+    bool good = status == LINK_OK && k->turn == p->turn;
     if (good) {
         k->next = p->idle;
         p->idle = k;

@@ -7,6 +7,7 @@
 #define LARDER_L1_POOL_H
 
 #include "l1/link.h"
+#include "l1/trouble.h"
 
 #include <pthread.h>
 
@@ -24,14 +25,15 @@ struct pool {
     uint64_t turn;
     const struct url *url;
     const char *name;
+    struct trouble *trouble; /* where it is told why there is no connection */
 };
 
 enum pool_status { POOL_OK, POOL_FULL, POOL_NO_SERVER };
 
-int pool_init(struct pool *p, unsigned max, const char *name); /* 0 or an errno */
+int pool_init(struct pool *p, unsigned max, const char *name, struct trouble *trouble); /* 0 or an errno */
 void pool_free(struct pool *p);                                /* all are back */
 void pool_turn(struct pool *p, const struct url *url);         /* from now on connections go to `url`, and to a new life of the server */
 enum pool_status pool_take(struct pool *p, int64_t connect_deadline, int64_t wait_deadline, struct link **out);
-void pool_give(struct pool *p, struct link *k, bool good);
+void pool_give(struct pool *p, struct link *k, enum link_status status); /* anything but LINK_OK closes it */
 
 #endif

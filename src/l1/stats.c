@@ -80,6 +80,13 @@ static void sums_put(const struct sums *s, larder_stats *out) {
     times_put(s, TIMED_LOAD, &out->load_mean_us, &out->load_p99_us);
 }
 
+int larder_trouble(larder *l, char *text, size_t size, int64_t *ago_ms) {
+    if (!l || (!text && size)) return LARDER_INVALID;
+    bool any = trouble_read(&l->trouble, text, size, ago_ms);
+    if (ago_ms) *ago_ms /= 1000;
+    return any ? LARDER_OK : LARDER_NOT_FOUND;
+}
+
 int larder_stats_read(larder *l, larder_stats *stats) {
     if (!l || !stats || stats->size != sizeof *stats) return LARDER_INVALID;
     struct sums *s = calloc(1, sizeof *s);

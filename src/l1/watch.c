@@ -97,6 +97,12 @@ static void pong(struct larder *l) {
     keeper_wake(&l->keeper);
 }
 
+static enum link_status refused(struct watch *w, const struct reply_node *node) {
+    if (node->kind == REPLY_ERROR) link_explain(&w->link, "PING");
+    else snprintf(w->link.error, sizeof w->link.error, "the server answered what was not asked");
+    return LINK_LOST;
+}
+
 static enum link_status hear_all(struct larder *l) {
     struct watch *w = &l->watch;
     enum link_status status;
@@ -104,27 +110,28 @@ static enum link_status hear_all(struct larder *l) {
         const struct reply_node *node = link_node(&w->link);
         if (node->kind == REPLY_PUSH) heard_push(l, node);
         else if (node->kind == REPLY_SIMPLE || node->kind == REPLY_TEXT || node->kind == REPLY_ARRAY) pong(l);
-        else return LINK_LOST;
+        else return refused(w, node);
     }
     return status == LINK_TIMEOUT ? LINK_OK : status;
 }
 
-/* Until it is lost, or the handle is closed. */
-static void follow(struct larder *l) {
+/* Until it is lost, or the handle is closed: LINK_OK. */
+static enum link_status follow(struct larder *l) {
     struct watch *w = &l->watch;
     int64_t check = (int64_t)l->o.feed_check_ms * 1000;
     for (w->ping_us = w->next_ping_us = 0; !w->stop;) {
         int64_t now = clock_mono_us();
-        if (w->ping_us && now - w->ping_us > check) return; /* silent */
+        if (w->ping_us && now - w->ping_us > check) return LINK_TIMEOUT; /* silent */
         if (!w->ping_us && now >= w->next_ping_us) ping(l, now);
-        if (link_flush(&w->link, now + check) != LINK_OK) return;
+        enum link_status status = link_flush(&w->link, now + check);
+        if (status != LINK_OK) return status;
         int64_t until = w->ping_us ? w->ping_us + check : w->next_ping_us;
         struct pollfd p[] = {{w->link.fd, POLLIN, 0}, {w->wake, POLLIN, 0}};
-        if (poll(p, 2, until > now ? (int)((until - now) / 1000) + 1 : 0) < 0 && errno != EINTR) return;
+        if (poll(p, 2, until > now ? (int)((until - now) / 1000) + 1 : 0) < 0 && errno != EINTR) return LINK_LOST;
         if (!p[0].revents) continue;
-        enum link_status status = link_fill(&w->link);
-        if (status == LINK_LOST || hear_all(l) != LINK_OK) return;
+        if ((status = link_fill(&w->link)) == LINK_LOST || (status = hear_all(l)) != LINK_OK) return status;
     }
+    return LINK_OK;
 }
 
 /* Tries the servers in their order. */
@@ -133,6 +140,7 @@ static enum link_status find_server(struct larder *l) {
     enum link_status status = LINK_LOST;
     for (size_t i = 0; i < l->urls.n && !w->stop; i++) {
         status = link_open(&w->link, &l->urls.url[i], l->o.name, clock_mono_us() + (int64_t)l->o.connect_timeout_ms * 1000);
+        trouble_note(&l->trouble, status, &w->link);
         if (status != LINK_OK) continue;
         if (i != w->server) *w->epoch = 0;
         w->server = i;
@@ -149,12 +157,15 @@ static void *serve(void *arg) {
     thread_name("larder-watch");
     while (!w->stop) {
         enum link_status status = find_server(l);
-        if (status == LINK_OK) status = heard_begin(l, clock_mono_us() + (int64_t)l->o.timeout_ms * 1000);
+        if (status == LINK_OK) {
+            status = heard_begin(l, clock_mono_us() + (int64_t)l->o.timeout_ms * 1000);
+            trouble_note(&l->trouble, status, &w->link);
+        }
         if (status == LINK_OK) {
             pool_turn(&l->pool, &l->urls.url[w->server]);
             pool_turn(&l->waiters, &l->urls.url[w->server]);
             w->fresh = true;
-            follow(l);
+            trouble_note(&l->trouble, follow(l), &w->link);
             if (!w->fresh) wait = l->o.backoff_ms > 0 ? l->o.backoff_ms : 1;
         }
         trust_lose(l);

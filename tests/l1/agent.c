@@ -6,6 +6,7 @@
  *   get K | set K V [MS] | del K | expire K MS | mget K ... | mset MS K V ... | invalidate P [count] | command WORD ... | batch N K
  *   load K MS DELAY_MS V [stale=MS] [fail|absent]   get_or_load; the loader takes DELAY_MS and gives V, with its count behind a '#'
  *   loads THREADS K MS DELAY_MS                     as many threads load K at once: how often a loader ran, how many got its value
+ *   trouble                                         why the server was last not to be had: ms ago, in words
  *   stats | wait FIELD OP VALUE                     OP: = or >; until a field of the figures is that
  *   hammer THREADS KEYS | rest                      threads that read until rest: how many answers of each kind, and what was wrong
  *   write FILE K N PAUSE_US | watch FILE K THREADS BOUND_MS | watched      see versions.h
@@ -106,6 +107,14 @@ static void do_stats(struct agent *a) {
     size_t n = figures_read(a, f);
     for (size_t i = 0; i < n; i++) printf("%s%s=%.17g", i ? " " : "", f[i].name, f[i].value);
     putchar('\n');
+}
+
+static void do_trouble(struct agent *a) {
+    char text[300];
+    int64_t ago_ms = -1;
+    int status = larder_trouble(a->l, text, sizeof text, &ago_ms);
+    if (status != LARDER_OK) puts(larder_status_text(status));
+    else printf("%lld %s\n", (long long)ago_ms, text);
 }
 
 static void do_wait(struct agent *a) {
@@ -367,7 +376,7 @@ static void obey(struct agent *a) {
         size_t words;
         void (*what)(struct agent *a);
     } rows[] = {{"mget", 1, do_mget}, {"mset", 4, do_mset}, {"command", 2, do_command}, {"batch", 3, do_batch}, {"load", 5, do_load},
-        {"loads", 5, do_loads}, {"stats", 1, do_stats}, {"wait", 4, do_wait}, {"write", 5, do_write}};
+        {"loads", 5, do_loads}, {"stats", 1, do_stats}, {"trouble", 1, do_trouble}, {"wait", 4, do_wait}, {"write", 5, do_write}};
     if (reads_and_writes(a)) return;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (is(a, rows[i].word, rows[i].words)) {

@@ -1,7 +1,7 @@
 """What the library does while the server is well."""
 import time
 
-from agent import Agent, Daemon, near_until
+from agent import DEADLINE, Agent, Daemon, near_until
 from resp import Connection
 
 
@@ -249,6 +249,34 @@ def test_passwords(kind):
         with Agent(d.url.replace('unix://', 'unix://:p%20ss@')) as a:
             assert a.opened == 'OPEN' and a('set k v') == 'OK'
             near_until(a, 'k', 'v')
+
+
+def trouble_until(a, part):
+    end = time.monotonic() + DEADLINE
+    while part not in a('trouble'):
+        assert time.monotonic() < end, (part, a('trouble'))
+        time.sleep(0.01)
+
+
+def test_why_the_server_cannot_be_had_is_told(kind):
+    """Also where that begins while the application runs: a password that changes, a server that goes."""
+    with Daemon(kind) as d, Agent(d.url, feed_check_ms=60000, timeout_ms=60000, connect_timeout_ms=60000) as a:
+        assert a('set k v') == 'OK' and a('trouble') == 'there is no such key', a('trouble')
+    with Daemon(kind) as d, Agent(d.url, feed_check_ms=200, timeout_ms=300, failures=1000, backoff_ms=1, backoff_max_ms=20) as a:
+        assert a('set k v') == 'OK'
+        near_until(a, 'k', 'v')
+        d.pause()
+        trouble_until(a, 'no answer in time')
+        d.resume()
+        a.until('set k v', 'OK')
+        d.kill()
+        trouble_until(a, 'onnection refused')
+        d.options = ('--requirepass', 'new')
+        d.start()
+        trouble_until(a, 'HELLO: NOAUTH')
+        assert a('get x') == 'DOWN'
+        ago, text = a('trouble').split(' ', 1)
+        assert 0 <= int(ago) < DEADLINE * 1000 and 'NOAUTH' in text, a('trouble')
 
 
 def test_what_cannot_be_opened():

@@ -186,6 +186,11 @@ static napi_value stats(napi_env env, napi_callback_info info) {
         napi_create_double(env, rows[i].value, &v);
         set(env, object, rows[i].name, v);
     }
+    char text[300];
+    napi_value trouble;
+    if (larder_trouble(h->l, text, sizeof text, NULL) != LARDER_OK) *text = 0;
+    napi_create_string_utf8(env, text, NAPI_AUTO_LENGTH, &trouble);
+    set(env, object, "trouble", trouble);
     return object;
 }
 

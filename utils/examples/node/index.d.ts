@@ -63,6 +63,8 @@ export interface LarderStats {
   /** 1: the server has CACHE FEED; CACHE FETCH */
   feed: number;
   leases: number;
+  /** Why the server could last not be had, in words; '': it never was so. */
+  trouble: string;
 }
 
 /** The server could not be asked, or refused. */

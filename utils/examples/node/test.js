@@ -85,6 +85,12 @@ const cases = {
     assert.ok(first === 1 || !a.stats().leases, `${first}: an old value will do`); // Redis keeps none
     await until(() => a.getOrLoad('old', load, { ttl: 60000 }), (v) => v >= 2);
   },
+  async 'why there is no server is told'() {
+    const lost = new Larder('unix:///nowhere', { timeoutMs: 100 });
+    await assert.rejects(() => lost.get('x'), /reached/);
+    assert.match(lost.stats().trouble, /No such file/);
+    await lost.close();
+  },
   async 'index.d.ts declares what there is'(a) {
     const text = fs.readFileSync(path.join(__dirname, 'index.d.ts'), 'utf8');
     const inside = (head) => new RegExp(`${head} [^]*?\\n}`).exec(text)[0];
