@@ -51,17 +51,20 @@ static inline uint64_t get_word(const uint8_t *p, size_t n) {
     return le64toh(v);
 }
 
+static inline __attribute__((always_inline)) int64_t get_whole(const uint8_t *p, size_t bytes) {
+    if (bytes == 2) return (int16_t)get_word(p, 2);
+    if (bytes == 3) return (int64_t)get_word(p, 2) | (int64_t)(int8_t)p[2] * 65536;
+    if (bytes == 4) return (int32_t)get_word(p, 4);
+    return (int64_t)get_word(p, 4) | (int64_t)(int16_t)get_word(p + 4, 2) * 4294967296;
+}
+
 double zset_record_wide_score(const uint8_t *p) {
     float f;
     switch (*p++) {
-    case ZSET_INT16:
-        return (double)(int16_t)get_word(p, 2);
-    case ZSET_INT24:
-        return (double)((int64_t)get_word(p, 2) | (int64_t)(int8_t)p[2] * 65536);
-    case ZSET_INT32:
-        return (double)(int32_t)get_word(p, 4);
-    case ZSET_INT48:
-        return (double)((int64_t)get_word(p, 4) | (int64_t)(int16_t)get_word(p + 4, 2) * 4294967296);
+    case ZSET_INT16: return (double)get_whole(p, 2);
+    case ZSET_INT24: return (double)get_whole(p, 3);
+    case ZSET_INT32: return (double)get_whole(p, 4);
+    case ZSET_INT48: return (double)get_whole(p, 6);
     default:
         memcpy(&f, p, sizeof f);
         return (double)f;
@@ -114,31 +117,44 @@ const uint8_t *zset_record_find(const uint8_t *p, const uint8_t *end, struct sli
     return NULL;
 }
 
-/* The least whole number that is not below the score, or what no 16 bits reach. */
-static inline int32_t first_not_below(double score) {
-    if (score > INT16_MAX) return INT16_MAX + 1;
-    return score > INT16_MIN ? (int32_t)ceil(score) : INT16_MIN;
+/* The least whole number that is not below the score, or what no whole number in a record reaches. */
+static inline int64_t first_not_below(double score) {
+    if (score > (double)INT48) return INT48;
+    return score > (double)-INT48 ? (int64_t)ceil(score) : -INT48;
 }
 
 /* Neighbours have scores alike, so a run of one width has a loop of its own. Stops before what may not be below. */
-static inline const uint8_t *skip_int16(const uint8_t *p, const uint8_t *end, int32_t limit, uint32_t *i) {
-    for (; p < end && *p == ZSET_INT16 && (int16_t)(p[1] | p[2] << 8) < limit; ++*i) p = behind(p + 3);
+static inline __attribute__((always_inline)) const uint8_t *skip_whole(
+    const uint8_t *p, const uint8_t *end, enum zset_tag tag, size_t bytes, int64_t limit, uint32_t *i) {
+    for (; p < end && *p == tag && get_whole(p + 1, bytes) < limit; ++*i) p = behind(p + 1 + bytes);
     return p;
 }
-static inline const uint8_t *skip_pairs(const uint8_t *p, const uint8_t *end, int32_t limit, uint32_t *i) {
+static inline const uint8_t *skip_pairs(const uint8_t *p, const uint8_t *end, int64_t limit, uint32_t *i) {
     limit -= ZSET_PAIR;
     for (; p < end && *p >= ZSET_PAIR && *p < ZSET_WIDE && ((*p - ZSET_PAIR) << 8 | p[1]) < limit; ++*i) p = behind(p + 2);
     return p;
 }
 
+static inline const uint8_t *skip_run(const uint8_t *p, const uint8_t *end, int64_t limit, uint32_t *i) {
+    switch (*p) {
+    case ZSET_INT16: return skip_whole(p, end, ZSET_INT16, 2, limit, i);
+    case ZSET_INT24: return skip_whole(p, end, ZSET_INT24, 3, limit, i);
+    case ZSET_INT32: return skip_whole(p, end, ZSET_INT32, 4, limit, i);
+    case ZSET_INT48: return skip_whole(p, end, ZSET_INT48, 6, limit, i);
+    default: return skip_pairs(p, end, limit, i);
+    }
+}
+
 const uint8_t *zset_record_place(const uint8_t *p, const uint8_t *end, double score, struct slice member, uint32_t *index) {
     const uint8_t *next;
     uint32_t i = 0;
-    int32_t limit = first_not_below(score);
-    for (;; i++) {
-        p = skip_int16(skip_pairs(p, end, limit, &i), end, limit, &i);
-        if (p == end || zset_record_score(p) >= score) break;
+    int64_t limit = first_not_below(score);
+    while (p < end) {
+        const uint8_t *run = p;
+        if ((p = skip_run(p, end, limit, &i)) != run) continue;
+        if (zset_record_score(p) >= score) break;
         p = behind(p + score_size[*p]);
+        i++;
     }
     for (; p < end && zset_record_score(p) == score; p = next, i++)
         if (zset_record_compare(zset_record_rest(p + score_size[*p], &next), member) >= 0) break;

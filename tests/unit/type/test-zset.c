@@ -49,7 +49,7 @@ static double random_score(unsigned kind) {
     case 3:
         return (double)next(1u << 30) / 3.0;
     case 4:
-        return odd[10 + next(9)] + (double)next(5) / 2 - 1; /* where one width ends and the next begins, halves among them */
+        return odd[10 + next(21)] + (double)next(5) / 2 - 1; /* where one width ends and the next begins, halves among them */
     case 5:
         return 1700000000000.0 + (double)(state >> 50);
     default:
