@@ -28,9 +28,12 @@ static void room(void *arg) {
     if (e->host->background) e->host->background(e);
 }
 
+/* Writes are refused from here on, if they are to be. */
+static void ended(void *arg, bool failed) { atomic_store(&((struct env *)arg)->save_failed, failed); }
+
 struct persist *persist_new(struct env *e) {
     struct persist *p = mem_zalloc(MEM_MISC, sizeof *p);
-    struct saver_config c = {e->lanes, &e->store_config.limits, &e->config.snapshot_rate, room, e};
+    struct saver_config c = {e->lanes, &e->store_config.limits, &e->config.snapshot_rate, room, ended, e};
     p->env = e;
     p->saver = saver_new(e->store, &c);
     return p;
@@ -166,7 +169,6 @@ void persist_tick(struct env *e) {
     shutdown_step(e);
     persist_facts(e, &f);
     if (f.running) return;
-    atomic_store(&e->save_failed, f.failed);
     if (shutdown_under_way(e)) return;
     int64_t now_s = clock_ms() / 1000;
     bool again = !f.failed || now_s - f.tried_s > RETRY_S;
@@ -186,7 +188,6 @@ static enum task_state save_step(struct task *t, struct session *s, int64_t slic
         return TASK_WAIT;
     }
     persist_facts(e, &f);
-    atomic_store(&e->save_failed, f.failed);
     if (f.failed) session_error(s, "ERR");
     else resp_ok(&s->writer);
     return TASK_DONE;

@@ -170,6 +170,7 @@ static void note_end(struct saver *v, enum outcome o, uint64_t keys, uint64_t by
             (double)us / 1e6, v->path);
     else if (o == FAILED) log_warning("Background saving error: cannot write %s: %s", v->path, strerror(error));
     else log_notice("Saving was given up; %s stays as it was", v->path);
+    if (o != CANCELLED) v->config.ended(v->config.arg, o == FAILED);
     lock_acquire(&v->lock);
     struct saver_facts *f = &v->facts;
     f->lasted_s = us / 1000000;
@@ -254,9 +255,13 @@ bool saver_start(struct saver *v, const struct saver_plan *plan) {
     atomic_store(&v->abandoned, false);
     atomic_store(&v->running, true);
     started = v->joinable = start_thread(v);
-    if (started) begin_capture(v);
-    else atomic_store(&v->running, false);
-    v->facts.failed |= !started;
+    if (started) {
+        begin_capture(v);
+    } else {
+        v->config.ended(v->config.arg, true);
+        v->facts.failed = true;
+        atomic_store(&v->running, false);
+    }
 out:
     lock_release(&v->lock);
     return started;

@@ -16,6 +16,7 @@ struct saver_config {
     const struct type_limits *limits; /* outlive the saver, as does: */
     const setting *rate;              /* bytes a second; 0: as fast as it goes. Not kept to while writers wait for it */
     void (*room)(void *arg);          /* as capture_plan's */
+    void (*ended)(void *arg, bool failed); /* before any saver_facts says so; on the save's thread. Not of one that was abandoned */
     void *arg;
 };
 

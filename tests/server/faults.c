@@ -1,7 +1,7 @@
 /* faults: preloaded into a daemon, makes calls about snapshot files fail as a broken disk would: see test_faults.py.
  *
  * LARDER_FAULTS names a file that both map: for each kind of call a count and an errno. 0: nothing fails; n: the nth one from now on,
- * and all behind it until the count is 0 again. Only files whose name has "dump." in it are meant, and their folder.
+ * and all behind it until the count is 0 again. HOLD does not fail: such a read waits until the count is 0. Only files whose name has "dump." in it are meant, and their folder.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum kind { CREATE, WRITE, SHORT_WRITE, SYNC, CLOSE, RENAME, OPEN_FOLDER, SYNC_FOLDER, READ, KINDS };
+enum kind { CREATE, WRITE, SHORT_WRITE, SYNC, CLOSE, RENAME, OPEN_FOLDER, SYNC_FOLDER, READ, HOLD, KINDS };
 
 struct fault {
     _Atomic int count, error;
@@ -103,17 +103,25 @@ int rename(const char *from, const char *to) {
     return NEXT(rename)(from, to);
 }
 
+static void held(int fd) {
+    if (!armed(HOLD) || !about_a_dump(fd) || !fails(HOLD)) return;
+    while (armed(HOLD)) usleep(1000);
+}
+
 ssize_t pread(int fd, void *p, size_t n, off_t at) {
+    held(fd);
     if (armed(READ) && about_a_dump(fd) && fails(READ)) return -1;
     return NEXT(pread)(fd, p, n, at);
 }
 
 ssize_t pread64(int fd, void *p, size_t n, off64_t at) {
+    held(fd);
     if (armed(READ) && about_a_dump(fd) && fails(READ)) return -1;
     return NEXT(pread64)(fd, p, n, at);
 }
 
 ssize_t read(int fd, void *p, size_t n) {
+    held(fd);
     if (armed(READ) && about_a_dump(fd) && fails(READ)) return -1;
     return NEXT(read)(fd, p, n);
 }
