@@ -39,14 +39,20 @@ struct persist *persist_new(struct env *e) {
     return p;
 }
 
-void persist_free(struct persist *p) {
+void persist_stop(struct env *e) {
+    struct persist *p = e->persist;
     if (!p) return;
     saver_abandon(p->saver);
     while (saver_running(p->saver)) {
-        for (unsigned i = 0; i < p->env->lanes; i++) capture_step(p->env->store, i, STORE_SLICE_US);
-        store_trash_step(p->env->store, STORE_SLICE_US);
+        for (unsigned i = 0; i < e->lanes; i++) capture_step(e->store, i, STORE_SLICE_US);
+        store_trash_step(e->store, STORE_SLICE_US);
         nanosleep(&(struct timespec){0, 100000}, NULL);
     }
+}
+
+void persist_free(struct persist *p) {
+    if (!p) return;
+    persist_stop(p->env);
     saver_free(p->saver);
     mem_free(MEM_MISC, p);
 }
@@ -214,10 +220,18 @@ static void run_save(struct call *c) { start_or_say(c, park_save); }
 
 static void say_started(struct call *c) { resp_simple(c->w, "Background saving started"); }
 
-/* SCHEDULE is for what cannot begin now; nothing but another save is in the way here, and of that Redis says so too. */
+/* SCHEDULE is for what cannot begin now, because the file is still being loaded; of another save that is in the way Redis says so too. */
 static void run_bgsave(struct call *c) {
-    if (c->argc > 2 || (c->argc == 2 && !call_is(c, 1, "schedule"))) reply_syntax(c);
-    else start_or_say(c, say_started);
+    struct env *e = call_env(c);
+    bool later = c->argc == 2 && warmup_running(e->warmup) && !saver_running(e->persist->saver) && persist_guarded(e);
+    if (c->argc > 2 || (c->argc == 2 && !call_is(c, 1, "schedule"))) {
+        reply_syntax(c);
+    } else if (later) {
+        persist_schedule(e);
+        resp_simple(c->w, "Background saving scheduled");
+    } else {
+        start_or_say(c, say_started);
+    }
 }
 
 static void run_lastsave(struct call *c) {

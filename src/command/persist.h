@@ -16,7 +16,8 @@ enum { SNAPSHOT_AUTO, SNAPSHOT_NATIVE, SNAPSHOT_RDB }; /* values of snapshot_for
 struct persist;
 
 struct persist *persist_new(struct env *e); /* once the store stands */
-void persist_free(struct persist *p);       /* steps what runs to its end, without a file */
+void persist_stop(struct env *e);           /* steps what runs to its end, without a file; the host is there, but serves no more */
+void persist_free(struct persist *p);
 
 /* False: one is running, or it cannot begin. */
 bool persist_start(struct env *e);

@@ -291,6 +291,7 @@ void server_close(struct server *s) {
     s->settings.changed = NULL;
     crash_stop();
     warming_stop(s->env);
+    persist_stop(s->env); /* it calls upon the workers */
     if (s->worker)
         free_workers(s);
     else
