@@ -28,6 +28,7 @@ struct image_cursor {
     struct slice plain;    /* what is left of the block */
     uint32_t seen, told;   /* records in the block */
     bool large;
+    struct allowance_giver giver;
 };
 
 /* -- bytes ------------------------------------------------------------------------------------------------------------------- */
@@ -325,12 +326,15 @@ enum image_read image_cursor_more(struct image_cursor *c, struct slice *piece) {
     return st;
 }
 
+void image_cursor_ask(struct image_cursor *c, struct allowance_giver g) { c->giver = g; }
+
 /* What is left of one piece is the beginning of a member, and goes before the next one. */
 enum image_read image_cursor_fill(struct image_cursor *c, const struct record *r, struct home *home, int64_t now) {
     struct record_fill f;
     struct slice piece, body;
     enum image_read st;
     record_fill_begin(&f, home, r, r->members, now);
+    f.allowance = allowance_of(c->giver);
     c->rest.n = 0;
     while (!(st = image_cursor_more(c, &piece))) {
         body = piece;
@@ -338,8 +342,11 @@ enum image_read image_cursor_fill(struct image_cursor *c, const struct record *r
             buf_put(&c->rest, piece.p, piece.n);
             if (c->rest.n < f.wants) continue;
             body = buf_slice(&c->rest);
+            if (f.wants > RECORD_LARGE && !allowance_take(&f.allowance, f.wants)) return IMAGE_READ_NO_ROOM; /* one member */
         }
-        if (record_fill_add(&f, &body) == RECORD_BAD) return IMAGE_READ_DAMAGED;
+        enum record_status added = record_fill_add(&f, &body);
+        if (added == RECORD_BAD) return IMAGE_READ_DAMAGED;
+        if (added == RECORD_NO_ROOM) return IMAGE_READ_NO_ROOM;
         if (c->rest.n) buf_drop(&c->rest, c->rest.n - body.n);
         else buf_put(&c->rest, body.p, body.n);
     }

@@ -24,6 +24,7 @@ enum image_read {
     IMAGE_READ_NEWER,   /* of a newer major version */
     IMAGE_READ_DAMAGED, /* of a block or chain: what is left of it is lost, the others are not */
     IMAGE_READ_FAILED,  /* the file could not be read: errno */
+    IMAGE_READ_NO_ROOM, /* whoever was asked said so */
 };
 
 struct image_job {
@@ -63,5 +64,6 @@ enum image_read image_cursor_next(struct image_cursor *c, struct record *r, bool
 enum image_read image_cursor_more(struct image_cursor *c, struct slice *piece);
 /* The members of a large collection, into an empty home; all of its pieces are read. */
 enum image_read image_cursor_fill(struct image_cursor *c, const struct record *r, struct home *home, int64_t now);
+void image_cursor_ask(struct image_cursor *c, struct allowance_giver g); /* whether what is filled from now on has room */
 
 #endif

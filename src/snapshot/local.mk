@@ -1,5 +1,6 @@
 noinst_LIBRARIES += libsnapshot.a
 libsnapshot_a_SOURCES = \
+  %D%/allowance.h \
   %D%/file.c \
   %D%/file.h \
   %D%/heat.c \

@@ -9,6 +9,7 @@
 #ifndef LARDER_SNAPSHOT_RDB_H
 #define LARDER_SNAPSHOT_RDB_H
 
+#include "snapshot/allowance.h"
 #include "type/value.h"
 
 #define RDB_VERSION_MOST 12   /* that is read */
@@ -46,6 +47,11 @@ enum rdb_status rdb_load_new(struct rdb_load **out, struct rdb_reader *in, uint8
     uint64_t seed, int64_t now);
 /* Before the first step: in Valkey's own versions a type's byte means something else than in Redis's. */
 void rdb_load_valkey(struct rdb_load *l);
+/* Before the first step: who is asked for the room that its members take. If there is none, what was built is freed, and the rest is
+ * read and left out, as if rdb_load_forget had been called. */
+void rdb_load_ask(struct rdb_load *l, struct allowance_giver g);
+void rdb_load_forget(struct rdb_load *l);
+bool rdb_load_forgotten(const struct rdb_load *l);
 /* Reads on, about `most` bytes of the value. RDB_OK: all of it is there. */
 enum rdb_status rdb_load_step(struct rdb_load *l, size_t most);
 enum value_type rdb_load_type(const struct rdb_load *l);

@@ -280,9 +280,11 @@ static enum rdb_file_status string(struct rdb_file *f, struct record *r, uint64_
 }
 
 /* RDB_FILE_END: there is nothing in it, go on with the next. */
-static enum rdb_file_status collection(struct rdb_file *f, uint8_t type, struct record *r) {
+static enum rdb_file_status collection(struct rdb_file *f, uint8_t type, struct record *r, bool wanted) {
     enum rdb_status st = rdb_load_new(&f->load, &f->in, type, f->options.limits, f->options.seed, f->options.now);
     if (!st && f->about.valkey) rdb_load_valkey(f->load);
+    if (!st) rdb_load_ask(f->load, (struct allowance_giver){f->options.room, f->options.arg});
+    if (!st && !wanted) rdb_load_forget(f->load);
     for (st = st ? st : RDB_MORE; st == RDB_MORE;) st = rdb_load_step(f->load, STEP);
     if (st == RDB_EMPTY || st == RDB_PAST) {
         f->about.empty += st == RDB_EMPTY;
@@ -290,6 +292,7 @@ static enum rdb_file_status collection(struct rdb_file *f, uint8_t type, struct 
         return RDB_FILE_END;
     }
     if (st) return bad(f, st);
+    if (rdb_load_forgotten(f->load)) return RDB_FILE_PASSED;
     r->type = rdb_load_type(f->load);
     r->home = rdb_load_home(f->load);
     return RDB_FILE_RECORD;
@@ -313,8 +316,11 @@ static enum rdb_file_status value(struct rdb_file *f, uint8_t type, struct recor
     enum rdb_status st = rdb_reader_string(&f->in, &f->key, &r->key);
     if (st) return bad(f, st);
     r->db = f->db;
-    if (type == RDB_STRING) return string(f, r, total);
-    return collection(f, type, r);
+    bool wanted = !f->options.wants || f->options.wants(f->options.arg, r);
+    if (type != RDB_STRING) return collection(f, type, r, wanted);
+    if (wanted) return string(f, r, total);
+    st = rdb_foreign_string(&f->in);
+    return st ? bad(f, st) : RDB_FILE_PASSED;
 }
 
 /* -- the end ------------------------------------------------------------------------------------------------------------------- */
@@ -350,7 +356,7 @@ enum rdb_file_status rdb_file_next(struct rdb_file *f, struct record *r, uint64_
             continue;
         }
         st = value(f, op, r, total);
-        if (st == RDB_FILE_RECORD || st == RDB_FILE_LARGE) {
+        if (st < RDB_FILE_END) {
             f->about.records++;
             return st;
         }

@@ -18,6 +18,7 @@
 enum rdb_file_status {
     RDB_FILE_RECORD,
     RDB_FILE_LARGE,   /* a record whose string comes in pieces: rdb_file_more, up to RDB_FILE_END */
+    RDB_FILE_PASSED,  /* one that the holder does not want, or has no room for: it is gone */
     RDB_FILE_END,     /* of the file, and all of it was right */
     RDB_FILE_NOT,     /* not an RDB file */
     RDB_FILE_NEWER,   /* a version that is not known */
@@ -31,6 +32,9 @@ struct rdb_file_options {
     uint64_t seed;
     int64_t now;        /* fields of hashes past it are left out */
     bool refuse;        /* what there is no place for */
+    bool (*wants)(void *arg, struct record *r); /* of which key, database and times are known; a deadline may be changed. NULL: all */
+    bool (*room)(void *arg, size_t built, size_t n); /* of a collection: see allowance.h; same arg. NULL: always */
+    void *arg;
 };
 
 struct rdb_file_about {

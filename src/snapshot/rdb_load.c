@@ -55,12 +55,14 @@ struct rdb_load {
     struct home home;
     struct slice string;
     bool begun, taken;
+    bool forgotten;      /* it is only read */
     bool packed;         /* `pack` is being walked */
     bool minus_zero;     /* a score is -0 */
     uint64_t left;       /* plain items, or nodes */
     uint64_t items, past;
     int64_t base, now;   /* of relative deadlines */
     size_t done;         /* bytes in this step */
+    struct allowance allowance;
     struct rdb_pack pack;
     struct rdb_space name, value, blob;
     struct rdb_item item[3];
@@ -97,9 +99,19 @@ void rdb_load_valkey(struct rdb_load *l) {
     if (l->form == &forms[RDB_HASH_FIELDS_OLD]) l->form = &valkey_hash;
 }
 
+void rdb_load_ask(struct rdb_load *l, struct allowance_giver g) { l->allowance = allowance_of(g); }
+
+void rdb_load_forget(struct rdb_load *l) {
+    if (l->home.object && !l->taken) value_free(l->form->type, l->home.object);
+    l->home.object = NULL;
+    l->forgotten = true;
+}
+
+bool rdb_load_forgotten(const struct rdb_load *l) { return l->forgotten; }
+
 void rdb_load_free(struct rdb_load *l) {
     if (!l) return;
-    if (l->home.object && !l->taken) value_free(l->form->type, l->home.object);
+    rdb_load_forget(l);
     home_free_bytes(&l->home);
     rdb_space_free(&l->name);
     rdb_space_free(&l->value);
@@ -113,6 +125,11 @@ static enum rdb_status add(struct rdb_load *l, const struct found *m) {
     bool fresh = true;
     l->items++;
     l->done += m->name.n + m->value.n + 32;
+    if (l->forgotten) return RDB_OK;
+    if (!allowance_take(&l->allowance, m->name.n + m->value.n + ALLOWANCE_MEMBER)) {
+        rdb_load_forget(l);
+        return RDB_OK;
+    }
     switch (l->form->type) {
     case VALUE_LIST:
         list_growing(&l->home, m->name.n, 1);
@@ -228,6 +245,7 @@ static enum rdb_status begin(struct rdb_load *l) {
 
 static enum rdb_status finish(struct rdb_load *l) {
     /* A skiplist that becomes a listpack loses the sign of 0; a listpack that has it, as earlier versions wrote, keeps it. */
+    if (l->forgotten) return l->items ? RDB_OK : RDB_EMPTY;
     if (l->minus_zero && l->form->layout == PLAIN) zset_settle(&l->home);
     return l->items > l->past ? RDB_OK : l->past ? RDB_PAST : RDB_EMPTY;
 }

@@ -18,6 +18,7 @@
 #define LARDER_SNAPSHOT_RECORD_H
 
 #include "base/buf.h"
+#include "snapshot/allowance.h"
 #include "type/value.h"
 
 #define RECORD_HEATS 8                  /* classes, 0 the coldest (heat.h) */
@@ -41,7 +42,7 @@ struct record {
     uint64_t members;
 };
 
-enum record_status { RECORD_OK, RECORD_MORE, RECORD_BAD };
+enum record_status { RECORD_OK, RECORD_MORE, RECORD_BAD, RECORD_NO_ROOM };
 
 /* -- writing ---------------------------------------------------------------------------------------------------------------- */
 size_t record_room(const struct record *r);               /* about how many bytes it takes; never too few for strings */
@@ -66,7 +67,8 @@ bool record_sound(const struct record *r, struct slice packed);
 bool record_plain(const struct record *r, struct slice packed, char *out);
 
 /* Makes the members of a body into a home, which begins empty. What has been read to its end is taken off *body; RECORD_MORE: the
- * rest is the beginning of a member. *left: how many are still to come, 0 at the end. Hash fields past `now` are left out. */
+ * rest is the beginning of a member. *left: how many are still to come, 0 at the end. Hash fields past `now` are left out.
+ * RECORD_NO_ROOM: what it was allowed has been used up. */
 struct record_fill {
     struct home *home;
     enum value_type type;
@@ -74,6 +76,7 @@ struct record_fill {
     int64_t now;
     uint64_t past;  /* fields left out */
     size_t wants;   /* after RECORD_MORE: bytes that must be there before it is worth trying again */
+    struct allowance allowance; /* all that it wants, unless its owner says otherwise */
 };
 void record_fill_begin(struct record_fill *f, struct home *home, const struct record *r, uint64_t members, int64_t now);
 enum record_status record_fill_add(struct record_fill *f, struct slice *body);

@@ -184,13 +184,14 @@ enum record_status record_fill_add(struct record_fill *f, struct slice *body) {
         const uint8_t *begin = c.p;
         if (add_one(&c, f)) {
             f->left--;
+            if (!allowance_take(&f->allowance, (size_t)(c.p - begin) + ALLOWANCE_MEMBER)) st = RECORD_NO_ROOM;
             continue;
         }
         st = c.cut ? RECORD_MORE : RECORD_BAD;
         f->wants = (size_t)(c.p - begin) + c.wants;
         c.p = begin;
     }
-    if (!f->left && c.p != c.end) st = RECORD_BAD;
+    if (!st && !f->left && c.p != c.end) st = RECORD_BAD;
     body->n = (size_t)(c.end - c.p);
     body->p = (const char *)c.p;
     return st;

@@ -54,6 +54,19 @@ static void replace(struct hand *h, struct warm_counts *c) {
     }
 }
 
+/* What is being built by others may not fit in the end, and is not worth more than what is there. */
+static bool others_yield(struct hand *h) {
+    struct warmup *w = h->w;
+    if (h->building || !atomic_load(&w->building)) return false;
+    atomic_store(&w->yield, true);
+    while (atomic_load(&w->building) && !warmup_stopped(w)) usleep(1000);
+    return true;
+}
+
+static void no_room(struct hand *h) {
+    if (!others_yield(h)) atomic_store(&h->w->full, true);
+}
+
 void hand_put(struct hand *h) {
     struct warmup *w = h->w;
     struct store *s = w->config.store;
@@ -66,7 +79,7 @@ void hand_put(struct hand *h) {
     atomic_fetch_add(&w->count.present, c.present);
     atomic_fetch_add(&w->count.buried, c.buried);
     atomic_fetch_add(&w->count.no_room, c.no_room);
-    if (c.no_room) atomic_store(&w->full, true);
+    if (c.no_room) no_room(h);
     if (w->config.born && (c.born & (1u << VALUE_LIST | 1u << VALUE_ZSET))) w->config.born(w->config.arg);
     while (capture_pressed(s) && !warmup_stopped(w)) usleep(1000); /* what it replaces would have to be kept */
     hand_refresh(h);
@@ -102,11 +115,33 @@ static size_t margin(const struct hand *h) {
     return part < MARGIN_MOST ? part : MARGIN_MOST;
 }
 
+static bool fits(const struct hand *h, size_t n) { return store_fits(h->w->config.store, n + margin(h)); }
+
 bool hand_has_room(struct hand *h, size_t n) {
-    if (store_fits(h->w->config.store, n + margin(h))) return true;
+    if (fits(h, n) || (others_yield(h) && fits(h, n))) return true;
     atomic_fetch_add(&h->w->count.no_room, 1);
     if (n < LARGE) atomic_store(&h->w->full, true);
     return false;
+}
+
+bool hand_may_grow(void *hand, size_t built, size_t n) {
+    struct hand *h = hand;
+    struct warmup *w = h->w;
+    if (!h->building) {
+        h->building = true;
+        atomic_fetch_add(&w->building, 1);
+    }
+    if (warmup_stopped(w)) return false;
+    if (fits(h, n) && !atomic_load(&w->yield)) return true;
+    atomic_fetch_add(&w->count.no_room, 1);
+    if (built + n < LARGE) atomic_store(&w->full, true);
+    return false;
+}
+
+void hand_built(struct hand *h) {
+    if (!h->building) return;
+    h->building = false;
+    if (atomic_fetch_sub(&h->w->building, 1) == 1) atomic_store(&h->w->yield, false);
 }
 
 struct entry *hand_entry(struct hand *h, const struct record *r, enum entry_form form, size_t n) {
@@ -138,6 +173,7 @@ void hand_take_string(struct hand *h, const struct record *r) {
 void hand_take_home(struct hand *h, const struct record *r, const struct home *home) {
     struct slice value = home->object ? (struct slice){(const char *)&home->object, sizeof home->object}
                                       : (struct slice){(const char *)home->p, home->n};
+    hand_built(h);
     struct entry *e = hand_entry(h, r, (enum entry_form)home->form, value.n);
     if (!e) {
         if (home->object) value_free(r->type, home->object);

@@ -39,6 +39,7 @@ struct hand {
     struct warm_item *item, *spare;
     size_t n;
     struct home home;         /* its bytes are used again */
+    bool building;            /* a collection that has asked for room */
 };
 
 struct warmup {
@@ -58,6 +59,8 @@ struct warmup {
     _Atomic bool cancelled, full, broken; /* the file is given up; broken: strict, and something is damaged */
     bool strict;
     unsigned threads;
+    _Atomic unsigned building;  /* hands that are building what may turn out not to fit */
+    _Atomic bool yield;         /* ... and are to give it up, since others need the room */
     struct store_stats *stats[WARMUP_THREADS];
     /* native */
     const struct image_reader *reader;
@@ -79,8 +82,12 @@ void hand_put(struct hand *h);                         /* puts in what it holds 
 void hand_refresh(struct hand *h);                     /* what time it is */
 /* May the record be loaded? Sets its deadline as the request wants it. */
 bool hand_wants(struct hand *h, struct record *r);
-/* Is there room for n more bytes? If not, the warm-up is over, or that one is left out because it is large. */
+/* Is there room for n more bytes? If not, the warm-up is over, or that one is left out because it is large. What is still being built
+ * gives way to what is whole. */
 bool hand_has_room(struct hand *h, size_t n);
+/* The same of a collection that is being built, asked as allowance.h does; hand_built when it is there, or was given up. */
+bool hand_may_grow(void *hand, size_t built, size_t n);
+void hand_built(struct hand *h);
 /* An entry for a record of which the value has n bytes, to be filled; then hand_take. NULL: there is no room. */
 struct entry *hand_entry(struct hand *h, const struct record *r, enum entry_form form, size_t n);
 void hand_take(struct hand *h, const struct record *r, struct entry *e);

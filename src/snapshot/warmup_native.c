@@ -21,15 +21,18 @@ static bool take_body(struct hand *h, const struct record *r) {
     struct slice body = r->body;
     empty(&h->home);
     record_fill_begin(&f, &h->home, r, r->members, h->view.now);
-    bool right = !record_fill_add(&f, &body) && !record_fill_end(&f);
+    f.allowance = allowance_of((struct allowance_giver){hand_may_grow, h});
+    enum record_status st = record_fill_add(&f, &body);
+    bool right = !st && !record_fill_end(&f);
     bool past = right && !value_ops(r->type)->count(&h->home);
     if (right && !past) {
         hand_take_home(h, r, &h->home);
         return true;
     }
     if (h->home.object) value_free(r->type, h->home.object);
+    hand_built(h);
     atomic_fetch_add(&h->w->count.expired, past);
-    return right;
+    return right || st == RECORD_NO_ROOM;
 }
 
 /* Nothing is taken for a packed string before all of it is known to be right. */
@@ -61,9 +64,8 @@ static enum image_read take_large_string(struct hand *h, struct image_cursor *c,
     return right ? IMAGE_READ_END : st == IMAGE_READ_FAILED ? st : IMAGE_READ_DAMAGED;
 }
 
-static enum image_read take_large(struct hand *h, struct image_cursor *c, const struct image_job *job, struct record *r, uint64_t total) {
+static enum image_read take_large(struct hand *h, struct image_cursor *c, struct record *r, uint64_t total) {
     if (r->type == VALUE_STRING) return take_large_string(h, c, r, total);
-    if (!hand_has_room(h, 2 * (size_t)job->bytes)) return IMAGE_READ_END;
     empty(&h->home);
     enum image_read st = image_cursor_fill(c, r, &h->home, h->view.now);
     if (!st && value_ops(r->type)->count(&h->home)) {
@@ -71,7 +73,8 @@ static enum image_read take_large(struct hand *h, struct image_cursor *c, const 
         return IMAGE_READ_END;
     }
     if (h->home.object) value_free(r->type, h->home.object);
-    return st ? st : IMAGE_READ_END;
+    hand_built(h);
+    return st && st != IMAGE_READ_NO_ROOM ? st : IMAGE_READ_END;
 }
 
 static enum image_read load_job(struct hand *h, struct image_cursor *c, const struct image_job *job) {
@@ -85,7 +88,7 @@ static enum image_read load_job(struct hand *h, struct image_cursor *c, const st
             if (!st && large) st = IMAGE_READ_END;
             continue;
         }
-        if (large) st = take_large(h, c, job, &r, total);
+        if (large) st = take_large(h, c, &r, total);
         else if (r.type == VALUE_STRING) hand_take_string(h, &r);
         else if (!take_body(h, &r)) st = IMAGE_READ_DAMAGED;
     }
@@ -96,6 +99,7 @@ static void load_jobs(struct warmup *w, unsigned number) {
     struct hand h;
     struct image_cursor *c = image_cursor_new(w->reader);
     hand_open(&h, w, number);
+    image_cursor_ask(c, (struct allowance_giver){hand_may_grow, &h});
     while (!warmup_stopped(w)) {
         size_t i = atomic_fetch_add(&w->next_job, 1);
         if (i >= image_reader_jobs(w->reader)) break;

@@ -74,8 +74,8 @@ static void relay_close(struct relay *y) {
 
 /* -- reading -------------------------------------------------------------------------------------------------------------------- */
 
-static enum rdb_file_status take_large(struct hand *h, struct rdb_file *f, const struct record *r, uint64_t total, bool wanted) {
-    struct entry *e = wanted ? hand_entry(h, r, FORM_AUTO, (size_t)total) : NULL;
+static enum rdb_file_status take_large(struct hand *h, struct rdb_file *f, const struct record *r, uint64_t total) {
+    struct entry *e = hand_entry(h, r, FORM_AUTO, (size_t)total);
     char *value = e ? (char *)(uintptr_t)entry_value(e).p : NULL;
     struct slice piece = {NULL, 0};
     enum rdb_file_status st;
@@ -95,17 +95,19 @@ static void take(struct hand *h, struct rdb_file *f, const struct record *r) {
     hand_take_home(h, r, r->home);
 }
 
+static bool wants(void *hand, struct record *r) { return hand_wants(hand, r); }
+
 static enum rdb_file_status load(struct warmup *w, struct rdb_file *f, struct hand *h, struct relay *y) {
     struct record r;
     uint64_t total = 0, n = 0;
     enum rdb_file_status st;
-    while ((st = rdb_file_next(f, &r, &total)) <= RDB_FILE_LARGE && !warmup_stopped(w)) {
-        bool wanted = hand_wants(h, &r);
+    while ((st = rdb_file_next(f, &r, &total)) < RDB_FILE_END && !warmup_stopped(w)) {
         if (st == RDB_FILE_LARGE) {
-            if ((st = take_large(h, f, &r, total, wanted)) != RDB_FILE_RECORD) break;
-        } else if (wanted) {
+            if ((st = take_large(h, f, &r, total)) != RDB_FILE_RECORD) break;
+        } else if (st == RDB_FILE_RECORD) {
             take(h, f, &r);
         }
+        hand_built(h);
         if (y && h->n == WARMUP_BATCH - 1) relay_give(y, h);
         if (++n % COUNT_EVERY) continue;
         atomic_store(&w->count.bytes_done, rdb_file_offset(f));
@@ -124,11 +126,11 @@ static void ended(struct warmup *w, struct rdb_file *f, enum rdb_file_status st)
 }
 
 bool warmup_rdb(struct warmup *w) {
-    struct rdb_file_options o = {.limits = &w->config.store_config->limits, .seed = store_seed(w->config.store), .now = clock_ms(),
-        .refuse = w->file->request.refuse};
-    struct rdb_file *f = rdb_file_new(w->file->request.fd, &o);
     struct hand h;
     struct relay y;
+    struct rdb_file_options o = {.limits = &w->config.store_config->limits, .seed = store_seed(w->config.store), .now = clock_ms(),
+        .refuse = w->file->request.refuse, .wants = wants, .room = hand_may_grow, .arg = &h};
+    struct rdb_file *f = rdb_file_new(w->file->request.fd, &o);
     hand_open(&h, w, 0);
     bool two = relay_open(&y, w);
     enum rdb_file_status st = load(w, f, &h, two ? &y : NULL);

@@ -181,3 +181,49 @@ def test_an_end_waits_for_its_own_file():
         with in_folder(d, f) as s, s.client() as c:
             equal(warmed(c)['loaded'], KEYS)
             equal(c.call('EXISTS', 'new', 'key:7'), 1)
+
+
+def members(key, kind, n):
+    """A command that makes a collection of n members, which compress well: a file of it is far shorter than it is in memory."""
+    command = {'hash': 'HSET', 'set': 'SADD', 'zset': 'ZADD', 'list': 'RPUSH'}[kind]
+    words = []
+    for i in range(n):
+        words += {'hash': ['field %d' % i, 'x' * 200], 'zset': [i, 'member %d ' % i + 'x' * 200]}.get(kind, ['member %d ' % i + 'x' * 200])
+    return (command, key, *words)
+
+
+def test_what_is_too_large_is_left_out_alone():
+    """A collection is built member by member, and given up when maxmemory is reached; what comes behind it is loaded."""
+    limit = 10 << 20
+    with Folder() as d:
+        for name in ('dump.larder', 'dump.rdb'):
+            with Server('--dir', d.path, '--dbfilename', name, '--save', '') as s, s.client() as c:
+                large = [members(kind, kind, 60000) for kind in ('hash', 'set', 'zset')]
+                small = [members('small:' + kind, kind, 5) for kind in ('hash', 'set', 'zset', 'list')]
+                pipeline(c, small + large + [members('middle', 'hash', 1000)], size=1)
+                equal(c.call('DEBUG', 'POPULATE', 5000, 'key', 100), 'OK')
+                equal(c.call('SAVE'), 'OK')
+            for threads in ('1', '2'):
+                more = ('--maxmemory', str(limit), '--maxmemory-policy', 'allkeys-lru', '--warm-threads', threads)
+                with Server('--dir', d.path, '--dbfilename', name, '--save', '', *more) as s, s.client() as c:
+                    st = warmed(c)
+                    equal((st['no-room'], st['loaded'], st['damaged']), (3, 5005, 0), '%s, %s threads' % (name, threads))
+                    assert int(c.info('used_memory_peak')) <= limit, c.info('used_memory_peak')
+                    equal(c.call('EXISTS', 'hash', 'set', 'zset'), 0)
+                    equal(c.call('HLEN', 'middle'), 1000)
+                    equal(c.info('evicted_keys'), '0')
+
+
+def test_what_is_not_asked_for_is_not_built():
+    """Collections that MATCH or DB leave out take no room while a file is read."""
+    with Folder() as d:
+        with Server('--dir', d.path, '--dbfilename', 'dump.rdb', '--save', '') as s, s.client() as c:
+            pipeline(c, [members('large', 'hash', 60000), ('SET', 'a', 'x' * 300000), ('SET', 'b', 1), members('c', 'set', 3)], size=1)
+            equal(c.call('SAVE'), 'OK')
+        more = ('--maxmemory', '10mb', '--maxmemory-policy', 'allkeys-lru', '--warm-dir', d.path)
+        with Server('--save', '', *more) as s, s.client() as c:
+            equal(c.call('CACHE', 'WARM', 'dump.rdb', 'MATCH', '[bc]'), 'Warming started')
+            st = warmed(c)
+            equal((st['loaded'], st['filtered'], st['no-room']), (2, 2, 0))
+            equal(c.call('SMEMBERS', 'c') != [], True)
+            assert int(c.info('used_memory_peak')) < 3 << 20
