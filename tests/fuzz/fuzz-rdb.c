@@ -8,6 +8,14 @@
 
 #define MEMORY_MOST ((uint64_t)64 << 20)
 
+/* What is not wanted, or has no room, is passed by, and nothing else of the file is taken for it. */
+static bool wants(void *arg, struct record *r) {
+    (void)arg;
+    return !r->key.n || r->key.p[0] & 1;
+}
+
+static bool room(void *arg, size_t built, size_t n) { return built + n < *(size_t *)arg; }
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct type_limits limits;
     struct record r;
@@ -18,8 +26,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     must(fd >= 0 && (!size || write(fd, data, size) == (ssize_t)size), "no memory file");
     lseek(fd, 0, SEEK_SET);
     home_limits_default(&limits);
-    struct rdb_file *f = rdb_file_new(fd, &(struct rdb_file_options){.limits = &limits, .seed = 42, .now = NOW, .refuse = size % 8 == 7});
-    while ((st = rdb_file_next(f, &r, &total)) <= RDB_FILE_LARGE) {
+    size_t most = size % 8 == 5 ? 20000 : 1 << 20;
+    struct rdb_file_options o = {.limits = &limits, .seed = 42, .now = NOW, .refuse = size % 8 == 7, .wants = size % 8 == 6 ? wants : NULL,
+        .room = size % 2 ? room : NULL, .arg = &most};
+    struct rdb_file *f = rdb_file_new(fd, &o);
+    while ((st = rdb_file_next(f, &r, &total)) < RDB_FILE_END) {
+        must(st != RDB_FILE_PASSED || o.wants || o.room, "a record was passed by");
+        if (st == RDB_FILE_PASSED) continue;
         if (st == RDB_FILE_LARGE)
             while (!rdb_file_more(f, &piece)) must(piece.n, "an empty piece");
         else if (r.home) {

@@ -1,6 +1,7 @@
 """Values of 500 MB and collections of ten million members: what saving and loading them takes of memory, with LARDER_LONG=1.
 
 In a short run strings are shorter, so that the cases themselves stay right, and collections are left out."""
+import hashlib
 import os
 import random
 import re
@@ -62,6 +63,7 @@ KINDS = {
     'hash': (members(b'HSET', 2, lambda i: b'$10\r\nf%09d\r\n$12\r\nvalue%07d\r\n' % (i, i * 7 % 9999991)), ('HSET', 'value', 'f%09d', 'edited')),
     'set': (members(b'SADD', 1, lambda i: b'$16\r\nmember:%09d\r\n' % i), ('SADD', 'value', 'another:%09d')),
     'zset': (members(b'ZADD', 2, lambda i: b'$7\r\n%07d\r\n$10\r\np%09d\r\n' % (i * 7919 % 9999991, i)), ('ZADD', 'value', '%d', 'p%09d')),
+    'noise list': (members(b'RPUSH', 1, lambda i: b'$16\r\n%s\r\n' % hashlib.md5(b'%d' % i).digest()), ('RPUSH', 'value', 'another %d')),
     'list': (members(b'RPUSH', 1, lambda i: b'$16\r\n%016x\r\n' % (i * 0x9e3779b97f4a7c15 & (1 << 64) - 1)), ('RPUSH', 'value', 'another %d')),
 }
 
@@ -143,8 +145,8 @@ def size_of(kind, name):
             b.stop()
             peak, rss = status(s.pid, 'VmHWM'), status(s.pid, 'VmRSS')
             data = int(c.info('used_memory_dataset'))
-            print('# %s from %s: %d MB of data, resident %d MB, %d MB at the peak (%.3f), %.2f s, worst ping %.1f ms' % (
-                kind, name, data >> 20, rss >> 20, peak >> 20, peak / rss, st['ms'] / 1000, b.worst * 1000), flush=True)
+            print('# %s from %s (%d MB): %d MB of data, resident %d MB, %d MB at the peak (%.3f), %.2f s, worst ping %.1f ms' % (
+                kind, name, os.path.getsize(d.file(name)) >> 20, data >> 20, rss >> 20, peak >> 20, peak / rss, st['ms'] / 1000, b.worst * 1000), flush=True)
             equal(digest(c), want)
             yield ' loading', peak - rss, data
 
@@ -206,3 +208,7 @@ def test_a_large_sorted_set():
 
 def test_a_large_list():
     sizes('list')
+
+
+def test_a_large_list_of_noise():
+    sizes('noise list')

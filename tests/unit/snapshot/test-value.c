@@ -214,6 +214,53 @@ static void damage(const struct buf *b) {
     free(copy);
 }
 
+struct giver {
+    size_t left, asked, built;
+};
+
+static bool give(void *arg, size_t built, size_t n) {
+    struct giver *g = arg;
+    cr_assert_leq(g->built, built);
+    g->asked++;
+    g->built = built;
+    if (n > g->left) return false;
+    g->left -= n;
+    return true;
+}
+
+/* With so much room; all of it is read in any case. Returns whether there was enough. */
+static bool built_within(const struct buf *b, size_t room, size_t step) {
+    const uint8_t *p = (const uint8_t *)b->p;
+    struct rdb_reader in = {.p = p + 1, .end = p + b->n};
+    struct giver g = {.left = room};
+    struct rdb_load *l;
+    enum rdb_status st = rdb_load_new(&l, &in, *p, &limits, 7, NOW);
+    cr_assert_not(st);
+    if (room) rdb_load_ask(l, (struct allowance_giver){give, &g});
+    else rdb_load_forget(l);
+    while ((st = rdb_load_step(l, step)) == RDB_MORE) {}
+    cr_assert_eq(st, RDB_OK);
+    cr_assert_eq(in.p, in.end);
+    bool built = !rdb_load_forgotten(l);
+    if (!built) cr_assert_null(rdb_load_home(l)->object);
+    rdb_load_free(l);
+    return built;
+}
+
+/* The least room that is enough is about what there is of it; with a little less, nothing is. */
+static void within_room(const struct buf *b, enum value_type t, const struct home *h) {
+    size_t least = 1, most = (size_t)1 << 30, memory = h->object ? value_ops(t)->memory(h->object) : h->n;
+    cr_assert_not(built_within(b, 0, 1000));
+    cr_assert(built_within(b, most, 1000));
+    while (least < most) {
+        size_t middle = (least + most) / 2;
+        if (built_within(b, middle, 1 + middle % 5000)) most = middle;
+        else least = middle + 1;
+    }
+    cr_assert(memory <= ALLOWANCE_FREE || most >= memory / 3, "%zu was enough for %zu", most, memory);
+    cr_assert_leq(most, 4 * memory + 16 * ALLOWANCE_STEP);
+}
+
 static void there_and_back(enum value_type t, size_t n, int kind, bool deadlines) {
     struct home h;
     unsigned version;
@@ -229,6 +276,7 @@ static void there_and_back(enum value_type t, size_t n, int kind, bool deadlines
             cr_assert_str_eq(got, want, "type %d, %zu of kind %d: %.200s", t, n, kind, got);
             free(got);
         }
+        if (n >= 600) within_room(&whole, t, &h);
         if (n <= 30 || (n <= 600 && kind == 2)) damage(&whole);
         buf_free(&small);
         buf_free(&whole);
