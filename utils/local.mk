@@ -29,6 +29,7 @@ bench_l1_CFLAGS = $(AM_CFLAGS) $(XXHASH_CFLAGS)
 bench_l1_LDADD = libl1.a -lm
 
 bin_PROGRAMS += larder-snap
-larder_snap_SOURCES = %D%/snap/main.c %D%/snap/inspect.c %D%/snap/inspect.h %D%/snap/source.c %D%/snap/source.h
+larder_snap_SOURCES = %D%/snap/main.c %D%/snap/inspect.c %D%/snap/inspect.h %D%/snap/inspect_inside.h \
+  %D%/snap/inspect_json.c %D%/snap/json.c %D%/snap/json.h %D%/snap/source.c %D%/snap/source.h
 larder_snap_CFLAGS = $(AM_CFLAGS)
 larder_snap_LDADD = libsnapshot.a libstore.a libtype.a libbase.a $(LZ4_LIBS) $(ZSTD_LIBS) $(LZF_LIBS) $(ISAL_LIBS) $(MD_LIBS) $(JEMALLOC_LIBS) -lm

@@ -1,6 +1,8 @@
 """Warming: what a daemon has after it loaded a file, its own or Redis's, and what clients do meanwhile."""
+import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -463,3 +465,52 @@ def test_larder_snap_inspects():
         equal((out.returncode, out.stderr), (1, 'larder-snap: standard output: No space left on device\n'))
         snap('verify', status=2)
         snap('convert', '--format', 'tar', 'a', 'b', status=2)
+
+
+def naive(keys, top):
+    """What `larder-snap inspect --json` says of (db, key, type, bytes, seconds to live or None)s, counted the plain way."""
+    def sums(some):
+        some = list(some)
+        return {'keys': len(some), 'bytes': sum(k[3] for k in some), 'with_ttl': sum(k[4] is not None for k in some), 'expired': 0}
+
+    def prefix(key):
+        return re.match(rb'(.*?[:/.|-])?', key, re.S).group(0)
+    limits = [60, 3600, 86400, 604800, 2592000, None]
+    lives = [sum(k[4] is not None and (b is None or k[4] <= b) and k[4] > a for k in keys) for a, b in zip([0] + limits, limits)]
+    by_prefix = {p: sums(k for k in keys if prefix(k[1]) == p) for p in {prefix(k[1]) for k in keys}}
+    return {'all': sums(keys), 'types': {t: sums(k for k in keys if k[2] == t) for t in {k[2] for k in keys}},
+            'databases': {str(n): sums(k for k in keys if k[0] == n) for n in {k[0] for k in keys}},
+            'ttl': [dict({'keys': n}, **({'up_to_seconds': b} if b else {})) for n, b in zip(lives, limits)],
+            'prefixes': sorted((dict(s, prefix=p.decode('latin-1')) for p, s in by_prefix.items()), key=lambda s: -s['bytes'])[:top],
+            'largest': sorted(({'key': k[1].decode('latin-1'), 'db': k[0], 'type': k[2], 'bytes': k[3]} for k in keys), key=lambda k: -k['bytes'])[:top]}
+
+
+def test_larder_snap_counts_right():
+    """Beside what is counted the plain way; sizes of collections are larder's own, so they stay out of the sums."""
+    x = random.Random(5)
+    keys, commands, db = [], [], 0
+    for i in range(3000):
+        name = x.choice([b'user:', b'session/', b'a.b.', b'x', b'p\xc3\xa4\x00"\\-', b'']) + b'%d' % i
+        value = bytes(x.choices(range(256), k=40 + i * 7 % 3001 - len(name)))  # no two sums are equal
+        life = x.choice([None, None, 30, 50, 3000, 50000, 500000, 2000000, 9000000])
+        if i % 700 == 0:
+            db = i // 700 * 3
+            commands.append(('SELECT', db))
+        commands.append(('SET', name, value) + (('EX', life) if life else ()))
+        keys.append((db, name, 'string', len(name) + len(value), life))
+    with Folder() as d:
+        for name in ('a.larder', 'a.rdb'):
+            with Server('--dir', d.path, '--dbfilename', name, '--save', '', '--compression', 'no') as s, s.client() as c:
+                pipeline(c, commands)
+                equal(c.call('SAVE'), 'OK')
+                for some, match in ((keys, ()), ([k for k in keys if k[1].startswith(b'user:')], ('--match', 'user:*')), ([k for k in keys if k[0] == 3], ('--db', '3'))):
+                    said = json.loads(snap('inspect', '--json', '--top', '7', *match, d.file(name)))
+                    for what, want in naive(some, 7).items():
+                        equal(said[what], want, name + ' ' + what)
+                    equal((said['right'], said['error'], said['keys'], said['size']), (True, '', len(some), os.path.getsize(d.file(name))))
+                    equal(sum(said['heat']), len(some))
+            said = json.loads(snap('verify', '--json', d.file(name)))
+            equal((said['right'], said['keys'], said['format']), (True, 3000, 'rdb' if name == 'a.rdb' else 'native'))
+            d.write('cut', d.bytes(name)[:3000000])
+            said = json.loads(snap('verify', '--json', d.file('cut'), status=1))
+            equal((said['right'], 0 < said['keys'] < 3000), (False, True))

@@ -1,4 +1,4 @@
-#include "inspect.h"
+#include "inspect_inside.h"
 
 #include "base/hash.h"
 #include "base/num.h"
@@ -7,54 +7,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define DATABASES 256    /* more are counted together */
-#define PREFIXES 65536   /* that are told apart */
-#define LARGEST 100
-
-struct sum {
-    uint64_t keys, bytes, with_ttl, expired;
-};
-
-struct prefix {
-    char *text; /* NULL: free */
-    uint32_t n;
-    struct sum sum;
-};
-
-struct large {
-    char *key;
-    uint64_t bytes;
-    enum value_type type;
-    unsigned db;
-};
-
 static const struct {
     int64_t seconds;
     const char *name;
-} lives[] = {{60, "up to a minute"}, {3600, "up to an hour"}, {86400, "up to a day"}, {604800, "up to a week"},
+} lives[INSPECT_LIVES] = {{60, "up to a minute"}, {3600, "up to an hour"}, {86400, "up to a day"}, {604800, "up to a week"},
     {2592000, "up to 30 days"}, {INT64_MAX, "longer"}};
-#define LIVES (sizeof lives / sizeof *lives)
 
-struct inspect {
-    int64_t now;
-    struct sum all, type[VALUE_TYPES], db[DATABASES];
-    uint64_t heat[RECORD_HEATS], ttl[LIVES];
-    struct prefix *prefix, others;
-    size_t prefixes;
-    struct large large[LARGEST];
-    size_t larges;
-};
+int64_t inspect_life(size_t i) { return lives[i].seconds; }
 
 struct inspect *inspect_new(int64_t now) {
     struct inspect *p = mem_zalloc(MEM_MISC, sizeof *p);
     p->now = now;
-    p->prefix = mem_zalloc(MEM_MISC, 2 * PREFIXES * sizeof *p->prefix);
+    p->prefix = mem_zalloc(MEM_MISC, 2 * INSPECT_PREFIXES * sizeof *p->prefix);
     return p;
 }
 
 void inspect_free(struct inspect *p) {
-    for (size_t i = 0; i < 2 * PREFIXES; i++) mem_free(MEM_MISC, p->prefix[i].text);
-    for (size_t i = 0; i < p->larges; i++) mem_free(MEM_MISC, p->large[i].key);
+    for (size_t i = 0; i < 2 * INSPECT_PREFIXES; i++) mem_free(MEM_MISC, p->prefix[i].text);
+    for (size_t i = 0; i < p->larges; i++) buf_free(&p->large[i].key);
     mem_free(MEM_MISC, p->prefix);
     mem_free(MEM_MISC, p);
 }
@@ -84,11 +54,11 @@ static struct slice prefix_of(struct slice key) {
     return (struct slice){"", 0};
 }
 
-static struct prefix *prefix_at(struct inspect *p, struct slice text) {
-    size_t i = hash_bytes(text.p, text.n, 0) % (2 * PREFIXES);
-    for (; p->prefix[i].text; i = (i + 1) % (2 * PREFIXES))
+static struct inspect_prefix *prefix_at(struct inspect *p, struct slice text) {
+    size_t i = hash_bytes(text.p, text.n, 0) % (2 * INSPECT_PREFIXES);
+    for (; p->prefix[i].text; i = (i + 1) % (2 * INSPECT_PREFIXES))
         if (p->prefix[i].n == text.n && !memcmp(p->prefix[i].text, text.p, text.n)) return &p->prefix[i];
-    if (p->prefixes == PREFIXES) return &p->others;
+    if (p->prefixes == INSPECT_PREFIXES) return &p->others;
     p->prefixes++;
     p->prefix[i].text = mem_alloc(MEM_MISC, text.n + 1);
     memcpy(p->prefix[i].text, text.p, text.n);
@@ -97,14 +67,15 @@ static struct prefix *prefix_at(struct inspect *p, struct slice text) {
 }
 
 static void note_large(struct inspect *p, const struct record *r, uint64_t bytes) {
-    if (p->larges == LARGEST && bytes <= p->large[LARGEST - 1].bytes) return;
-    if (p->larges == LARGEST) mem_free(MEM_MISC, p->large[--p->larges].key);
+    if (p->larges == INSPECT_LARGEST && bytes <= p->large[INSPECT_LARGEST - 1].bytes) return;
+    if (p->larges == INSPECT_LARGEST) buf_free(&p->large[--p->larges].key);
     size_t at = p->larges++;
     for (; at && p->large[at - 1].bytes < bytes; at--) p->large[at] = p->large[at - 1];
-    p->large[at] = (struct large){text_of(r->key), bytes, r->type, r->db};
+    p->large[at] = (struct inspect_large){{0}, bytes, r->type, r->db};
+    buf_put(&p->large[at].key, r->key.p, r->key.n);
 }
 
-static void add(struct sum *s, uint64_t bytes, bool ttl, bool expired) {
+static void add(struct inspect_sum *s, uint64_t bytes, bool ttl, bool expired) {
     s->keys++;
     s->bytes += bytes;
     s->with_ttl += ttl;
@@ -114,12 +85,12 @@ static void add(struct sum *s, uint64_t bytes, bool ttl, bool expired) {
 void inspect_add(struct inspect *p, const struct record *r) {
     uint64_t bytes = r->key.n + value_bytes(r);
     bool ttl = r->deadline, expired = ttl && r->deadline <= p->now;
-    struct sum *const sums[] = {&p->all, &p->type[r->type], &p->db[r->db < DATABASES ? r->db : DATABASES - 1],
+    struct inspect_sum *const sums[] = {&p->all, &p->type[r->type], &p->db[r->db < INSPECT_DATABASES ? r->db : INSPECT_DATABASES - 1],
         &prefix_at(p, prefix_of(r->key))->sum};
     for (size_t i = 0; i < sizeof sums / sizeof *sums; i++) add(sums[i], bytes, ttl, expired);
     p->heat[r->heat]++;
     note_large(p, r, bytes);
-    for (size_t i = 0; ttl && !expired && i < LIVES; i++)
+    for (size_t i = 0; ttl && !expired && i < INSPECT_LIVES; i++)
         if (lives[i].seconds == INT64_MAX || r->deadline - p->now <= lives[i].seconds * 1000) {
             p->ttl[i]++;
             break;
@@ -128,7 +99,7 @@ void inspect_add(struct inspect *p, const struct record *r) {
 
 /* -- printing ------------------------------------------------------------------------------------------------------------------- */
 
-static void line(const char *name, const struct sum *s) {
+static void line(const char *name, const struct inspect_sum *s) {
     char human[NUM_DOUBLE_MAX];
     size_t n = num_put_human(human, s->bytes);
     printf("  %-24s %12" PRIu64 " keys %10.*s  %" PRIu64 " with a TTL, %" PRIu64 " expired\n", name, s->keys, (int)n, human, s->with_ttl,
@@ -136,13 +107,14 @@ static void line(const char *name, const struct sum *s) {
 }
 
 static int by_bytes(const void *a, const void *b) {
-    const struct prefix *x = a, *y = b;
+    const struct inspect_prefix *x = a, *y = b;
     if (!x->text != !y->text) return x->text ? -1 : 1;
     return (x->sum.bytes < y->sum.bytes) - (x->sum.bytes > y->sum.bytes);
 }
 
-static void print_prefixes(struct inspect *p, unsigned top) {
-    qsort(p->prefix, 2 * PREFIXES, sizeof *p->prefix, by_bytes); /* it is no table any more */
+void inspect_sort(struct inspect *p) { qsort(p->prefix, 2 * INSPECT_PREFIXES, sizeof *p->prefix, by_bytes); }
+
+static void print_prefixes(const struct inspect *p, unsigned top) {
     puts("prefixes");
     for (size_t i = 0; i < p->prefixes && i < top; i++) {
         char *name = text_of((struct slice){p->prefix[i].text, p->prefix[i].n});
@@ -153,23 +125,27 @@ static void print_prefixes(struct inspect *p, unsigned top) {
 }
 
 void inspect_print(struct inspect *p, unsigned top) {
+    inspect_sort(p);
     puts("keys");
     line("all", &p->all);
     for (int t = 0; t < VALUE_TYPES; t++)
         if (p->type[t].keys) line(value_type_name((enum value_type)t), &p->type[t]);
     puts("databases");
-    for (unsigned d = 0; d < DATABASES; d++) {
+    for (unsigned d = 0; d < INSPECT_DATABASES; d++) {
         char name[16];
         snprintf(name, sizeof name, "%u", d);
         if (p->db[d].keys) line(name, &p->db[d]);
     }
     puts("times to live");
-    for (size_t i = 0; i < LIVES; i++)
+    for (size_t i = 0; i < INSPECT_LIVES; i++)
         if (p->ttl[i]) printf("  %-24s %12" PRIu64 "\n", lives[i].name, p->ttl[i]);
     print_prefixes(p, top);
     puts("largest");
-    for (size_t i = 0; i < p->larges && i < top; i++)
-        printf("  %12" PRIu64 " bytes  db %u  %-6s %s\n", p->large[i].bytes, p->large[i].db, value_type_name(p->large[i].type), p->large[i].key);
+    for (size_t i = 0; i < p->larges && i < top; i++) {
+        char *key = text_of(buf_slice(&p->large[i].key));
+        printf("  %12" PRIu64 " bytes  db %u  %-6s %s\n", p->large[i].bytes, p->large[i].db, value_type_name(p->large[i].type), key);
+        mem_free(MEM_MISC, key);
+    }
     printf("classes of heat, the hottest first:");
     for (unsigned i = RECORD_HEATS; i--;) printf(" %" PRIu64, p->heat[i]);
     puts("");

@@ -5,6 +5,7 @@
 #include "base/match.h"
 #include "base/num.h"
 #include "inspect.h"
+#include "json.h"
 #include "snapshot/file.h"
 #include "snapshot/image_writer.h"
 
@@ -16,8 +17,8 @@
 #include <string.h>
 
 static const char usage[] =
-    "usage: larder-snap inspect [--match PATTERN] [--db N] [--top N] FILE\n"
-    "       larder-snap verify FILE\n"
+    "usage: larder-snap inspect [--match PATTERN] [--db N] [--top N] [--json] FILE\n"
+    "       larder-snap verify [--json] FILE\n"
     "       larder-snap convert [--match PATTERN] [--db N] [--format native|rdb] [--rdb-version 10|12] [--expired] FROM TO\n"
     "       larder-snap --help | --version\n"
     "FILE and FROM: a snapshot of larder's, or an RDB file of Redis's or Valkey's. Without --format, TO is an RDB file if its\n"
@@ -27,7 +28,7 @@ struct wish {
     struct slice match;
     int64_t db, top, rdb_version;
     const char *format;
-    bool expired;
+    bool expired, json;
 };
 
 static bool wanted(const struct wish *o, const struct record *r, int64_t now) {
@@ -36,9 +37,13 @@ static bool wanted(const struct wish *o, const struct record *r, int64_t now) {
     return !o->match.n || slice_equal(o->match, SLICE("*")) || match_glob(o->match, r->key);
 }
 
-/* What there was besides records; the exit status. */
-static int report(struct source *s, FILE *to) {
-    bool whole = true;
+static bool whole(const struct source *s) {
+    const struct image_about *a = s->rdb ? NULL : image_reader_about(s->reader);
+    return !s->why.n && (!a || (a->whole && !a->lost && !a->broken && !s->damaged));
+}
+
+/* What there was besides records. */
+static void report(struct source *s, FILE *to) {
     if (s->rdb) {
         const struct rdb_file_about *a = rdb_file_about(s->rdb);
         fprintf(to, "%s RDB file, version %u, written by %s; passed by: %" PRIu64 " streams, %" PRIu64 " modules' values, %" PRIu64
@@ -49,13 +54,53 @@ static int report(struct source *s, FILE *to) {
         const struct image_about *a = image_reader_about(s->reader);
         fprintf(to, "a native file, version %u.%u, %" PRIu64 " blocks, %" PRIu64 " records; %" PRIu64 " blocks of kinds not known\n",
             a->head.major, a->head.minor, a->blocks, a->records, a->unknown);
-        whole = a->whole && !a->lost && !a->broken && !s->damaged;
-        if (!whole)
+        if (!a->whole || a->lost || a->broken || s->damaged)
             fprintf(to, "DAMAGED: %s; %" PRIu64 " bytes belong to no block, %" PRIu64 " large values lack pieces, %" PRIu64 " blocks are damaged\n",
                 a->whole ? "the index is right" : "the index is missing or damaged", a->lost, a->broken, s->damaged);
     }
     if (s->why.n) fprintf(to, "DAMAGED: %s\n", buf_cstr(&s->why));
-    return whole && !s->why.n ? 0 : 1;
+}
+
+static void report_native(const struct source *s, struct json *j) {
+    const struct image_about *a = image_reader_about(s->reader);
+    json_number(j, "version", a->head.major);
+    json_number(j, "minor", a->head.minor);
+    json_number(j, "blocks", a->blocks);
+    json_number(j, "unknown_blocks", a->unknown);
+    json_bool(j, "index", a->whole);
+    json_number(j, "lost_bytes", a->lost);
+    json_number(j, "broken_values", a->broken);
+    json_number(j, "damaged_blocks", s->damaged);
+}
+
+static void report_rdb(const struct source *s, struct json *j) {
+    const struct rdb_file_about *a = rdb_file_about(s->rdb);
+    json_number(j, "version", a->version);
+    json_bool(j, "valkey", a->valkey);
+    json_text(j, "written_by", slice_of(a->server));
+    json_open(j, "passed_by", '{');
+    json_number(j, "streams", a->streams);
+    json_number(j, "module_values", a->modules);
+    json_number(j, "module_data", a->module_data);
+    json_number(j, "functions", a->functions);
+    json_close(j, '}');
+}
+
+/* The same as an object, which begins with whether all is right. */
+static void report_json(struct source *s, struct inspect *p, const struct wish *o, bool right, bool verify) {
+    struct json j = {.to = stdout};
+    json_open(&j, NULL, '{');
+    json_text(&j, "file", slice_of(s->path));
+    json_bool(&j, "right", right);
+    json_text(&j, "error", buf_slice(&s->why));
+    json_text(&j, "format", slice_of(s->rdb ? "rdb" : "native"));
+    json_number(&j, "size", s->file);
+    if (s->rdb) report_rdb(s, &j);
+    else report_native(s, &j);
+    json_number(&j, "keys", inspect_keys(p));
+    if (!verify) inspect_json(p, &j, (unsigned)o->top);
+    json_close(&j, '}');
+    puts("");
 }
 
 static int look(const char *path, const struct wish *o, bool verify) {
@@ -66,9 +111,14 @@ static int look(const char *path, const struct wish *o, bool verify) {
     while (source_next(&s, &r))
         if (wanted(o, &r, s.now)) inspect_add(p, &r);
     if (s.bar) fputs("\r\033[K", stderr);
-    int status = report(&s, stdout);
-    if (verify) printf("%s: %" PRIu64 " keys, %s\n", path, inspect_keys(p), status ? "not all right" : "all right");
-    else inspect_print(p, (unsigned)o->top);
+    int status = whole(&s) ? 0 : 1;
+    if (o->json) {
+        report_json(&s, p, o, !status, verify);
+    } else {
+        report(&s, stdout);
+        if (verify) printf("%s: %" PRIu64 " keys, %s\n", path, inspect_keys(p), status ? "not all right" : "all right");
+        else inspect_print(p, (unsigned)o->top);
+    }
     inspect_free(p);
     source_close(&s);
     return status;
@@ -110,7 +160,8 @@ static int convert(const char *from, const char *to, const struct wish *o) {
         fprintf(stderr, "larder-snap: %s: %s\n", to, strerror(st && w ? image_writer_errno(w) : errno));
         if (st) file_abandon(f);
     } else {
-        status = report(&s, stderr);
+        status = whole(&s) ? 0 : 1;
+        report(&s, stderr);
         printf("%s: %" PRIu64 " keys, %" PRIu64 " bytes\n", to, image_writer_facts(w).records, image_writer_facts(w).written);
     }
     image_writer_free(w);
@@ -138,7 +189,8 @@ static bool number(const char *text, int64_t least, int64_t most, int64_t *out) 
 
 int main(int argc, char **argv) {
     static const struct option names[] = {{"match", 1, NULL, 'm'}, {"db", 1, NULL, 'd'}, {"top", 1, NULL, 't'}, {"format", 1, NULL, 'f'},
-        {"rdb-version", 1, NULL, 'r'}, {"expired", 0, NULL, 'e'}, {"help", 0, NULL, 'h'}, {"version", 0, NULL, 'v'}, {0}};
+        {"rdb-version", 1, NULL, 'r'}, {"expired", 0, NULL, 'e'}, {"json", 0, NULL, 'j'},
+        {"help", 0, NULL, 'h'}, {"version", 0, NULL, 'v'}, {0}};
     struct wish o = {.db = -1, .top = 10};
     clock_start();
     for (int c; (c = getopt_long(argc, argv, "h", names, NULL)) != -1;) {
@@ -153,6 +205,7 @@ int main(int argc, char **argv) {
             right = !strcmp(optarg, "native") || !strcmp(optarg, "rdb");
             break;
         case 'e': o.expired = true; break;
+        case 'j': o.json = true; break;
         case 'h': return fputs(usage, stdout) < 0;
         case 'v': return printf("larder-snap %s\n", PACKAGE_VERSION) < 0;
         default: return wrong("unknown option");

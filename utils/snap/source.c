@@ -46,7 +46,7 @@ bool source_open(struct source *s, const char *path) {
         fprintf(stderr, "larder-snap: %s: %s\n", path, strerror(errno));
         return false;
     }
-    s->size = (uint64_t)st.st_size;
+    s->size = s->file = (uint64_t)st.st_size;
     s->bar = s->size >= BAR_FROM && isatty(2);
     if (rdb_file_looks_right(head, (size_t)n)) {
         s->rdb = rdb_file_new(s->fd, &(struct rdb_file_options){.limits = &s->limits, .seed = 1, .now = s->now});

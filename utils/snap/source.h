@@ -11,7 +11,8 @@
 struct source {
     int fd;
     const char *path;
-    uint64_t size, done;     /* bytes */
+    uint64_t size, done;     /* bytes, of which the bar tells */
+    uint64_t file;           /* bytes of the file */
     int64_t now;             /* ms: fields past it are left out */
     struct image_reader *reader;
     struct image_cursor *cursor;
