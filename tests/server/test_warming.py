@@ -5,6 +5,8 @@ import random
 import re
 import shutil
 import signal
+import stat
+import struct
 import subprocess
 import tempfile
 import threading
@@ -463,6 +465,28 @@ def test_larder_snap_inspects():
         with open('/dev/full', 'w') as full:
             out = subprocess.run([tool, 'inspect', d.file('dump.larder')], stdout=full, stderr=subprocess.PIPE, text=True)
         equal((out.returncode, out.stderr), (1, 'larder-snap: standard output: No space left on device\n'))
+        record = b'\x00\x03new\x01v'
+        d.write('small.rdb', b'REDIS0010' + b'\xfc' + struct.pack('<q', 1000) + b'\x00\x03old\x01v' + record + b'\xff' + bytes(8))
+        d.write('long.rdb', b'REDIS0010' + b''.join(b'\x00\x0d%013d\x20%032d' % (i, i) for i in range(300000)) + b'\xff' + bytes(8))
+        # a device or a pipe is neither read nor replaced; a link leads to where it leads
+        os.mkfifo(d.file('pipe'))
+        snap('inspect', d.file('pipe'), status=1)
+        snap('convert', d.file('small.rdb'), d.file('pipe'), status=1)
+        assert stat.S_ISFIFO(os.stat(d.file('pipe')).st_mode)
+        os.symlink('to.larder', d.file('link'))
+        snap('convert', d.file('small.rdb'), d.file('link'), status=1)
+        d.write('to.larder', b'')
+        snap('convert', d.file('small.rdb'), d.file('link'))
+        assert os.path.islink(d.file('link')) and os.path.getsize(d.file('to.larder')) > 50
+        # what is over is counted, and left out of a conversion
+        said = json.loads(snap('inspect', '--json', d.file('small.rdb')))
+        equal((said['all']['keys'], said['all']['with_ttl'], said['all']['expired']), (2, 1, 1))
+        equal(json.loads(snap('verify', '--json', d.file('to.larder')))['keys'], 1)
+        # no temporary file stays
+        for before in (('prlimit', '--fsize=1000'), ('timeout', '-s', 'TERM', '0.001')):
+            out = subprocess.run([*before, tool, 'convert', d.file('long.rdb'), d.file('never')], capture_output=True, text=True)
+            assert out.returncode, out
+            equal([f for f in os.listdir(d.path) if f.startswith('never')], [])
         snap('verify', status=2)
         snap('convert', '--format', 'tar', 'a', 'b', status=2)
 

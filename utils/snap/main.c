@@ -12,9 +12,11 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const char usage[] =
     "usage: larder-snap inspect [--match PATTERN] [--db N] [--top N] [--json] FILE\n"
@@ -31,9 +33,8 @@ struct wish {
     bool expired, json;
 };
 
-static bool wanted(const struct wish *o, const struct record *r, int64_t now) {
+static bool wanted(const struct wish *o, const struct record *r) {
     if (o->db >= 0 && r->db != (uint64_t)o->db) return false;
-    if (!o->expired && r->deadline && r->deadline <= now) return false;
     return !o->match.n || slice_equal(o->match, SLICE("*")) || match_glob(o->match, r->key);
 }
 
@@ -109,7 +110,7 @@ static int look(const char *path, const struct wish *o, bool verify) {
     if (!source_open(&s, path)) return 1;
     struct inspect *p = inspect_new(s.now);
     while (source_next(&s, &r))
-        if (wanted(o, &r, s.now)) inspect_add(p, &r);
+        if (wanted(o, &r)) inspect_add(p, &r);
     if (s.bar) fputs("\r\033[K", stderr);
     int status = whole(&s) ? 0 : 1;
     if (o->json) {
@@ -140,24 +141,63 @@ static enum image_format format_of(const struct wish *o, const char *to) {
     return rdb ? IMAGE_RDB : IMAGE_NATIVE;
 }
 
-static int convert(const char *from, const char *to, const struct wish *o) {
-    struct source s;
+/* Somebody wants it to end; no temporary file is to stay. */
+static bool interrupted(void) {
+    sigset_t set;
+    return !sigpending(&set) && (sigismember(&set, SIGINT) || sigismember(&set, SIGTERM) || sigismember(&set, SIGHUP));
+}
+
+static void hold_signals(int how) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(how, &set, NULL);
+}
+
+/* Where the new file is to stand: what a link leads to. A device is not replaced by a file. NULL: said. To be freed. */
+static char *place_of(const char *to) {
+    struct stat st;
+    if (lstat(to, &st)) return strdup(to); /* whether it can be made is seen then */
+    char *place = realpath(to, NULL);
+    if (place && !stat(place, &st) && S_ISREG(st.st_mode)) return place;
+    fprintf(stderr, "larder-snap: %s: %s\n", to, place ? "not a regular file" : strerror(errno));
+    free(place);
+    return NULL;
+}
+
+static enum image_status copy(struct source *s, struct image_writer *w, const struct wish *o) {
+    struct tray *t = image_writer_tray(w);
     struct record r;
+    enum image_status st = IMAGE_OK;
+    for (uint64_t n = 0; !st && source_next(s, &r); n++) {
+        if (n % 1024 == 0 && interrupted()) {
+            errno = EINTR;
+            return IMAGE_FAILED;
+        }
+        bool over = !o->expired && r.deadline && r.deadline <= s->now;
+        if (!over && wanted(o, &r)) st = put(w, t, &r);
+    }
+    if (!st) st = image_writer_finish(w);
+    if (st) errno = image_writer_errno(w);
+    return st;
+}
+
+static int convert_to(const char *from, const char *to, const struct wish *o) {
+    struct source s;
     if (!source_open(&s, from)) return 1;
+    hold_signals(SIG_BLOCK);
     file_sweep(to); /* what a conversion left that was killed */
     struct file *f = file_create(to);
     struct image_options options = {.format = format_of(o, to), .compress = true, .checksum = true, .limits = &s.limits, .seed = 1,
         .now = s.now, .rdb_version = (unsigned)o->rdb_version, .sink = file_write, .arg = f};
     struct image_writer *w = f ? image_writer_new(&options) : NULL;
-    struct tray *t = w ? image_writer_tray(w) : NULL;
-    enum image_status st = f ? IMAGE_OK : IMAGE_FAILED;
-    while (!st && source_next(&s, &r))
-        if (wanted(o, &r, s.now)) st = put(w, t, &r);
-    if (!st) st = image_writer_finish(w);
+    enum image_status st = f ? copy(&s, w, o) : IMAGE_FAILED;
     if (s.bar) fputs("\r\033[K", stderr);
     int status = 1;
     if (st || !file_commit(f)) {
-        fprintf(stderr, "larder-snap: %s: %s\n", to, strerror(st && w ? image_writer_errno(w) : errno));
+        fprintf(stderr, "larder-snap: %s: %s\n", to, strerror(errno));
         if (st) file_abandon(f);
     } else {
         status = whole(&s) ? 0 : 1;
@@ -166,6 +206,14 @@ static int convert(const char *from, const char *to, const struct wish *o) {
     }
     image_writer_free(w);
     source_close(&s);
+    hold_signals(SIG_UNBLOCK); /* who was interrupted ends of it */
+    return status;
+}
+
+static int convert(const char *from, const char *to, const struct wish *o) {
+    char *place = place_of(to);
+    int status = place ? convert_to(from, place, o) : 1;
+    free(place);
     return status;
 }
 
@@ -173,6 +221,11 @@ static int convert(const char *from, const char *to, const struct wish *o) {
 
 static int wrong(const char *what) {
     fprintf(stderr, "larder-snap: %s\n%s", what, usage);
+    return 2;
+}
+
+static int wrong_value(const char *word) {
+    fprintf(stderr, "larder-snap: %s: not a value of that option\n%s", word, usage);
     return 2;
 }
 
@@ -193,6 +246,7 @@ int main(int argc, char **argv) {
         {"help", 0, NULL, 'h'}, {"version", 0, NULL, 'v'}, {0}};
     struct wish o = {.db = -1, .top = 10};
     clock_start();
+    signal(SIGXFSZ, SIG_IGN); /* it is told as an error of writing */
     for (int c; (c = getopt_long(argc, argv, "h", names, NULL)) != -1;) {
         bool right = true;
         switch (c) {
@@ -210,7 +264,7 @@ int main(int argc, char **argv) {
         case 'v': return printf("larder-snap %s\n", PACKAGE_VERSION) < 0;
         default: return wrong("unknown option");
         }
-        if (!right) return wrong("an option's value is not right");
+        if (!right) return wrong_value(argv[optind - 1]);
     }
     argc -= optind;
     argv += optind;

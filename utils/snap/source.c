@@ -40,10 +40,14 @@ bool source_open(struct source *s, const char *path) {
     *s = (struct source){.path = path, .now = clock_ms(), .home = {.resize = grow, .seed = 1}};
     home_limits_default(&s->limits);
     s->home.limits = &s->limits;
-    s->fd = open(path, O_RDONLY | O_CLOEXEC);
+    s->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     ssize_t n = s->fd < 0 || fstat(s->fd, &st) ? -1 : pread(s->fd, head, sizeof head, 0);
     if (n < 0) {
         fprintf(stderr, "larder-snap: %s: %s\n", path, strerror(errno));
+        return false;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        fprintf(stderr, "larder-snap: %s: not a regular file\n", path);
         return false;
     }
     s->size = s->file = (uint64_t)st.st_size;
