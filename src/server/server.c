@@ -220,11 +220,14 @@ uint64_t server_client_bytes(const struct server *s) {
     return sum;
 }
 
-static void tell_supervisor(struct server *s) {
+/* Every ten seconds; while a snapshot is loaded every second, and once more behind that. */
+static void tell_supervisor(struct server *s, uint64_t ticks) {
     struct buf warm = {0};
-    bool warming = warming_status(s->env, &warm);
-    notify_status("%" PRIu64 " clients, %" PRIu64 " bytes used, %.0f requests a second%s%s", env_clients(s->env), mem_limited(),
-        env_rate(s->env, RATE_COMMANDS), warming ? "; " : "", warming ? buf_cstr(&warm) : "");
+    bool warming = warming_status(s->env, &warm), tell = warming || s->told_of_warming || ticks % 100 == 99;
+    s->told_of_warming = warming;
+    if (tell)
+        notify_status("%" PRIu64 " clients, %" PRIu64 " bytes used, %.0f requests a second%s%s", env_clients(s->env), mem_limited(),
+            env_rate(s->env, RATE_COMMANDS), warming ? "; " : "", warming ? buf_cstr(&warm) : "");
     buf_free(&warm);
 }
 
@@ -234,7 +237,7 @@ void server_tick(struct server *s, uint64_t ticks) {
     feed_tick(s->env);
     if (ticks % 10 == 9) mem_decay(); /* threads that are idle do not do it by themselves */
     mem_peak();
-    if (s->supervised == SUPERVISED_SYSTEMD && ticks % 100 == 99) tell_supervisor(s);
+    if (s->supervised == SUPERVISED_SYSTEMD && ticks % 10 == 9) tell_supervisor(s, ticks);
 }
 
 void server_run(struct server *s) {

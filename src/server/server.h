@@ -27,6 +27,7 @@ struct server {
     struct loop_signal *signals[4];
     struct process_title title;
     enum supervised supervised;
+    bool told_of_warming;       /* the supervisor, last time; the first worker's thread */
     _Atomic bool stopping;
     char *pidfile;              /* written: to be removed */
     int64_t accept_logged_us;   /* when trouble with accept was last logged */

@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include "snapshot/rdb_file.h"
 
+#include <stdio.h>
+
 #define COUNT_EVERY 256 /* records between two looks at how far it is */
 
 /* The other half: what one hand has filled, the other puts in, by turns. */
@@ -122,7 +124,13 @@ static void ended(struct warmup *w, struct rdb_file *f, enum rdb_file_status st)
     atomic_store(&w->count.keys, about->keys_told);
     atomic_store(&w->count.passed_by, about->streams + about->modules + about->module_data + about->functions);
     atomic_fetch_add(&w->count.expired, about->past);
-    if (st > RDB_FILE_END) warmup_failed(w, rdb_file_why(f));
+    if (st == RDB_FILE_REFUSED) {
+        char why[200];
+        snprintf(why, sizeof why, "it has %s, and warm-foreign says refuse", rdb_file_why(f));
+        warmup_failed(w, why);
+    } else if (st > RDB_FILE_END) {
+        warmup_failed(w, rdb_file_why(f));
+    }
 }
 
 bool warmup_rdb(struct warmup *w) {

@@ -2,6 +2,9 @@
 limit holds a save, so each case is at the moment that it is about."""
 import os
 import signal
+import socket
+import struct
+import time
 
 from larder import Client, Server, equal, until
 from test_faults import Faults
@@ -227,3 +230,80 @@ def test_what_is_not_asked_for_is_not_built():
             equal((st['loaded'], st['filtered'], st['no-room']), (2, 2, 0))
             equal(c.call('SMEMBERS', 'c') != [], True)
             assert int(c.info('used_memory_peak')) < 3 << 20
+
+
+def test_what_is_told_of_a_warm_up():
+    """INFO, CACHE WARM STATUS, the log, and systemd: while it is under way, and behind it."""
+    with Folder() as d, Faults() as f:
+        populate(d, KEYS)
+        where = d.file('notify')
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.bind(where)
+            sock.settimeout(60)
+            h = Held(f)
+            with Server('--dir', d.path, '--save', '', '--supervised', 'systemd', env=dict(f.env, NOTIFY_SOCKET=where)) as s, s.client() as c:
+                h.reached()
+                size = os.path.getsize(d.file('dump.larder'))
+                for name, want in (('loading', '0'), ('async_loading', '1'), ('loading_total_bytes', None), ('loading_loaded_perc', None),
+                                   ('loading_eta_seconds', None), ('warm_state', 'running'), ('warm_file', 'dump.larder'), ('warm_format', 'native')):
+                    got = c.info(name)
+                    assert got == want if want else float(got) >= 0, (name, got)
+                assert 0 < int(c.info('loading_total_bytes')) <= size
+                equal((state(c)['state'], state(c)['file'], state(c)['format']), (b'running', b'dump.larder', b'native'))
+                equal(c.call('SET', 'x', 1), 'OK', 'it serves meanwhile')
+                text = ''
+                while 'warming from dump.larder: ' not in text:
+                    text = sock.recv(1000).decode()
+                assert text.startswith('STATUS=') and 'a second, ' in text, text
+                h.go()
+                equal(warmed(c)['loaded'], KEYS)
+                while 'warming' in text:
+                    text = sock.recv(1000).decode()
+                assert text.startswith('STATUS='), text
+                equal((c.info('async_loading'), c.info('warm_state'), c.info('warm_keys_loaded')), ('0', 'done', str(KEYS)))
+                s.await_line(r'Warming from dump.larder \(native, \d+ bytes\), \d+ threads')
+                s.await_line(r'Warming from dump.larder: done. %d keys in .* seconds' % KEYS)
+
+
+def short(s):
+    return bytes([len(s)]) + s.encode()
+
+
+def test_hashes_whose_fields_expire():
+    """As Redis 7.4 and later and Valkey 9 write them, by files that are made by hand."""
+    due = int(time.time() * 1000) + 100000
+    files = {
+        'REDIS0012': (b'\x18' + short('new') + struct.pack('<Q', due) + b'\x03\x01' + short('a') + short('1') + b'\x00' + short('b') +
+                      short('2') + b'\x81' + struct.pack('>Q', 50001) + short('c') + short('3') +
+                      b'\x16' + short('old') + b'\x02\x81' + struct.pack('>Q', due) + short('a') + short('1') + b'\x00' + short('b') + short('2')),
+        'VALKEY080': b'\x16' + short('theirs') + b'\x02' + short('a') + short('1') + struct.pack('<q', due) + short('b') + short('2') + b'\xff' * 8,
+    }
+    with Folder() as d, Server('--warm-dir', d.path, '--save', '') as s, s.client() as c:
+        for magic, records in files.items():
+            d.write(magic, magic.encode() + records + b'\xff' + bytes(8))
+            equal(c.call('CACHE', 'WARM', magic), 'Warming started')
+            warmed(c)
+        for key, want in (('new', [due, -1, due + 50000]), ('old', [due, -1, -2]), ('theirs', [due, -1, -2])):
+            equal(c.call('HPEXPIRETIME', key, 'FIELDS', 3, 'a', 'b', 'c'), want, key)
+            equal(c.call('HMGET', key, 'a', 'b'), [b'1', b'2'])
+
+
+def test_what_there_is_no_place_for_is_counted():
+    foreign = b'\xf7\x09\x02\x01\x01\x05\x02\x05\x05\x05hello\x00' + b'\x07\x01m\x09\x02\x01\x00' + b'\xf5' + short('#!lua name=x')
+    with Folder() as d, Server('--warm-dir', d.path, '--save', '') as s, s.client() as c:
+        d.write('foreign', b'REDIS0010' + foreign + b'\x00\x01k\x01v\xff' + bytes(8))
+        for magic, why in (('REDIS0013', b"the RDB version 13 cannot be read; known are 1 to 12, and of Valkey's 80 to 80"),
+                           ('VALKEY099', b"Valkey's RDB version 99 cannot be read; known are 1 to 12, and of Valkey's 80 to 80")):
+            d.write('newer', magic.encode() + b'\xff' + bytes(8))
+            equal(c.call('CACHE', 'WARM', 'newer'), 'Warming started')
+            equal(warmed(c, b'failed')['error'], why)
+        native = bytearray(populate(d, 1, name='native') and d.bytes('native'))
+        native[8:12] = struct.pack('<HH', 7, 3)
+        d.write('newer', native)
+        equal(str(c.call('CACHE', 'WARM', 'newer')), 'ERR Cannot load the file: its format is of version 7.3; this program reads up to version 1')
+        equal(c.call('CACHE', 'WARM', 'foreign'), 'Warming started')
+        st = warmed(c)
+        equal((st['loaded'], st['passed-by']), (1, 3))
+        equal(c.call('CONFIG', 'SET', 'warm-foreign', 'refuse'), 'OK')
+        equal(c.call('CACHE', 'WARM', 'foreign'), 'Warming started')
+        equal(warmed(c, b'failed')['error'], b"it has a module's data at offset 9, and warm-foreign says refuse")

@@ -107,7 +107,8 @@ def test_streams_and_functions_can_be_refused():
     with Folder() as d:
         filled_redis(d)
         with Server('--dir', d.path, '--dbfilename', 'dump.rdb', '--warm-foreign', 'refuse', *NATIVE) as s, s.client() as c:
-            assert b'functions at offset' in warmed(c, b'failed')['error']
+            said = warmed(c, b'failed')['error']
+            assert said.startswith(b'it has functions at offset ') and said.endswith(b', and warm-foreign says refuse'), said
             equal(str(c.call('SAVE')), 'ERR Not saved: that file could not be read: move it away first')
 
 
