@@ -307,3 +307,16 @@ def test_what_there_is_no_place_for_is_counted():
         equal(c.call('CONFIG', 'SET', 'warm-foreign', 'refuse'), 'OK')
         equal(c.call('CACHE', 'WARM', 'foreign'), 'Warming started')
         equal(warmed(c, b'failed')['error'], b"it has a module's data at offset 9, and warm-foreign says refuse")
+
+
+def test_keys_that_come_twice():
+    """The first one stays, in a file as among files; with REPLACE the last."""
+    twice = b'\x00' + short('a') + short('1') + b'\x00' + short('b') + short('1') + b'\x02' + short('a') + b'\x01' + short('x') + b'\x00' + short('a') + short('2')
+    with Folder() as d, Server('--warm-dir', d.path, '--save', '') as s, s.client() as c:
+        d.write('twice', b'REDIS0010' + twice + b'\xff' + bytes(8))
+        equal(c.call('CACHE', 'WARM', 'twice'), 'Warming started')
+        st = warmed(c)
+        equal((st['loaded'], st['present'], st['damaged'], c.call('GET', 'a')), (2, 2, 0, b'1'))
+        equal(c.call('CACHE', 'WARM', 'twice', 'REPLACE'), 'Warming started')
+        equal(warmed(c)['loaded'], 4)
+        equal((c.call('GET', 'a'), c.call('DBSIZE')), (b'2', 2))
