@@ -89,7 +89,8 @@ struct settings_rows settings_rows_unused(void);
 const char *settings_apply(void *owner, const char *name);
 
 option_form settings_form_bind, settings_form_save, settings_form_output, settings_form_events, settings_form_percentiles,
-    settings_form_oom, settings_form_dir, settings_form_title, settings_form_filename, settings_form_hostname;
+    settings_form_oom, settings_form_dir, settings_form_title, settings_form_filename, settings_form_hostname,
+    settings_form_lines;
 /* Reads one class out of the text that settings_form_output made. */
 void settings_output_limit(struct slice text, enum output_class c, struct output_limit *out);
 

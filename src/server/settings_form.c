@@ -51,6 +51,14 @@ const char *settings_form_save(struct buf *out, struct slice now, const struct s
     return NULL;
 }
 
+/* What repeats and is otherwise taken as it is. */
+const char *settings_form_lines(struct buf *out, struct slice now, const struct slice *word, size_t n, bool line) {
+    if (n == 1 && !word[0].n) return NULL;
+    if (line) put_word(out, now);
+    for (size_t i = 0; i < n; i++) put_word(out, word[i]);
+    return NULL;
+}
+
 /* -- client-output-buffer-limit: class hard soft seconds ... -------------------------------------------------------------- */
 
 static const char *const output_names[OUTPUT_CLASSES] = {"normal", "slave", "pubsub"};

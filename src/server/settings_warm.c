@@ -12,7 +12,7 @@
 static const struct option_word foreign_words[] = {{"skip", WARMING_SKIP}, {"refuse", WARMING_REFUSE}, {0}};
 
 static const struct option_row rows[] = {
-    {"warm-file", OPTION_LIST, .flags = OPTION_OURS | OPTION_FIXED | OPTION_REPEATS, .max = 1, .initial = "",
+    {"warm-file", OPTION_LIST, .flags = OPTION_OURS | OPTION_FIXED | OPTION_REPEATS, .max = 1, .initial = "", .form = settings_form_lines,
         SAYS("A further snapshot to load at the start, after dbfilename: larder's own or an RDB file, of Redis's or Valkey's. A line for "
              "each. What an earlier file brought, a later one does not replace.")},
     {"warm-blocking", OPTION_BOOL, FIXED, .initial = "no", E(warm_blocking),

@@ -131,6 +131,27 @@ def test_from_redis_to_native_and_back():
             equal(r.call('DBSIZE'), keys)
 
 
+def test_several_files_at_the_start():
+    """A line for each, in their order; what an earlier one brought stays, and one that is not there costs itself alone."""
+    with Folder() as d:
+        for name, keys in (('dump.larder', 3), ('b.rdb', 5), ('c.larder', 8)):
+            populate(d, keys, name=name, more=[('SET', 'from', name)])
+        conf = 'dir %s\nsave ""\nwarm-file b.rdb\nwarm-file missing\nwarm-file c.larder\nport 0\n' % d.path
+        for conf, args in ((conf, ()), (None, ('--dir', d.path, '--save', '', '--warm-file', 'b.rdb', '--warm-file', 'missing', '--warm-file', 'c.larder'))):
+            with Server(*args, conf=conf) as s, s.client() as c:
+                equal(c.call('CONFIG', 'GET', 'warm-file'), [b'warm-file', b'b.rdb missing c.larder'])
+                for name in ('dump.larder', 'b.rdb', 'c.larder'):
+                    s.await_line('Warming from %s: done' % name)
+                s.await_line('Cannot load missing: No such file or directory')
+                until(lambda: state(c)['state'] != b'running', 'all are loaded')
+                equal((c.call('DBSIZE'), c.call('GET', 'from')), (9, b'dump.larder'))
+                equal(c.info('warm_file'), 'c.larder')
+                if conf:
+                    equal(c.call('CONFIG', 'REWRITE'), 'OK')
+                    with open(s.conf) as f:
+                        equal(f.read().count('warm-file'), 3)
+
+
 def test_what_clients_do_meanwhile_wins():
     with Folder() as d:
         populate(d)
