@@ -19,6 +19,7 @@
 
 struct shard {
     struct lock lock;
+    uint32_t swept; /* a sweep for rules up to this number has come here, so what begins here now is behind them */
     struct table table[STORE_DATABASES];
 } __attribute__((aligned(64)));
 

@@ -195,6 +195,7 @@ bool rule_sweep_step(struct store *s, unsigned part, unsigned parts, int64_t sli
         if (atomic_load(&p->swept) == last) return false;
         atomic_store(&p->pass, last);
         walk_start(&p->walk, part);
+        p->walk.rules = &p->pass;
     }
     uint64_t start = clock_ticks();
     for (struct stop at; walk_next(s, &p->walk, parts, &at);) {

@@ -333,6 +333,7 @@ static void fetch_first(const struct table *t) {
 bool walk_next(struct store *s, struct walk *w, unsigned parts, struct stop *at) {
     for (; w->shard < STORE_SHARDS; w->shard += parts, w->db = 0) {
         store_lock(s, w->shard);
+        if (w->rules) s->shard[w->shard].swept = atomic_load_explicit(w->rules, memory_order_relaxed);
         for (; w->db < STORE_DATABASES; w->db++, w->position = 0) {
             unsigned db = w->databases ? w->databases[w->db] : w->db;
             struct table *t = store_table(s, w->shard, db);
@@ -381,11 +382,22 @@ void store_shape(struct store *s, unsigned db, struct store_shape *out) {
     for (unsigned i = 0; i < STORE_SHARDS; i++) store_shape_add(s, db, i, out);
 }
 
+/* A segment that is behind a rule which is over would have it looked at, long freed. */
+static const char *check_rules(const struct store *s, const struct table *t) {
+    uint32_t over = atomic_load(&s->rules.over);
+    for (uint64_t place = 0; t->dir && !(place >> t->depth); place = table_next(t, place))
+        if ((int32_t)(t->dir[place]->swept - over) < 0) return "a segment was not swept for a rule that is over";
+    return NULL;
+}
+
 const char *store_check(struct store *s) {
     const char *wrong = NULL;
     store_lock_all(s);
     for (unsigned i = 0; i < STORE_SHARDS && !wrong; i++)
-        for (unsigned d = 0; d < STORE_DATABASES && !wrong; d++) wrong = table_check(store_table(s, i, d), i, s->seed);
+        for (unsigned d = 0; d < STORE_DATABASES && !wrong; d++) {
+            wrong = table_check(store_table(s, i, d), i, s->seed);
+            if (!wrong) wrong = check_rules(s, store_table(s, i, d));
+        }
     store_unlock_all(s);
     return wrong;
 }

@@ -104,11 +104,12 @@ static bool lies_in(const char *p, const struct entry *e) {
 }
 
 /* A table that begins has nothing old. But a rule that comes while the command is at work is for what it writes, too, or CACHE FILL, which
- * found its token good the moment before, would be later than an invalidation that has voided it; so it goes by what the command sees. Rules
- * that are over meanwhile were for other shards: this one is locked. */
-static uint32_t view_nothing_before(const struct view *v) {
-    uint32_t over = atomic_load_explicit(&v->store->rules.over, memory_order_acquire);
-    return (int32_t)(v->rules - over) > 0 ? v->rules : over;
+ * found its token good the moment before, would be later than an invalidation that has voided it; so it goes by what the command sees.
+ * Rules whose sweep has come by here already do not come again, and would be over, and freed, with the table still behind them: they began
+ * before this shard was locked. */
+static uint32_t view_nothing_before(const struct view *v, const struct key *k) {
+    uint32_t swept = v->store->shard[store_shard_of(k->hash)].swept;
+    return (int32_t)(v->rules - swept) > 0 ? v->rules : swept;
 }
 
 /* Under a rule that its segment has not been swept for, a new entry would look like an old one: so it is swept now. */
@@ -126,7 +127,7 @@ void view_insert(struct view *v, const struct key *k, struct entry *e) {
     table_insert(t, k->hash, e, s->seed);
     if (__builtin_expect(v->policy.kind & POLICY_LHD, 0) && duel_has(s->duel, k->hash))
         duel_use(s->duel, k->hash, entry_access(e), store_cost(e));
-    if (first) t->dir[0]->swept = view_nothing_before(v);
+    if (first) t->dir[0]->swept = view_nothing_before(v, k);
 }
 
 void view_bear(struct view *v, const struct key *k, struct entry *e) {

@@ -14,6 +14,7 @@ struct walk {
     const uint8_t *databases; /* what db stands for; NULL: itself. Under all locks */
     uint64_t position; /* in the table, in units of 2^-TABLE_MAX_DEPTH of it: it outlives splits and merges */
     bool running;
+    const _Atomic uint32_t *rules; /* of a sweep: for rules up to this number. Each shard notes it when the walk comes to it; NULL: none */
 };
 
 /* What a walk over the shards `part`, part + parts, ... comes to. Its shard is locked: unlock it, having done nothing but
