@@ -114,12 +114,16 @@ static int64_t wake_at(const struct fetch *f) {
 static bool fetch_look(struct fetch *f, struct session *s, struct view *v) {
     struct asking a = {s, NULL, f, v, &f->key, f->lease_ms, false};
     bool over = f->timed_out || clock_mono_us() >= f->until_us;
-    if (f->lease && !over && f->fate == FETCH_WAITS && lease_is_free(f->lease)) lease_next(s->lane, f->lease);
+    bool there = false; /* it was filled a moment ago: whoever did has yet to tell us (lease_settle) */
+    if (f->lease && !over && f->fate == FETCH_WAITS && lease_is_free(f->lease)) {
+        there = view_peek(v, &f->key);
+        if (!there) lease_next(s->lane, f->lease);
+    }
     if (f->fate == FETCH_LEASED) {
         answer_lease(&a, stale_find(s->lane->env, f->db, &f->key, v->now), f->token, f->token_until_us);
         return true;
     }
-    if (f->lease && !over) return false;
+    if (f->lease && !over && !there) return false;
     lease_leave(s->lane, f);
     a.may_wait = !over;
     if (fetch_try(&a)) return true;

@@ -8,6 +8,7 @@ test_command_SOURCES = \
   %D%/test-env.c \
   %D%/test-invalidate.c \
   %D%/test-keys.c \
+  %D%/test-lease.c \
   %D%/test-list.c \
   %D%/test-lookup.c \
   %D%/test-set.c \
