@@ -46,9 +46,11 @@ void session_init(struct session *s, struct lane *lane) {
 }
 
 static void task_drop(struct session *s, struct task *t) {
-    if (t->unblock) counter_add(&s->lane->blocked, (uint64_t)-1);
-    if (t->timed) counter_add(&s->lane->blocked_timed, (uint64_t)-1);
+    bool blocks = t->unblock, timed = t->timed;
     t->drop(t);
+    /* Behind it: whoever sees that a client waits no more finds none of its places in queues. */
+    if (blocks) counter_add(&s->lane->blocked, (uint64_t)-1);
+    if (timed) counter_add(&s->lane->blocked_timed, (uint64_t)-1);
 }
 
 static void task_free(struct session *s) {
