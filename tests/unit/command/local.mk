@@ -20,5 +20,10 @@ endif
 
 check_PROGRAMS += stress-wait
 TESTS += stress-wait
-stress_wait_SOURCES = %D%/stress-wait.c
+stress_wait_SOURCES = %D%/lanes.c %D%/lanes.h %D%/stress-wait.c
 stress_wait_LDADD = libcommand.a libsnapshot.a libstore.a libtype.a libresp.a libbase.a $(UNIT_LIBS)
+
+check_PROGRAMS += stress-restore
+TESTS += stress-restore
+stress_restore_SOURCES = %D%/lanes.c %D%/lanes.h %D%/stress-restore.c
+stress_restore_LDADD = libcommand.a libsnapshot.a libstore.a libtype.a libresp.a libbase.a $(UNIT_LIBS)
