@@ -50,13 +50,30 @@ static void round_trip(uint32_t *v, size_t n) {
 }
 
 Test(deltas, sets_of_all_sizes) {
-    static const size_t sizes[] = {0, 1, 2, 3, 7, 47, 48, 49, 50, 1000, 20000};
+    static const size_t sizes[] = {0, 1, 2, 3, 7, 31, 32, 33, 34, 64, 65, 1000, 4095, 4096, 4097, 20000};
     uint32_t *v = malloc(20000 * sizeof *v);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        for (unsigned mask = 0; mask < 4; mask++) {
-            for (size_t k = 0; k < sizes[i]; k++) v[k] = draw() & (uint32_t[]){UINT32_MAX, 0xff, 0xfffff000, 0x80000001}[mask];
+        for (unsigned mask = 0; mask < 6; mask++) {
+            for (size_t k = 0; k < sizes[i]; k++)
+                v[k] = draw() & (uint32_t[]){UINT32_MAX, 0xff, 0xfffff000, 0x80000001, 0xffff, 0xfffff}[mask];
             round_trip(v, sizes[i]);
         }
+    free(v);
+}
+
+/* Made-up sets, in which the highest bits tell nothing: falling ones, ever the same ones at different places. */
+Test(deltas, sets_that_are_hard_to_sort) {
+    static const size_t sizes[] = {32, 100, 3000, 50000};
+    uint32_t *v = malloc(50000 * sizeof *v);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        size_t n = sizes[i];
+        for (size_t k = 0; k < n; k++) v[k] = (uint32_t)(n - k);
+        round_trip(v, n);
+        for (size_t k = 0; k < n; k++) v[k] = k < n / 2 ? (uint32_t)k : (uint32_t)(k % 7);
+        round_trip(v, n);
+        for (size_t k = 0; k < n; k++) v[k] = (uint32_t)(k % 2 ? k << 16 : n - k);
+        round_trip(v, n);
+    }
     free(v);
 }
 
