@@ -46,14 +46,14 @@ static __attribute__((noinline)) void changed_for_others(struct env *env, struct
     if (event == STORE_EXPIRED && entry_stale(e) && entry_type(e) == VALUE_STRING) stale_keep(env, db, k, e);
     else stale_forget(env, db, k);
     tracking_changed(l, k, event == STORE_WRITTEN || event == STORE_DELETED);
-    if (feed_on(env->feed)) feed_note(l, 'k', db, (struct slice){k->p, k->n}, k->hash);
+    if (feed_on(env->feed)) feed_note_key(l, db, (struct slice){k->p, k->n}, k->hash);
 }
 
 static void changed(void *arg, struct store_stats *stats, enum store_event event, unsigned db, const struct key *k, const struct entry *e) {
     struct env *env = arg;
     bool plain = event == STORE_WRITTEN || event == STORE_DELETED;
     if (!plain || atomic_load_explicit(&env->watchers, memory_order_relaxed)) changed_for_others(env, stats, event, db, k, e);
-    else if (feed_on(env->feed)) feed_note(lane_of_stats(stats), 'k', db, (struct slice){k->p, k->n}, k->hash);
+    else if (feed_on(env->feed)) feed_note_key(lane_of_stats(stats), db, (struct slice){k->p, k->n}, k->hash);
 }
 
 void changes_watch(struct env *e, int more) {

@@ -9,6 +9,7 @@
 
 #define NOTES_MOST 16384   /* bytes that a lane keeps before it publishes in the middle of a batch */
 #define NOTES 512          /* changes */
+#define BARE 1024          /* of keys of which the hash suffices */
 #define WINDOW 262144      /* bytes that may wait to be sent to a listener before it is left behind */
 #define COPIED 4096        /* pieces up to this are copied, longer ones referred to */
 #define FEW 2              /* listeners that are told at once in any case */
@@ -40,6 +41,8 @@ struct feed_lane {
     char *text;              /* as it will be sent; room for one more beyond NOTES_MOST */
     size_t used, n;
     struct feed_note *note;  /* NOTES of them */
+    uint32_t *bare;          /* BARE of them: keys, by the hash that is told */
+    size_t bares;
     struct listener *listeners;
     unsigned count;
     _Atomic bool any;        /* listeners */
@@ -55,6 +58,7 @@ struct feed_lane *feed_lane_new(void) {
     struct feed_lane *fl = mem_zalloc(MEM_MISC, sizeof *fl);
     fl->text = mem_alloc(MEM_CLIENT, NOTES_MOST + FEED_LONGEST + 64);
     fl->note = mem_alloc(MEM_CLIENT, NOTES * sizeof *fl->note);
+    fl->bare = mem_alloc(MEM_CLIENT, BARE * sizeof *fl->bare);
     return fl;
 }
 
@@ -62,6 +66,7 @@ void feed_lane_free(struct feed_lane *fl) {
     feed_frame_clear(&fl->shelf);
     mem_free(MEM_CLIENT, fl->text);
     mem_free(MEM_CLIENT, fl->note);
+    mem_free(MEM_CLIENT, fl->bare);
     mem_free(MEM_MISC, fl);
 }
 
@@ -135,6 +140,18 @@ static __attribute__((noinline)) void note_unusual(struct lane *l, char kind, un
     feed_note(l, kind, db, text, hash);
 }
 
+void feed_note_key(struct lane *l, unsigned db, struct slice key, uint64_t hash) {
+    struct feed_lane *fl = l->feed;
+    struct feed *f = l->env->feed;
+    if (__builtin_expect(feed_on(f) != FEED_HASHES || key.n > FEED_LONGEST, 0)) {
+        feed_note(l, 'k', db, key, hash);
+        return;
+    }
+    if (__builtin_expect(fl->bares == BARE, 0)) feed_publish(l);
+    fl->bare[fl->bares++] = feed_ring_hash(feed_ring_seed(f), db, key);
+    l->unsettled = true;
+}
+
 void feed_note(struct lane *l, char kind, unsigned db, struct slice text, uint64_t hash) {
     struct feed_lane *fl = l->feed;
     if (__builtin_expect(text.n > FEED_LONGEST || fl->used > NOTES_MOST || fl->n == NOTES, 0)) {
@@ -154,16 +171,18 @@ static void feed_job(struct lane *l, void *arg);
 static void tell_lanes(struct env *e) {
     for (unsigned i = 0; i < e->lanes; i++) {
         struct feed_lane *fl = e->lane[i]->feed;
-        if (!atomic_load(&fl->any) || atomic_exchange(&fl->posted, true)) continue;
+        /* Who takes it back looks at the ring behind that, under its lock: what was put in before is seen. */
+        if (!atomic_load(&fl->any) || atomic_load(&fl->posted) || atomic_exchange(&fl->posted, true)) continue;
         e->host->post(e->host, i, feed_job, NULL);
     }
 }
 
 void feed_publish(struct lane *l) {
     struct feed_lane *fl = l->feed;
-    if (!fl->n) return;
-    feed_ring_put(l->env, fl->text, fl->note, fl->n);
-    fl->used = fl->n = 0;
+    if (!fl->n && !fl->bares) return;
+    if (fl->bares) feed_ring_put_bare(l->env, fl->bare, fl->bares);
+    if (fl->n) feed_ring_put(l->env, fl->text, fl->note, fl->n);
+    fl->used = fl->n = fl->bares = 0;
     tell_lanes(l->env);
 }
 
@@ -188,7 +207,7 @@ static bool give_piece(struct listener *li) {
     RESP_RAW(&w, "$4\r\nfeed\r\n");
     resp_int(&w, (int64_t)piece.first);
     resp_int(&w, (int64_t)piece.next);
-    if (piece.block) {
+    if (piece.block && !piece.bare) {
         resp_array(&w, piece.next - piece.first);
         send_part(&w, piece.block->data + piece.from, piece.to - piece.from, &piece.block->refs, feed_ring_release, piece.block);
     } else {
@@ -322,7 +341,7 @@ void feed_leave(struct session *s) {
     *li->at = li->next;
     if (li->next) li->next->at = li->at;
     atomic_store(&fl->any, --fl->count != 0);
-    feed_ring_part(s->lane->env, &li->place);
+    feed_ring_part(s->lane->env, feed_wish_keys(&li->wish), &li->place);
     buf_free(&li->wish.prefixes);
     mem_free(MEM_CLIENT, li);
     s->listener = NULL;
@@ -402,14 +421,17 @@ void feed_run(struct call *c) {
         return;
     }
     struct feed_place old = {0};
+    bool old_keys = false;
+    feed_publish(s->lane); /* what was noted before keys were asked for */
     if (s->listener) { /* it stays one, so that recording does not end in between */
         old = s->listener->place;
+        old_keys = feed_wish_keys(&s->listener->wish);
         s->listener->place.block = NULL;
         feed_leave(s);
     }
     struct listener *li = mem_zalloc(MEM_CLIENT, sizeof *li);
-    enum feed_status status = feed_ring_join(call_env(c), w.other_life && w.from ? 1 : w.from, &li->place);
-    feed_ring_part(call_env(c), &old);
+    enum feed_status status = feed_ring_join(call_env(c), w.other_life && w.from ? 1 : w.from, feed_wish_keys(&w.wish), &li->place);
+    feed_ring_part(call_env(c), old_keys, &old);
     li->s = s;
     li->told = li->place.seq;
     li->wish = w.wish;

@@ -25,10 +25,16 @@ void feed_free(struct feed *f);
 struct feed_lane *feed_lane_new(void);
 void feed_lane_free(struct feed_lane *fl);
 
-/* Is anything recorded? Under the lock of a key's shard: who listens by then is not forgotten. */
-static inline bool feed_on(const struct feed *f) { return atomic_load_explicit((const _Atomic bool *)f, memory_order_relaxed); }
-/* `kind`: k a key, p a pattern, f a database (db STORE_DATABASES: all). `hash`: of the text; 0: it is told each time. */
+/* What is recorded: keys by their hashes alone suffice where nobody asks for more. */
+enum feed_level { FEED_OFF, FEED_HASHES, FEED_KEYS };
+/* Is anything? Under the lock of a key's shard: who listens by then is not forgotten. */
+static inline enum feed_level feed_on(const struct feed *f) {
+    return (enum feed_level)atomic_load_explicit((const _Atomic unsigned char *)f, memory_order_relaxed);
+}
+/* `kind`: k a key, p a pattern, f a database (db STORE_DATABASES: all). `hash`: of the text; 0: it is told each time. feed_note_key: where
+ * hashes suffice, that alone. */
 void feed_note(struct lane *l, char kind, unsigned db, struct slice text, uint64_t hash);
+void feed_note_key(struct lane *l, unsigned db, struct slice key, uint64_t hash);
 void feed_publish(struct lane *l); /* what the lane has noted; no shard's lock held, or not for long */
 void feed_tick(struct env *e);     /* now and then: ends recording when nobody has listened for feed-keep seconds */
 

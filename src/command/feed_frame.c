@@ -73,26 +73,44 @@ static void sift(struct making *m, const struct feed_piece *piece) {
     }
 }
 
-static void take(struct making *m, const struct feed_piece *piece) {
-    const struct feed_wish *w = &m->v->wish;
-    if (!w->hashed || w->prefixes.n || piece->odd) {
-        sift(m, piece);
-        return;
+/* Of entries from..to of a block the hashes, which lie side by side. */
+static void take_hashes(struct making *m, struct feed_block *b, uint64_t from, uint64_t to) {
+    if (from < to) buf_put(&m->hashes, feed_ring_hashes(b) - (to - 1), (to - from) * sizeof(uint32_t));
+}
+
+/* All of a piece of a bare block: hashes, but for those of what is no key. */
+static void take_bare(struct making *m, const struct feed_piece *piece) {
+    struct feed_block *b = piece->block;
+    uint64_t from = piece->first - b->first, to = piece->next - b->first;
+    for (uint32_t at = piece->from; at < piece->to; m->n++) {
+        struct slice text;
+        uint32_t odd = feed_ring_odd(b, &at, &text);
+        buf_put(&m->text, text.p, text.n);
+        take_hashes(m, b, from, odd);
+        from = odd + 1;
     }
-    size_t n = piece->next - piece->first; /* nothing but keys, all of them wanted: their hashes lie side by side */
-    buf_put(&m->hashes, feed_ring_hashes(piece->block) - (piece->next - 1 - piece->block->first), n * sizeof(uint32_t));
+    take_hashes(m, b, from, to);
+}
+
+/* False: it is lost. */
+static bool take(struct making *m, const struct feed_piece *piece) {
+    const struct feed_wish *w = &m->v->wish;
+    uint64_t first = piece->block->first;
+    bool keys = feed_wish_keys(w);
+    if (piece->bare && keys) return false;
+    if (piece->bare) take_bare(m, piece);
+    else if (keys || piece->odd) sift(m, piece);
+    else take_hashes(m, piece->block, piece->first - first, piece->next - first);
+    return true;
 }
 
 static void gather(struct making *m, struct env *e) {
     struct feed_frame *v = m->v;
     struct feed_piece piece;
     while (m->hashes.n < MOST_HASHES * sizeof(uint32_t) && m->text.n < MOST_TEXT && feed_ring_next(e->feed, &v->end, &piece)) {
-        if (!piece.block) {
-            v->lost = true;
-            return;
-        }
-        take(m, &piece);
-        feed_ring_release(piece.block);
+        v->lost = !piece.block || !take(m, &piece);
+        if (piece.block) feed_ring_release(piece.block);
+        if (v->lost) return;
     }
 }
 

@@ -20,6 +20,9 @@ struct feed_wish {
     struct buf prefixes; /* of each its length and its bytes; none: everything */
 };
 
+/* Does it take the keys to know what it is to be told? Else their hashes suffice. */
+static inline bool feed_wish_keys(const struct feed_wish *w) { return !w->hashed || w->prefixes.n; }
+
 struct feed_frame {
     _Atomic uint32_t refs;
     struct feed_wish wish;

@@ -16,7 +16,7 @@ struct seen {
 };
 
 struct feed {
-    _Atomic bool on; /* first: feed_on */
+    _Atomic unsigned char level; /* first: feed_on */
     struct lock lock;
     struct feed_block *oldest, *newest;
     size_t blocks;
@@ -25,8 +25,9 @@ struct feed {
     uint64_t life;      /* the number that this process began with */
     uint64_t seed;      /* not that of the store's hashes: listeners are told it */
     uint64_t told;      /* changes below have been given to somebody */
-    uint64_t listeners;
-    int64_t left_us;    /* when the last one left */
+    uint64_t keys_from; /* from here on keys are told as they are, while the level says so */
+    uint64_t listeners, key_listeners; /* all; who wants keys as they are */
+    int64_t left_us, keys_left_us;     /* when the last one left */
     struct seen seen[SEEN];
 };
 
@@ -54,9 +55,9 @@ static void drop_oldest(struct feed *f) {
     feed_ring_release(b);
 }
 
-static void add_block(struct feed *f, size_t most) {
+static void add_block(struct feed *f, size_t most, bool bare) {
     struct feed_block *b = mem_alloc(MEM_CLIENT, FEED_BLOCK);
-    *b = (struct feed_block){.first = f->next};
+    *b = (struct feed_block){.first = f->next, .bare = bare};
     atomic_init(&b->refs, 1);
     if (f->newest) f->newest->next = b;
     else f->oldest = b;
@@ -88,19 +89,31 @@ static inline bool has_room(const struct feed_block *b, size_t n) {
     return b->used + n + (b->entries + 1) * sizeof(uint32_t) <= FEED_BLOCK - sizeof *b;
 }
 
+/* The newest block, if it is of that kind and has room for so many bytes and one hash; else a new one. */
+static struct feed_block *block_for(struct env *e, bool bare, size_t n) {
+    struct feed *f = e->feed;
+    if (f->newest->bare != bare && !f->newest->entries) f->newest->bare = bare;
+    if (f->newest->bare != bare || !has_room(f->newest, n)) add_block(f, most_blocks(e), bare);
+    return f->newest;
+}
+
+static inline void put_hash(struct feed *f, struct feed_block *b, uint32_t told) {
+    feed_ring_hashes(b)[-(ptrdiff_t)b->entries++] = told;
+    f->next++;
+}
+
 /* n bytes of changes, to the end of the newest block, where there is room for them. */
 static inline void append(struct feed_block *b, const char *text, size_t n) {
     if (n) memcpy(b->data + b->used, text, n);
     b->used += (uint32_t)n;
 }
 
-void feed_ring_put(struct env *e, const char *text, const struct feed_note *note, size_t n) {
+/* Keys with their text, and what is no key. */
+static void put_told(struct env *e, const char *text, const struct feed_note *note, size_t n) {
     struct feed *f = e->feed;
-    lock_acquire(&f->lock);
-    if (!f->newest) n = 0;
     size_t run = 0; /* bytes at `text` that are not in the block yet, of changes that will be */
+    struct feed_block *b = block_for(e, false, 0);
     for (size_t i = 0; i < n; i++) {
-        struct feed_block *b = f->newest;
         struct seen *s = &f->seen[note[i].hash % SEEN];
         if (__builtin_expect(s->hash == note[i].hash && s->hash, 0)) {
             append(b, text, run); /* what it is compared with may be in it */
@@ -115,17 +128,63 @@ void feed_ring_put(struct env *e, const char *text, const struct feed_note *note
             append(b, text, run);
             text += run;
             run = 0;
-            add_block(f, most_blocks(e));
-            b = f->newest;
+            b = block_for(e, false, note[i].n);
         }
         if (note[i].hash) *s = (struct seen){note[i].hash, f->next, b->data + b->used + run, note[i].n};
         run += note[i].n;
-        feed_ring_hashes(b)[-(ptrdiff_t)b->entries++] = note[i].told;
         b->odd += note[i].odd;
-        f->next++;
+        put_hash(f, b, note[i].told);
     }
-    if (run) append(f->newest, text, run);
+    append(b, text, run);
+}
+
+/* Where hashes suffice: what is no key is told as it is, behind the number of its entry. */
+static void put_bare(struct env *e, const char *text, const struct feed_note *note, size_t n) {
+    for (size_t i = 0; i < n; text += note[i].n, i++) {
+        struct feed_block *b = block_for(e, true, note[i].odd ? sizeof b->entries + note[i].n : 0);
+        if (note[i].odd) {
+            append(b, (const char *)&b->entries, sizeof b->entries);
+            append(b, text, note[i].n);
+            b->odd++;
+        }
+        put_hash(e->feed, b, note[i].told);
+    }
+}
+
+void feed_ring_put(struct env *e, const char *text, const struct feed_note *note, size_t n) {
+    struct feed *f = e->feed;
+    lock_acquire(&f->lock);
+    if (!f->newest) n = 0;
+    if (n && feed_on(f) == FEED_KEYS) put_told(e, text, note, n);
+    else put_bare(e, text, note, n);
     lock_release(&f->lock);
+}
+
+void feed_ring_put_bare(struct env *e, const uint32_t *told, size_t n) {
+    struct feed *f = e->feed;
+    lock_acquire(&f->lock);
+    if (!f->newest) n = 0;
+    while (n) {
+        struct feed_block *b = block_for(e, true, 0);
+        size_t room = (FEED_BLOCK - sizeof *b - b->used) / sizeof *told - b->entries, some = n < room ? n : room;
+        uint32_t *to = feed_ring_hashes(b) - b->entries;
+        for (size_t i = 0; i < some; i++) *to-- = told[i];
+        b->entries += (uint32_t)some;
+        f->next += some;
+        told += some;
+        n -= some;
+    }
+    lock_release(&f->lock);
+}
+
+uint32_t feed_ring_odd(const struct feed_block *b, uint32_t *at, struct slice *text) {
+    uint32_t entry, n = 0;
+    memcpy(&entry, b->data + *at, sizeof entry);
+    const char *p = b->data + *at + sizeof entry, *digit = p + 1;
+    for (; *digit != '\r'; digit++) n = n * 10 + (uint32_t)(*digit - '0');
+    *text = (struct slice){p, (size_t)(digit + 2 - p) + n + 2};
+    *at += (uint32_t)(sizeof entry + text->n);
+    return entry;
 }
 
 /* -- life -------------------------------------------------------------------------------------------------------------------- */
@@ -134,21 +193,27 @@ void feed_ring_put(struct env *e, const char *text, const struct feed_note *note
 static void begin(struct env *e) {
     struct feed *f = e->feed;
     f->began = f->told = ++f->next;
-    add_block(f, most_blocks(e));
-    atomic_store(&f->on, true);
+    add_block(f, most_blocks(e), true);
+    atomic_store(&f->level, FEED_HASHES);
     store_watch(e->store, 1);
 }
+
+static void end(struct env *e) {
+    struct feed *f = e->feed;
+    atomic_store(&f->level, FEED_OFF);
+    store_watch(e->store, -1);
+    while (f->oldest) drop_oldest(f);
+    memset(f->seen, 0, sizeof f->seen);
+}
+
+static bool is_over(struct env *e, int64_t left_us) { return clock_mono_us() - left_us >= option_get(&e->config.feed_keep) * 1000000; }
 
 void feed_tick(struct env *e) {
     struct feed *f = e->feed;
     if (!feed_on(f)) return;
     lock_acquire(&f->lock);
-    if (feed_on(f) && !f->listeners && clock_mono_us() - f->left_us >= option_get(&e->config.feed_keep) * 1000000) {
-        atomic_store(&f->on, false);
-        store_watch(e->store, -1);
-        while (f->oldest) drop_oldest(f);
-        memset(f->seen, 0, sizeof f->seen);
-    }
+    if (feed_on(f) && !f->listeners && is_over(e, f->left_us)) end(e);
+    if (feed_on(f) == FEED_KEYS && !f->key_listeners && is_over(e, f->keys_left_us)) atomic_store(&f->level, FEED_HASHES);
     lock_release(&f->lock);
 }
 
@@ -157,7 +222,15 @@ static void stand_at_end(struct feed *f, struct feed_place *p) {
     f->told = f->next;
 }
 
-/* The bytes of n changes. */
+/* The bytes of n changes; of a bare block: of those of its first n entries that are told. */
+static uint32_t skip_bare(const struct feed_block *b, uint64_t n) {
+    uint32_t at = 0;
+    struct slice text;
+    for (uint32_t then = 0; then < b->used; at = then)
+        if (feed_ring_odd(b, &then, &text) >= n) break;
+    return at;
+}
+
 static uint32_t skip(const struct feed_block *b, uint64_t n) {
     uint32_t at = 0;
     for (; n; n--) {
@@ -171,24 +244,27 @@ static uint32_t skip(const struct feed_block *b, uint64_t n) {
 static void stand_at(struct feed *f, uint64_t seq, struct feed_place *p) {
     struct feed_block *b = f->oldest;
     while (b->next && b->next->first <= seq) b = b->next;
-    *p = (struct feed_place){b, skip(b, seq - b->first), seq};
+    *p = (struct feed_place){b, b->bare ? skip_bare(b, seq - b->first) : skip(b, seq - b->first), seq};
 }
 
-static enum feed_status status_of(const struct feed *f, uint64_t seq) {
+static enum feed_status status_of(const struct feed *f, uint64_t seq, bool keys) {
     if (!seq) return FEED_NEW;
     if (seq < f->life || seq > f->told) return FEED_OTHER_LIFE;
-    if (seq < f->began) return FEED_IDLE;
+    if (seq < f->began || (keys && seq < f->keys_from)) return FEED_IDLE;
     return seq < f->oldest->first ? FEED_OVERRUN : FEED_RESUMED;
 }
 
-enum feed_status feed_ring_join(struct env *e, uint64_t seq, struct feed_place *p) {
+enum feed_status feed_ring_join(struct env *e, uint64_t seq, bool keys, struct feed_place *p) {
     struct feed *f = e->feed;
     lock_acquire(&f->lock);
     bool on = feed_on(f);
-    enum feed_status status = on ? status_of(f, seq) : seq ? FEED_IDLE : FEED_NEW;
+    if (keys && feed_on(f) != FEED_KEYS) f->keys_from = f->next + !on; /* begin passes a number over */
+    enum feed_status status = on ? status_of(f, seq, keys) : seq ? FEED_IDLE : FEED_NEW;
     if (!on && seq && (seq < f->life || seq > f->next)) status = FEED_OTHER_LIFE;
     if (!on) begin(e);
+    if (keys) atomic_store(&f->level, FEED_KEYS);
     f->listeners++;
+    f->key_listeners += keys;
     if (status == FEED_RESUMED) stand_at(f, seq, p);
     else stand_at_end(f, p);
     feed_ring_hold(p->block);
@@ -196,11 +272,12 @@ enum feed_status feed_ring_join(struct env *e, uint64_t seq, struct feed_place *
     return status;
 }
 
-void feed_ring_part(struct env *e, struct feed_place *p) {
+void feed_ring_part(struct env *e, bool keys, struct feed_place *p) {
     struct feed *f = e->feed;
     if (!p->block) return;
     lock_acquire(&f->lock);
     if (!--f->listeners) f->left_us = clock_mono_us();
+    if (keys && !--f->key_listeners) f->keys_left_us = clock_mono_us();
     lock_release(&f->lock);
     feed_ring_release(p->block);
     p->block = NULL;
@@ -228,7 +305,7 @@ static void lose(struct feed *f, struct feed_place *p, struct feed_piece *out) {
 
 static bool next(struct feed *f, struct feed_place *p, struct feed_piece *out) {
     struct feed_block *b = p->block;
-    if (p->at == b->used) { /* what is left of a block that is gone can still be had */
+    if (p->seq == b->first + b->entries) { /* what is left of a block that is gone can still be had */
         struct feed_block *then = b->gone ? f->oldest : b->next;
         if (!then) return false;
         if (b->gone && then->first != p->seq) {
@@ -237,9 +314,9 @@ static bool next(struct feed *f, struct feed_place *p, struct feed_piece *out) {
         }
         move(p, then, 0);
         b = then;
-        if (!b->used) return false;
+        if (!b->entries) return false;
     }
-    *out = (struct feed_piece){b, p->at, b->used, b->odd != 0, p->seq, b->first + b->entries};
+    *out = (struct feed_piece){b, p->at, b->used, b->odd != 0, b->bare, p->seq, b->first + b->entries};
     feed_ring_hold(b);
     p->at = b->used;
     p->seq = out->next;

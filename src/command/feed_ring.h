@@ -1,7 +1,8 @@
 /* feed_ring: the ring of the feed: blocks of changes as they are sent.
  *
  * A block fills from both ends: changes as they are sent from the front, their hashes from the back, so that both can be sent from
- * where they lie.
+ * where they lie. While nobody wants to be told keys as they are, blocks are bare: a change of a key is 4 bytes then. Who wants keys
+ * begins a new block; if it meets a bare one all the same (a change that was under way), that is lost to it.
  * Invariant: bytes below a block's `used` never change; `used` only grows while the block is the newest. Numbers go on from block to block
  * without a gap. Thread rule: any thread, everything under the ring's lock, which is taken inside. References keep a block, not
  * its place in the ring.
@@ -22,6 +23,7 @@ struct feed_block {
     uint32_t odd;   /* entries that are no keys */
     uint64_t first; /* number of its first change */
     bool gone;      /* out of the ring */
+    bool bare;      /* of keys there are hashes only; in front of a change that is told stands which entry it is */
     char data[];    /* changes ->      <- their hashes, of 4 bytes each */
 };
 
@@ -35,6 +37,7 @@ struct feed_piece {
     struct feed_block *block; /* with a reference; NULL: what was there is lost */
     uint32_t from, to;
     bool odd;                 /* there may be others than keys in it */
+    bool bare;                /* keys are in it as hashes only */
     uint64_t first, next;
 };
 
@@ -47,13 +50,17 @@ struct feed_note {
 
 enum feed_status { FEED_NEW, FEED_RESUMED, FEED_OVERRUN, FEED_IDLE, FEED_OTHER_LIFE };
 
-/* One more listens, from `seq` on, or from now on (0, or where `seq` is not there: then the status says why). */
-enum feed_status feed_ring_join(struct env *e, uint64_t seq, struct feed_place *p);
-void feed_ring_part(struct env *e, struct feed_place *p); /* one less; *p may be nowhere */
+/* One more listens, from `seq` on, or from now on (0, or where `seq` is not there: then the status says why). `keys`: hashes alone will not
+ * do. */
+enum feed_status feed_ring_join(struct env *e, uint64_t seq, bool keys, struct feed_place *p);
+void feed_ring_part(struct env *e, bool keys, struct feed_place *p); /* one less; *p may be nowhere */
 /* The rest of the block that the place is in, or what comes next; the place is behind it then. False: there is nothing new. */
 bool feed_ring_next(struct feed *f, struct feed_place *p, struct feed_piece *out);
 void feed_ring_move(struct feed_place *p, const struct feed_place *to); /* both somewhere */
 void feed_ring_put(struct env *e, const char *text, const struct feed_note *note, size_t n);
+void feed_ring_put_bare(struct env *e, const uint32_t *told, size_t n); /* keys, as hashes */
+/* The change that stands at *at of a bare block, as it is sent, of `n` bytes; moves *at behind it; returns which entry of the block it is. */
+uint32_t feed_ring_odd(const struct feed_block *b, uint32_t *at, struct slice *text);
 void feed_ring_hold(struct feed_block *b);
 void feed_ring_release(void *block); /* a chain_release */
 uint64_t feed_ring_end(struct feed *f, uint64_t *old); /* the next number; *old: what is below is in the oldest quarter of the ring, or gone */
