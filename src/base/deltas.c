@@ -17,6 +17,10 @@ static inline struct by_hand sort_by_hand(uint32_t *v, size_t n, size_t moves) {
     for (; i < n; i++) {
         uint32_t x = v[i];
         size_t at = kept;
+        if (__builtin_expect(!kept || v[kept - 1] < x, 1)) {
+            v[kept++] = x;
+            continue;
+        }
         while (at && v[at - 1] > x) at--;
         if (__builtin_expect(kept - at > moves, 0)) break;
         moves -= kept - at;
@@ -104,7 +108,7 @@ static inline void put(struct bits *b, uint64_t bits, unsigned n) {
     b->n += n;
     store(b->at, b->held);
     b->at += b->n >> 3;
-    b->held >>= b->n & ~7u & 63; /* below 64: n is at most 63 */
+    b->held >>= b->n & 56; /* n is at most 63 */
     b->n &= 7;
 }
 
@@ -129,7 +133,7 @@ void deltas_put(struct buf *out, const uint32_t *v, size_t n) {
         last = v[i];
         if (__builtin_expect(many > 24, 0)) /* so that all of it is no more than 56 bits */
             for (; many > 24; many -= 24) put(&b, (UINT32_C(1) << 24) - 1, 24);
-        put(&b, ((UINT64_C(1) << many) - 1) | (uint64_t)(delta & mask) << (many + 1), many + 1 + rest);
+        put(&b, (((uint64_t)(delta & mask) * 2 + 1) << many) - 1, many + 1 + rest); /* ones, a zero, the rest */
     }
     if (b.n) *b.at++ = (unsigned char)b.held;
     out->n += (size_t)(b.at - head);

@@ -141,15 +141,16 @@ static __attribute__((noinline)) void note_unusual(struct lane *l, char kind, un
 }
 
 void feed_note_key(struct lane *l, unsigned db, struct slice key, uint64_t hash) {
-    struct feed_lane *fl = l->feed;
-    struct feed *f = l->env->feed;
+    const struct feed *f = l->env->feed;
     if (__builtin_expect(feed_on(f) != FEED_HASHES || key.n > FEED_LONGEST, 0)) {
         feed_note(l, 'k', db, key, hash);
         return;
     }
-    if (__builtin_expect(fl->bares == BARE, 0)) feed_publish(l);
-    fl->bare[fl->bares++] = feed_ring_hash(feed_ring_seed(f), db, key);
+    uint32_t told = feed_ring_hash(feed_ring_seed(f), db, key);
+    struct feed_lane *fl = l->feed;
+    fl->bare[fl->bares++] = told;
     l->unsettled = true;
+    if (__builtin_expect(fl->bares == BARE, 0)) feed_publish(l);
 }
 
 void feed_note(struct lane *l, char kind, unsigned db, struct slice text, uint64_t hash) {

@@ -27,9 +27,13 @@ void feed_lane_free(struct feed_lane *fl);
 
 /* What is recorded: keys by their hashes alone suffice where nobody asks for more. */
 enum feed_level { FEED_OFF, FEED_HASHES, FEED_KEYS };
+struct feed_head { /* a feed begins with it: what is looked at for each change */
+    _Atomic unsigned char level;
+    uint64_t seed; /* of the hashes that are told; not that of the store's hashes: listeners know it */
+};
 /* Is anything? Under the lock of a key's shard: who listens by then is not forgotten. */
 static inline enum feed_level feed_on(const struct feed *f) {
-    return (enum feed_level)atomic_load_explicit((const _Atomic unsigned char *)f, memory_order_relaxed);
+    return (enum feed_level)atomic_load_explicit(&((const struct feed_head *)f)->level, memory_order_relaxed);
 }
 /* `kind`: k a key, p a pattern, f a database (db STORE_DATABASES: all). `hash`: of the text; 0: it is told each time. feed_note_key: where
  * hashes suffice, that alone. */

@@ -16,14 +16,13 @@ struct seen {
 };
 
 struct feed {
-    _Atomic unsigned char level; /* first: feed_on */
+    struct feed_head head;
     struct lock lock;
     struct feed_block *oldest, *newest;
     size_t blocks;
     uint64_t next;      /* number of the next change */
     uint64_t began;     /* number of the first change since recording began */
     uint64_t life;      /* the number that this process began with */
-    uint64_t seed;      /* not that of the store's hashes: listeners are told it */
     uint64_t told;      /* changes below have been given to somebody */
     uint64_t keys_from; /* from here on keys are told as they are, while the level says so */
     uint64_t listeners, key_listeners; /* all; who wants keys as they are */
@@ -33,7 +32,7 @@ struct feed {
 
 struct feed *feed_new(void) {
     struct feed *f = mem_zalloc(MEM_MISC, sizeof *f);
-    if (getrandom(&f->seed, sizeof f->seed, 0) != (ssize_t)sizeof f->seed) f->seed = clock_ticks() ^ (uintptr_t)f;
+    if (getrandom(&f->head.seed, sizeof f->head.seed, 0) != (ssize_t)sizeof f->head.seed) f->head.seed = clock_ticks() ^ (uintptr_t)f;
     f->life = f->next = (uint64_t)clock_ms() << 12;
     return f;
 }
@@ -194,13 +193,13 @@ static void begin(struct env *e) {
     struct feed *f = e->feed;
     f->began = f->told = ++f->next;
     add_block(f, most_blocks(e), true);
-    atomic_store(&f->level, FEED_HASHES);
+    atomic_store(&f->head.level, FEED_HASHES);
     store_watch(e->store, 1);
 }
 
 static void end(struct env *e) {
     struct feed *f = e->feed;
-    atomic_store(&f->level, FEED_OFF);
+    atomic_store(&f->head.level, FEED_OFF);
     store_watch(e->store, -1);
     while (f->oldest) drop_oldest(f);
     memset(f->seen, 0, sizeof f->seen);
@@ -213,7 +212,7 @@ void feed_tick(struct env *e) {
     if (!feed_on(f)) return;
     lock_acquire(&f->lock);
     if (feed_on(f) && !f->listeners && is_over(e, f->left_us)) end(e);
-    if (feed_on(f) == FEED_KEYS && !f->key_listeners && is_over(e, f->keys_left_us)) atomic_store(&f->level, FEED_HASHES);
+    if (feed_on(f) == FEED_KEYS && !f->key_listeners && is_over(e, f->keys_left_us)) atomic_store(&f->head.level, FEED_HASHES);
     lock_release(&f->lock);
 }
 
@@ -262,7 +261,7 @@ enum feed_status feed_ring_join(struct env *e, uint64_t seq, bool keys, struct f
     enum feed_status status = on ? status_of(f, seq, keys) : seq ? FEED_IDLE : FEED_NEW;
     if (!on && seq && (seq < f->life || seq > f->next)) status = FEED_OTHER_LIFE;
     if (!on) begin(e);
-    if (keys) atomic_store(&f->level, FEED_KEYS);
+    if (keys) atomic_store(&f->head.level, FEED_KEYS);
     f->listeners++;
     f->key_listeners += keys;
     if (status == FEED_RESUMED) stand_at(f, seq, p);
@@ -338,8 +337,6 @@ uint64_t feed_ring_end(struct feed *f, uint64_t *old) {
     *old = oldest + (next - oldest) / 4;
     return next;
 }
-
-uint64_t feed_ring_seed(const struct feed *f) { return f->seed; }
 
 struct feed_facts feed_facts(struct env *e) {
     struct feed *f = e->feed;

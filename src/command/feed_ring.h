@@ -64,7 +64,7 @@ uint32_t feed_ring_odd(const struct feed_block *b, uint32_t *at, struct slice *t
 void feed_ring_hold(struct feed_block *b);
 void feed_ring_release(void *block); /* a chain_release */
 uint64_t feed_ring_end(struct feed *f, uint64_t *old); /* the next number; *old: what is below is in the oldest quarter of the ring, or gone */
-uint64_t feed_ring_seed(const struct feed *f);         /* of the hashes that are told */
+static inline uint64_t feed_ring_seed(const struct feed *f) { return ((const struct feed_head *)f)->seed; }
 
 /* The hash of a block's first change; those of the others lie in front of it. */
 static inline uint32_t *feed_ring_hashes(struct feed_block *b) { return (uint32_t *)(void *)((char *)b + FEED_BLOCK) - 1; }
