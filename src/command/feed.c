@@ -2,6 +2,7 @@
 #include "command/feed_frame.h"
 
 #include "base/clock.h"
+#include "command/feed_sieve.h"
 #include "command/push.h"
 
 #include <inttypes.h>
@@ -16,6 +17,7 @@
 #define COST_US 8          /* what it takes to tell one, about, and so many bytes a microsecond */
 #define BYTES_PER_US 5000
 #define TURN_US 250        /* in one turn of the loop */
+#define SIFT_US 80         /* a step of the sieve, about */
 #define PACE 25            /* a share of so many of the time may go into that */
 #define BURST_US 1000
 #define LATEST_US 50000
@@ -27,6 +29,7 @@ struct listener {
     struct feed_place place;
     uint64_t told; /* it was told what is below: behind that comes, if its place is further on, what it does not want */
     struct feed_wish wish;
+    struct feed_mesh *mesh; /* with prefixes: its wish in the lane's sieve; else NULL */
 };
 
 /* All listeners of a lane are told in a round, which may take several turns of the loop. */
@@ -34,6 +37,7 @@ struct feed_round {
     struct listener *next; /* who comes next; NULL: there is no round */
     uint64_t until, old;   /* it is about what is below; who was told nothing since `old` is told that there was nothing */
     bool behind;           /* somebody is slow to read */
+    bool sifting;          /* it is still looked for what those with prefixes are to be told */
     int64_t cost;          /* us, about */
 };
 
@@ -50,6 +54,7 @@ struct feed_lane {
     int64_t seen_us, credit; /* when they were told last; microseconds that they may cost, as a debt below 0 */
     struct feed_round round;
     struct feed_shelf shelf;
+    struct feed_sieve *sieve;
 };
 
 /* -- notes ------------------------------------------------------------------------------------------------------------------- */
@@ -59,11 +64,13 @@ struct feed_lane *feed_lane_new(void) {
     fl->text = mem_alloc(MEM_CLIENT, NOTES_MOST + FEED_LONGEST + 64);
     fl->note = mem_alloc(MEM_CLIENT, NOTES * sizeof *fl->note);
     fl->bare = mem_alloc(MEM_CLIENT, BARE * sizeof *fl->bare);
+    fl->sieve = feed_sieve_new();
     return fl;
 }
 
 void feed_lane_free(struct feed_lane *fl) {
     feed_frame_clear(&fl->shelf);
+    feed_sieve_free(fl->sieve);
     mem_free(MEM_CLIENT, fl->text);
     mem_free(MEM_CLIENT, fl->note);
     mem_free(MEM_CLIENT, fl->bare);
@@ -221,10 +228,16 @@ static bool give_piece(struct listener *li) {
 }
 
 /* That there was nothing for it is told where somebody asks, or it would be forgotten from where on it may come back. */
-static bool give_frame(struct listener *li, bool empty) {
+static bool give_frame(struct listener *li, uint64_t until, bool empty) {
     struct session *s = li->s;
     struct feed_lane *fl = s->lane->feed;
-    struct feed_frame *v = feed_frame_get(&fl->shelf, s->lane->env, &li->wish, &li->place, li->told);
+    struct feed_span span = {.from = &li->place, .first = li->told, .until = until};
+    span.found = feed_sieve_get(fl->sieve, li->mesh, &li->place, &span.end);
+    if (span.found && !span.found->n && !span.found->hashes.n && !empty && li->told >= fl->round.old) {
+        feed_ring_move(&li->place, span.end);
+        return true;
+    }
+    struct feed_frame *v = feed_frame_get(&fl->shelf, s->lane->env, &li->wish, &span);
     if (!v) return false;
     feed_ring_move(&li->place, &v->end);
     if (!v->n && !v->lost && !empty && li->told >= fl->round.old) return true;
@@ -256,7 +269,7 @@ static bool give(struct listener *li, uint64_t until, bool all) {
     if (s->mid_reply) return false;
     li->wish.proto = s->writer.proto;
     while (li->place.seq < until && (all || chain_size(&s->out) < WINDOW))
-        if (!(direct ? give_piece(li) : give_frame(li, all))) break;
+        if (!(direct ? give_piece(li) : give_frame(li, until, all))) break;
     if (all && li->told < li->place.seq) give_place(li);
     return all || li->place.seq >= until || chain_size(&s->out) < WINDOW;
 }
@@ -275,6 +288,7 @@ static void round_over(struct lane *l) {
     struct feed_lane *fl = l->feed;
     uint64_t old;
     feed_frame_clear(&fl->shelf);
+    feed_sieve_clear(fl->sieve);
     if (fl->count > FEW) fl->credit -= fl->round.cost * PACE;
     if (fl->round.behind) {
         look_again(l, SLOW_MS);
@@ -289,8 +303,9 @@ static void round_over(struct lane *l) {
 static void tell_some(struct lane *l) {
     struct feed_lane *fl = l->feed;
     struct feed_round *r = &fl->round;
-    int64_t cost = 0;
-    while (r->next && cost < TURN_US) {
+    int64_t cost = 0, looked = 0;
+    for (; r->sifting && looked < TURN_US; looked += SIFT_US) r->sifting = feed_sieve_step(fl->sieve, l->env, &r->until);
+    while (r->next && !r->sifting && cost + looked < TURN_US) {
         struct listener *li = r->next;
         r->next = li->next;
         size_t before = chain_size(&li->s->out);
@@ -303,11 +318,19 @@ static void tell_some(struct lane *l) {
     else l->env->host->post(l->env->host, l->index, feed_job, NULL);
 }
 
+static const struct listener *first_mesh(const struct feed_lane *fl) {
+    const struct listener *li = fl->listeners;
+    while (li && !li->mesh) li = li->next;
+    return li;
+}
+
 void feed_alarm(struct lane *l) {
     struct feed_lane *fl = l->feed;
     if (fl->round.next) return;
     fl->round = (struct feed_round){.next = fl->listeners};
     fl->round.until = feed_ring_end(l->env->feed, &fl->round.old);
+    const struct listener *first = first_mesh(fl);
+    fl->round.sifting = first && feed_sieve_begin(fl->sieve, &first->place);
     fl->seen_us = clock_mono_us();
     tell_some(l);
 }
@@ -343,6 +366,7 @@ void feed_leave(struct session *s) {
     if (li->next) li->next->at = li->at;
     atomic_store(&fl->any, --fl->count != 0);
     feed_ring_part(s->lane->env, feed_wish_keys(&li->wish), &li->place);
+    if (li->mesh) feed_sieve_part(fl->sieve, li->mesh);
     buf_free(&li->wish.prefixes);
     mem_free(MEM_CLIENT, li);
     s->listener = NULL;
@@ -362,11 +386,6 @@ static bool read_from(struct call *c, int i, struct joining *w) {
     return true;
 }
 
-static void add_prefix(struct joining *w, struct slice prefix) {
-    buf_put(&w->wish.prefixes, &prefix.n, sizeof prefix.n);
-    buf_put(&w->wish.prefixes, prefix.p, prefix.n);
-}
-
 static bool is_option(const struct call *c, int i) {
     return call_is(c, i, "FROM") || call_is(c, i, "EPOCH") || call_is(c, i, "PREFIX") || call_is(c, i, "HASHED");
 }
@@ -381,7 +400,7 @@ static bool read_wish(struct call *c, struct joining *w) {
         } else if (call_is(c, i, "HASHED")) {
             w->wish.hashed = true;
         } else if (call_is(c, i, "PREFIX") && more) {
-            do add_prefix(w, c->argv[++i]);
+            do feed_wish_add(&w->wish, c->argv[++i]);
             while (i + 1 < c->argc && !is_option(c, i + 1));
         } else {
             reply_syntax(c);
@@ -436,6 +455,7 @@ void feed_run(struct call *c) {
     li->s = s;
     li->told = li->place.seq;
     li->wish = w.wish;
+    if (li->wish.prefixes.n) li->mesh = feed_sieve_join(fl->sieve, &li->wish);
     li->next = fl->listeners;
     if (li->next) li->next->at = &li->next;
     li->at = &fl->listeners;

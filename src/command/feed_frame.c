@@ -1,7 +1,6 @@
 #include "command/feed_frame.h"
 
 #include "base/deltas.h"
-#include "base/match.h"
 #include "base/num.h"
 
 #define MOST_HASHES 32768 /* in a frame */
@@ -10,82 +9,38 @@
 /* A frame being made. */
 struct making {
     struct feed_frame *v;
-    struct buf hashes, text; /* of keys; changes as they are sent */
-    size_t n;                /* changes in text */
+    struct feed_found found;
+    uint64_t until;
 };
 
-/* -- what is wanted ---------------------------------------------------------------------------------------------------------- */
-
-/* One change, as it is sent. */
-struct change {
-    const char *at;
-    size_t n; /* all of it */
-    char kind;
-    struct slice text;
-};
-
-static struct change change_at(const char *p) {
-    struct change c = {.at = p};
-    size_t len = 0;
-    for (p++; *p != '\r'; p++) len = len * 10 + (size_t)(*p - '0');
-    p += 2;
-    c.kind = *p;
-    size_t marked = p[2] == ' ' ? 3 : 4;
-    c.text = (struct slice){p + marked, len - marked};
-    c.n = (size_t)(p + len + 2 - c.at);
-    return c;
-}
-
-static bool begins(struct slice text, struct slice prefix) { return text.n >= prefix.n && !memcmp(text.p, prefix.p, prefix.n); }
-
-static bool is_wanted(const struct change *c, const struct buf *prefixes) {
-    if (c->kind == 'f' || !prefixes->n) return true;
-    for (const char *p = prefixes->p, *end = p + prefixes->n; p < end;) {
-        struct slice prefix;
-        memcpy(&prefix.n, p, sizeof prefix.n);
-        prefix.p = p + sizeof prefix.n;
-        p = prefix.p + prefix.n;
-        if (c->kind == 'k' ? begins(c->text, prefix) : match_may_begin(c->text, prefix)) return true;
-    }
-    return false;
-}
-
-static bool is_same(const struct feed_wish *a, const struct feed_wish *b) {
-    const struct buf *p = &a->prefixes, *q = &b->prefixes;
-    return a->hashed == b->hashed && a->proto == b->proto && p->n == q->n && (!p->n || !memcmp(p->p, q->p, p->n));
-}
-
-/* -- making ------------------------------------------------------------------------------------------------------------------ */
-
+/* What is wanted of a piece, up to `until`. */
 static void sift(struct making *m, const struct feed_piece *piece) {
-    const struct feed_wish *w = &m->v->wish;
+    struct feed_frame *v = m->v;
     const uint32_t *hash = feed_ring_hashes(piece->block) - (piece->first - piece->block->first);
-    for (const char *p = piece->block->data + piece->from, *end = piece->block->data + piece->to; p < end; hash--) {
-        struct change c = change_at(p);
+    const char *p = piece->block->data + piece->from;
+    uint64_t seq = piece->first;
+    for (; seq < piece->next && seq < m->until; seq++, hash--) {
+        struct feed_change c = feed_wish_change(p);
         p += c.n;
-        if (!is_wanted(&c, &w->prefixes)) continue;
-        if (w->hashed && c.kind == 'k') {
-            buf_put(&m->hashes, hash, sizeof *hash);
-        } else {
-            buf_put(&m->text, c.at, c.n);
-            m->n++;
-        }
+        if (feed_wish_wants(&v->wish, &c)) feed_found_put(&m->found, v->wish.hashed, &c, *hash);
     }
+    v->end.at = (uint32_t)(p - piece->block->data);
+    v->end.seq = seq;
 }
 
 /* Of entries from..to of a block the hashes, which lie side by side. */
 static void take_hashes(struct making *m, struct feed_block *b, uint64_t from, uint64_t to) {
-    if (from < to) buf_put(&m->hashes, feed_ring_hashes(b) - (to - 1), (to - from) * sizeof(uint32_t));
+    if (from < to) buf_put(&m->found.hashes, feed_ring_hashes(b) - (to - 1), (to - from) * sizeof(uint32_t));
 }
 
 /* All of a piece of a bare block: hashes, but for those of what is no key. */
 static void take_bare(struct making *m, const struct feed_piece *piece) {
     struct feed_block *b = piece->block;
     uint64_t from = piece->first - b->first, to = piece->next - b->first;
-    for (uint32_t at = piece->from; at < piece->to; m->n++) {
+    for (uint32_t at = piece->from; at < piece->to; m->found.n++) {
         struct slice text;
         uint32_t odd = feed_ring_odd(b, &at, &text);
-        buf_put(&m->text, text.p, text.n);
+        buf_put(&m->found.text, text.p, text.n);
         take_hashes(m, b, from, odd);
         from = odd + 1;
     }
@@ -107,7 +62,7 @@ static bool take(struct making *m, const struct feed_piece *piece) {
 static void gather(struct making *m, struct env *e) {
     struct feed_frame *v = m->v;
     struct feed_piece piece;
-    while (m->hashes.n < MOST_HASHES * sizeof(uint32_t) && m->text.n < MOST_TEXT && feed_ring_next(e->feed, &v->end, &piece)) {
+    while (v->end.seq < m->until && m->found.hashes.n < MOST_HASHES * sizeof(uint32_t) && m->found.text.n < MOST_TEXT && feed_ring_next(e->feed, &v->end, &piece)) {
         v->lost = !piece.block || !take(m, &piece);
         if (piece.block) feed_ring_release(piece.block);
         if (v->lost) return;
@@ -129,13 +84,14 @@ void feed_frame_head(struct buf *out, int proto, uint64_t first, uint64_t next) 
     put_number(out, ':', next);
 }
 
-/* In order, and each once: several changes of one key are one. */
+/* In order, and each once: several changes of one key are one. What is put in order may be put again. */
 static void put_hashes(struct buf *out, struct buf *hashes) {
     size_t n = hashes->n / sizeof(uint32_t);
     struct buf room, packed;
     buf_init(&room, MEM_CLIENT);
     buf_init(&packed, MEM_CLIENT);
     n = deltas_sort((uint32_t *)(void *)hashes->p, n, (uint32_t *)(void *)buf_room(&room, hashes->n));
+    hashes->n = n * sizeof(uint32_t);
     deltas_put(&packed, (uint32_t *)(void *)hashes->p, n);
     put_number(out, '$', 3 + packed.n);
     buf_puts(out, "h* ");
@@ -145,37 +101,44 @@ static void put_hashes(struct buf *out, struct buf *hashes) {
     buf_free(&packed);
 }
 
-static void write_out(struct making *m) {
-    struct feed_frame *v = m->v;
+static void write_out(struct feed_frame *v, struct feed_found *found) {
     struct buf *out = &v->text;
     feed_frame_head(out, v->wish.proto, v->first, v->end.seq);
     if (v->lost) {
         buf_puts(out, v->wish.proto == 3 ? "_\r\n" : "*-1\r\n");
         return;
     }
-    v->n = m->n + !!m->hashes.n;
+    v->n = found->n + !!found->hashes.n;
     put_number(out, '*', v->n);
-    if (m->hashes.n) put_hashes(out, &m->hashes);
-    buf_put(out, m->text.p, m->text.n);
+    if (found->hashes.n) put_hashes(out, &found->hashes);
+    buf_put(out, found->text.p, found->text.n);
 }
 
-static struct feed_frame *make(struct env *e, const struct feed_wish *w, const struct feed_place *from, uint64_t first) {
+static void look_for(struct feed_frame *v, struct env *e, const struct feed_span *span) {
+    struct making m = {.v = v, .until = span->until};
+    feed_found_init(&m.found);
+    feed_ring_hold(v->end.block);
+    gather(&m, e);
+    if (v->end.seq != span->from->seq) write_out(v, &m.found);
+    feed_found_free(&m.found);
+}
+
+static struct feed_frame *make(struct env *e, const struct feed_wish *w, const struct feed_span *span) {
     struct feed_frame *v = mem_zalloc(MEM_CLIENT, sizeof *v);
-    struct making m = {.v = v};
     atomic_init(&v->refs, 1);
     v->wish = *w;
     buf_init(&v->wish.prefixes, MEM_CLIENT);
     buf_put(&v->wish.prefixes, w->prefixes.p, w->prefixes.n);
     buf_init(&v->text, MEM_CLIENT);
-    buf_init(&m.hashes, MEM_CLIENT);
-    buf_init(&m.text, MEM_CLIENT);
-    v->first = first;
-    v->from = v->end = *from;
-    feed_ring_hold(v->end.block);
-    gather(&m, e);
-    if (v->end.seq != from->seq) write_out(&m);
-    buf_free(&m.hashes);
-    buf_free(&m.text);
+    v->first = span->first;
+    v->from = v->end = *span->from;
+    if (!span->found) {
+        look_for(v, e, span);
+    } else {
+        v->end = *span->end;
+        feed_ring_hold(v->end.block);
+        write_out(v, span->found);
+    }
     return v;
 }
 
@@ -199,13 +162,13 @@ void feed_frame_clear(struct feed_shelf *shelf) {
     }
 }
 
-struct feed_frame *feed_frame_get(
-    struct feed_shelf *shelf, struct env *e, const struct feed_wish *w, const struct feed_place *from, uint64_t first) {
+struct feed_frame *feed_frame_get(struct feed_shelf *shelf, struct env *e, const struct feed_wish *w, const struct feed_span *span) {
+    const struct feed_place *from = span->from;
     for (unsigned i = 0; i < FEED_SHELF && shelf->frame[i]; i++) {
         struct feed_frame *v = shelf->frame[i];
-        if (v->from.seq == from->seq && v->first == first && is_same(&v->wish, w)) return v;
+        if (v->from.seq == from->seq && v->first == span->first && v->wish.proto == w->proto && feed_wish_same(&v->wish, w)) return v;
     }
-    struct feed_frame *v = make(e, w, from, first);
+    struct feed_frame *v = make(e, w, span);
     if (v->end.seq == from->seq) {
         feed_frame_release(v);
         return NULL;

@@ -8,20 +8,10 @@
 #ifndef LARDER_COMMAND_FEED_FRAME_H
 #define LARDER_COMMAND_FEED_FRAME_H
 
-#include "base/buf.h"
 #include "command/feed_ring.h"
+#include "command/feed_wish.h"
 
 #define FEED_SHELF 8
-
-/* What a listener wants to be told. */
-struct feed_wish {
-    bool hashed;         /* changes of keys as hashes */
-    int proto;           /* 2 or 3 */
-    struct buf prefixes; /* of each its length and its bytes; none: everything */
-};
-
-/* Does it take the keys to know what it is to be told? Else their hashes suffice. */
-static inline bool feed_wish_keys(const struct feed_wish *w) { return !w->hashed || w->prefixes.n; }
 
 struct feed_frame {
     _Atomic uint32_t refs;
@@ -37,9 +27,16 @@ struct feed_shelf {
     struct feed_frame *frame[FEED_SHELF]; /* the youngest first; NULL: none */
 };
 
-/* What there is from `from` on, for who was told what is below `first`. NULL: nothing. The shelf refers to it: it is good until the next
- * call, or until feed_frame_hold's counterpart. */
-struct feed_frame *feed_frame_get(struct feed_shelf *shelf, struct env *e, const struct feed_wish *w, const struct feed_place *from, uint64_t first);
+/* Where a frame begins and what is known of what will be in it. */
+struct feed_span {
+    const struct feed_place *from, *end; /* end: where what was found ends */
+    uint64_t first;                      /* who is told was told what is below */
+    uint64_t until;                      /* with prefixes: no further than that */
+    struct feed_found *found;            /* NULL: it is to be looked for */
+};
+
+/* What there is of it. NULL: nothing. The shelf refers to it: it is good until the next call, or until feed_frame_hold's counterpart. */
+struct feed_frame *feed_frame_get(struct feed_shelf *shelf, struct env *e, const struct feed_wish *w, const struct feed_span *span);
 void feed_frame_hold(struct feed_frame *v);
 void feed_frame_release(void *frame); /* a chain_release */
 void feed_frame_clear(struct feed_shelf *shelf);

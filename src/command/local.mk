@@ -30,6 +30,8 @@ libcommand_a_SOURCES = \
   %D%/figures.c %D%/figures.h \
   %D%/feed.c %D%/feed.h \
   %D%/feed_frame.c %D%/feed_frame.h \
+  %D%/feed_sieve.c %D%/feed_sieve.h \
+  %D%/feed_wish.c %D%/feed_wish.h \
   %D%/feed_ring.c %D%/feed_ring.h \
   %D%/fetch.c %D%/fetch.h \
   %D%/geo.c %D%/geo.h \
