@@ -76,13 +76,33 @@ static void relay_close(struct relay *y) {
 
 /* -- reading -------------------------------------------------------------------------------------------------------------------- */
 
-static enum rdb_file_status take_large(struct hand *h, struct rdb_file *f, const struct record *r, uint64_t total) {
+struct reading {
+    struct hand hand;
+    struct rdb_file *file;
+};
+
+static void look_around(struct reading *r) {
+    atomic_store(&r->hand.w->count.bytes_done, rdb_file_offset(r->file));
+    warmup_progress(r->hand.w);
+}
+
+static bool wants(void *reading, struct record *r) { return hand_wants(&((struct reading *)reading)->hand, r); }
+
+static bool room(void *reading, size_t built, size_t n) {
+    look_around(reading); /* a value may take longer than all others together */
+    return hand_may_grow(&((struct reading *)reading)->hand, built, n);
+}
+
+static enum rdb_file_status take_large(struct reading *in, const struct record *r, uint64_t total) {
+    struct hand *h = &in->hand;
     struct entry *e = hand_entry(h, r, FORM_AUTO, (size_t)total);
     char *value = e ? (char *)(uintptr_t)entry_value(e).p : NULL;
     struct slice piece = {NULL, 0};
     enum rdb_file_status st;
-    for (size_t at = 0; !(st = rdb_file_more(f, &piece)); at += piece.n)
+    for (size_t at = 0; !(st = rdb_file_more(in->file, &piece)); at += piece.n) {
         if (e) memcpy(value + at, piece.p, piece.n);
+        look_around(in);
+    }
     if (st == RDB_FILE_END && e) hand_take(h, r, e);
     else if (e) entry_free(e);
     return st == RDB_FILE_END ? RDB_FILE_RECORD : st;
@@ -97,23 +117,21 @@ static void take(struct hand *h, struct rdb_file *f, const struct record *r) {
     hand_take_home(h, r, r->home);
 }
 
-static bool wants(void *hand, struct record *r) { return hand_wants(hand, r); }
-
-static enum rdb_file_status load(struct warmup *w, struct rdb_file *f, struct hand *h, struct relay *y) {
+static enum rdb_file_status load(struct warmup *w, struct reading *in, struct relay *y) {
+    struct rdb_file *f = in->file;
+    struct hand *h = &in->hand;
     struct record r;
     uint64_t total = 0, n = 0;
     enum rdb_file_status st;
     while ((st = rdb_file_next(f, &r, &total)) < RDB_FILE_END && !warmup_stopped(w)) {
         if (st == RDB_FILE_LARGE) {
-            if ((st = take_large(h, f, &r, total)) != RDB_FILE_RECORD) break;
+            if ((st = take_large(in, &r, total)) != RDB_FILE_RECORD) break;
         } else if (st == RDB_FILE_RECORD) {
             take(h, f, &r);
         }
         hand_built(h);
         if (y && h->n == WARMUP_BATCH - 1) relay_give(y, h);
-        if (++n % COUNT_EVERY) continue;
-        atomic_store(&w->count.bytes_done, rdb_file_offset(f));
-        warmup_progress(w);
+        if (++n % COUNT_EVERY == 0) look_around(in);
     }
     return st;
 }
@@ -134,15 +152,15 @@ static void ended(struct warmup *w, struct rdb_file *f, enum rdb_file_status st)
 }
 
 bool warmup_rdb(struct warmup *w) {
-    struct hand h;
+    struct reading in;
     struct relay y;
     struct rdb_file_options o = {.limits = &w->config.store_config->limits, .seed = store_seed(w->config.store), .now = clock_ms(),
-        .refuse = w->file->request.refuse, .wants = wants, .room = hand_may_grow, .arg = &h};
-    struct rdb_file *f = rdb_file_new(w->file->request.fd, &o);
-    hand_open(&h, w, 0);
+        .refuse = w->file->request.refuse, .wants = wants, .room = room, .arg = &in};
+    struct rdb_file *f = in.file = rdb_file_new(w->file->request.fd, &o);
+    hand_open(&in.hand, w, 0);
     bool two = relay_open(&y, w);
-    enum rdb_file_status st = load(w, f, &h, two ? &y : NULL);
-    hand_close(&h);
+    enum rdb_file_status st = load(w, &in, two ? &y : NULL);
+    hand_close(&in.hand);
     if (two) relay_close(&y);
     ended(w, f, st);
     rdb_file_free(f);

@@ -17,10 +17,10 @@ KEYS = 30000
 class Held:
     """Reads of files called `dump.` stop at the fourth from now on (the first ones look what it is), until it is let go."""
 
-    def __init__(self, faults):
+    def __init__(self, faults, reads=4):
         self.faults = faults
         self.before = faults.failed('hold')
-        faults.set('hold', 4)
+        faults.set('hold', reads)
 
     def reached(self):
         until(lambda: self.faults.failed('hold') > self.before, 'the warm-up is held')
@@ -263,6 +263,21 @@ def test_what_is_told_of_a_warm_up():
                 equal((c.info('async_loading'), c.info('warm_state'), c.info('warm_keys_loaded')), ('0', 'done', str(KEYS)))
                 s.await_line(r'Warming from dump.larder \(native, \d+ bytes\), \d+ threads')
                 s.await_line(r'Warming from dump.larder: done. %d keys in .* seconds' % KEYS)
+
+
+def test_how_far_a_large_value_is():
+    with Folder() as d, Faults() as f:
+        with Server('--dir', d.path, '--dbfilename', 'dump.rdb', '--save', '', '--rdbcompression', 'no') as s, s.client() as c:
+            pipeline(c, [members('large', 'hash', 40000)], size=1)
+            equal(c.call('SAVE'), 'OK')
+        h = Held(f, reads=8)
+        with in_folder(d, f, '--dbfilename', 'dump.rdb') as s, s.client() as c:
+            h.reached()
+            st = state(c)
+            assert 2 << 20 < st['bytes-done'] < st['bytes'] and st['loaded'] == 0, st
+            assert 20 < float(c.info('loading_loaded_perc')) < 90
+            h.go()
+            equal(warmed(c)['loaded'], 1)
 
 
 def short(s):
