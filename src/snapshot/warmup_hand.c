@@ -9,6 +9,7 @@
 
 #define MARGIN_MOST ((size_t)256 << 10)
 #define ERRAND 200 /* records */
+#define CLAIM_MOST 4096 /* bytes that stay kept for a thread until it has something larger, or ends */
 #define LARGE ((size_t)1 << 20) /* what does not fit is left out alone from here on; below, the warm-up is over */
 
 static void grow(struct home *h, size_t room) {
@@ -25,8 +26,12 @@ void hand_open(struct hand *h, struct warmup *w, unsigned number) {
     hand_refresh(h);
 }
 
+/* What a thread was told that fits is kept for it until it asks for nothing: here it has taken it, or does not want it any more. */
+void hand_rest(struct hand *h) { (void)store_fits(h->w->config.store, 0); }
+
 void hand_close(struct hand *h) {
     hand_put(h);
+    hand_rest(h);
     mem_free(MEM_UPKEEP, h->item);
     mem_free(MEM_UPKEEP, h->home.p);
 }
@@ -141,16 +146,20 @@ bool hand_may_grow(void *hand, size_t built, size_t n) {
 void hand_built(struct hand *h) {
     if (!h->building) return;
     h->building = false;
+    hand_rest(h);
     if (atomic_fetch_sub(&h->w->building, 1) == 1) atomic_store(&h->w->yield, false);
 }
 
 struct entry *hand_entry(struct hand *h, const struct record *r, enum entry_form form, size_t n) {
     struct key k = store_key(store_seed(h->w->config.store), r->key);
     struct entry_spec spec = {.type = r->type, .form = form, .deadline = r->deadline, .key = r->key, .valuelen = n, .plain = r->original};
-    if (!hand_has_room(h, entry_need(&spec))) return NULL;
+    size_t need = entry_need(&spec);
+    if (!hand_has_room(h, need)) return NULL;
     spec.access = heat_word(&h->view.policy, r, view_born(&h->view, &k));
     h->item[h->n].hash = k.hash;
-    return entry_new(&spec);
+    struct entry *e = entry_new(&spec);
+    if (need > CLAIM_MOST) hand_rest(h);
+    return e;
 }
 
 void hand_take(struct hand *h, const struct record *r, struct entry *e) {

@@ -78,6 +78,7 @@ void warmup_damaged(struct warmup *w, const char *what); /* of a part; the file 
 /* -- hands (warmup_hand.c) ------------------------------------------------------------------------------------------------------ */
 void hand_open(struct hand *h, struct warmup *w, unsigned number);
 void hand_close(struct hand *h);                       /* what it still holds is put in */
+void hand_rest(struct hand *h);                        /* by the thread that used it, before it ends: it keeps no room */
 void hand_put(struct hand *h);                         /* puts in what it holds */
 void hand_refresh(struct hand *h);                     /* what time it is */
 /* May the record be loaded? Sets its deadline as the request wants it. */

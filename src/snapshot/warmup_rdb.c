@@ -35,6 +35,7 @@ static void *relay_run(void *arg) {
         pthread_cond_signal(&y->changed);
     }
     pthread_mutex_unlock(&y->mutex);
+    hand_rest(&y->putter);
     return NULL;
 }
 

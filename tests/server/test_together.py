@@ -217,6 +217,25 @@ def test_what_is_too_large_is_left_out_alone():
                     equal(c.info('evicted_keys'), '0')
 
 
+def test_no_room_is_kept_behind_a_warm_up():
+    """All of maxmemory is there again for others, whatever size of value was the last to be loaded, or was too large."""
+    with Folder() as d:
+        for name in ('dump.larder', 'dump.rdb'):
+            for large in ([('SET', 'value', os.urandom(4 << 20))], [members('value', 'hash', 8000)], [members('value', 'hash', 60000)]):
+                with Server('--dir', d.path, '--dbfilename', name, '--save', '') as s, s.client() as c:
+                    until(lambda: state(c)['state'] != b'running', 'the one before is loaded')
+                    equal(c.call('FLUSHALL'), 'OK')
+                    pipeline(c, large, size=1)
+                    equal(c.call('SAVE'), 'OK')
+                more = ('--maxmemory', '10mb', '--maxmemory-policy', 'noeviction', '--compression', 'no')
+                with Server('--dir', d.path, '--dbfilename', name, '--save', '', *more) as s, s.client() as c:
+                    warmed(c)
+                    n = 0
+                    while c.call('SET', 'key:%d' % n, b'x' * 10000) == 'OK':
+                        n += 1
+                    assert 9.8 < int(c.info('used_memory')) / 1048576 <= 10, (name, large[0][0], c.info('used_memory'))
+
+
 def test_what_is_not_asked_for_is_not_built():
     """Collections that MATCH or DB leave out take no room while a file is read."""
     with Folder() as d:
