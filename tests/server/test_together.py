@@ -6,9 +6,10 @@ import socket
 import struct
 import time
 
-from larder import Client, Server, equal, until
+import native
+from larder import Client, Server, Skip, equal, until
 from test_faults import Faults
-from test_saving import Redis, fill, lift, pipeline, saved, slowed
+from test_saving import Redis, every_type, fill, lift, pipeline, saved, slowed
 from test_warming import Folder, populate, state, warmed
 
 KEYS = 30000
@@ -354,3 +355,54 @@ def test_keys_that_come_twice():
         equal(c.call('CACHE', 'WARM', 'twice', 'REPLACE'), 'Warming started')
         equal(warmed(c)['loaded'], 4)
         equal((c.call('GET', 'a'), c.call('DBSIZE')), (b'2', 2))
+
+
+def in_the_daemon(c, kind, key):
+    if kind == 'string':
+        return c.call('GET', key)
+    if kind == 'list':
+        return c.call('LRANGE', key, 0, -1)
+    if kind == 'set':
+        return sorted(c.call('SMEMBERS', key))
+    words = iter(c.call('HGETALL', key) if kind == 'hash' else c.call('ZRANGE', key, 0, -1, 'WITHSCORES'))
+    return sorted((a, b if kind == 'hash' else float(b)) for a, b in zip(words, words))
+
+
+def test_the_format_is_as_its_page_says():
+    """A reader that knows no more than doc/snapshot-format.md finds every key with all that the daemon has of it."""
+    if not native.XXH or not native.LZ4:
+        raise Skip('there are no libraries to compute sums with')
+    with Server('--save', '', '--maxmemory-policy', 'allkeys-lfu') as s, s.client() as c:
+        every_type(c)
+        pipeline(c, [('HSET', 'fields', 'a', 1, 'b', 2), ('HPEXPIREAT', 'fields', 9999999999999, 'FIELDS', 1, 'b'), ('ZADD', 'ends', '-inf', 'low', 'inf', 'high'),
+                     ('SET', 'noise', os.urandom(700000)), ('SET', 'packed:large', b''.join(b'{"id":%d,"name":"some user"}' % (i * 7919) for i in range(60000))),
+                     ('SET', b'\x00key\xff', 'v', 'PXAT', 9999999999999), ('SET', '', 'no key')])
+        pipeline(c, [members('many:' + kind, kind, 20000) for kind in ('hash', 'set', 'zset', 'list')], size=1)
+        pipeline(c, [('RPUSH', 'noise:list', *[os.urandom(100) for _ in range(5000)])], size=1)
+        until(lambda: int(c.info('cache_compressed_values')) > 100, 'long strings are packed')
+        until(lambda: c.call('MEMORY', 'USAGE', 'packed:large') < 1500000, 'and the longest')
+        equal(c.call('SAVE'), 'OK')
+        with open(os.path.join(s.dir, 'dump.larder'), 'rb') as f:
+            found = native.File(f.read())
+        equal(found.used_memory > 1 << 20 and abs(found.now - time.time() * 1000) < 3600000, True)
+        seen = set()
+        for r in found.records:
+            seen.add((r['db'], r['key']))
+            equal(c.call('SELECT', r['db']), 'OK')
+            want, got = in_the_daemon(c, r['type'], r['key']), r['value']
+            if r['type'] == 'hash':
+                due = {f: d for f, _, d in got}
+                got = [(f, v) for f, v, _ in got]
+                if r['key'] == b'fields':
+                    equal(due, {b'a': None, b'b': 9999999999999})
+            equal(got if r['type'] in ('string', 'list') else sorted(got), want, repr(r['key']))
+            equal(c.call('PEXPIRETIME', r['key']), r['due'] or -1)
+        equal(len(seen), len(found.records))
+        equal(c.call('SELECT', 0), 'OK')
+        equal(len(found.records), c.call('DBSIZE') + 100)
+        kinds = {(r['type'], 'large' in r, bool(r['plain'])) for r in found.records}
+        equal(kinds, {(t, large, False) for t in native.TYPES for large in (False, True)} | {('string', False, True), ('string', True, True)})
+        equal({r['use'] is None for r in found.records}, {False})
+        digest = c.call('DEBUG', 'DIGEST')
+        equal(c.call('DEBUG', 'RELOAD'), 'OK')
+        equal(c.call('DEBUG', 'DIGEST'), digest)
