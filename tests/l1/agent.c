@@ -4,7 +4,8 @@
  *
  * One line in, one line out: a status as its name, then what there is. Commands:
  *   get K | set K V [MS] | del K | expire K MS | mget K ... | mset MS K V ... | invalidate P [count] | command WORD ... | batch N K
- *   load K MS DELAY_MS V [stale=MS] [fail|absent]   get_or_load; the loader takes DELAY_MS and gives V, with its count behind a '#'
+ *   load K MS DELAY_MS V [stale=MS] [until=FILE] [fail|absent]   get_or_load; the loader takes DELAY_MS, or makes FILE and waits until
+ *                                                   it is gone, and gives V, with its count behind a '#'
  *   loads THREADS K MS DELAY_MS                     as many threads load K at once: how often a loader ran, how many got its value
  *   trouble                                         why the server was last not to be had: ms ago, in words
  *   stats | wait FIELD OP VALUE                     OP: = or >; until a field of the figures is that
@@ -20,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define WORDS 512
 #define THREADS 256
@@ -137,10 +139,16 @@ static void do_wait(struct agent *a) {
 struct load {
     struct agent *a;
     long delay_ms;
-    const char *value;
+    const char *value, *until;
     bool fail, absent;
     struct load *next;
 };
+
+static void wait_until_gone(const char *file) {
+    FILE *f = fopen(file, "w");
+    if (f) fclose(f);
+    while (!access(file, F_OK)) pause_us(500);
+}
 
 static int load_it(void *arg, const char *key, size_t key_size, larder_result *result) {
     const struct load *w = arg;
@@ -148,6 +156,7 @@ static int load_it(void *arg, const char *key, size_t key_size, larder_result *r
     unsigned n = atomic_fetch_add(&w->a->loads, 1) + 1;
     (void)key, (void)key_size;
     pause_us(w->delay_ms * 1000);
+    if (w->until) wait_until_gone(w->until);
     if (w->fail) return LARDER_LOAD_FAILED;
     if (w->absent) return LARDER_NOT_FOUND;
     int size = snprintf(text, sizeof text, "%s#%u", w->value, n);
@@ -159,10 +168,11 @@ static void do_load(struct agent *a) {
     struct load *w = malloc(sizeof *w);
     larder_load how = {.ttl_ms = atol(a->word[2]), .stale_ms = -1, .negative_ttl_ms = -1};
     larder_value v = {.data = NULL};
-    *w = (struct load){a, atol(a->word[3]), strdup(a->word[4]), false, false, a->load};
+    *w = (struct load){a, atol(a->word[3]), strdup(a->word[4]), NULL, false, false, a->load};
     a->load = w;
     for (size_t i = 5; i < a->words; i++) {
         if (!strncmp(a->word[i], "stale=", 6)) how.stale_ms = atol(a->word[i] + 6);
+        if (!strncmp(a->word[i], "until=", 6)) w->until = strdup(a->word[i] + 6);
         w->fail |= !strcmp(a->word[i], "fail");
         w->absent |= !strcmp(a->word[i], "absent");
     }
@@ -190,7 +200,7 @@ static void *load_one(void *arg) {
 
 static void do_loads(struct agent *a) {
     size_t n = strtoul(a->word[1], NULL, 10);
-    struct loads w = {.load = {a, atol(a->word[4]), "loaded", false, false, NULL}, .key = a->word[2], .how = {atol(a->word[3]), -1, -1}};
+    struct loads w = {.load = {a, atol(a->word[4]), "loaded", NULL, false, false, NULL}, .key = a->word[2], .how = {atol(a->word[3]), -1, -1}};
     pthread_t t[THREADS];
     a->loads = 0;
     pthread_barrier_init(&w.start, NULL, (unsigned)n);
@@ -409,6 +419,7 @@ int main(int argc, char **argv) {
     for (struct load *w = a.load, *next; w; w = next) {
         next = w->next;
         free((char *)w->value);
+        free((char *)w->until);
         free(w);
     }
     free(a.key);

@@ -1,4 +1,5 @@
 """Daemons that can be killed, stopped and started again in the same place, and agents: processes with liblarder in them (agent.c)."""
+import contextlib
 import os
 import re
 import select
@@ -71,6 +72,15 @@ class Daemon:
         self.process.kill()
         self.process.wait()
 
+    def end(self):
+        """The thread sanitizer's runtime now and then takes a signal and does not hand it on: it is sent again."""
+        end = time.monotonic() + DEADLINE
+        while self.process.poll() is None:
+            assert time.monotonic() < end, f'{self.kind} does not end:\n{self.log()}'
+            self.process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(5)
+
     def pause(self):
         self.process.send_signal(signal.SIGSTOP)
         os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)  # it may answer once more before
@@ -94,8 +104,7 @@ class Daemon:
             self.resume()
             if self.process.poll() is not None:
                 bad = f'{self.kind} ended by itself:\n{self.log()}'
-            self.process.terminate()
-            self.process.wait(DEADLINE)
+            self.end()
         if BAD.search(self.log()):
             bad = self.log()
         shutil.rmtree(self.dir, ignore_errors=True)
@@ -177,3 +186,10 @@ class Agent:
 def near_until(a, key, value):
     """Until it comes from the near store: a write's own invalidation may arrive behind the first read."""
     a.until(f'get {key}', f'OK l1 {value}')
+
+
+def until(condition, what):
+    end = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < end, f'never: {what}'
+        time.sleep(0.002)

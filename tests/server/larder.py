@@ -94,6 +94,9 @@ class Server:
         self.path = m.group(2)
 
     def said(self):
+        if self.proc.poll() is not None:  # then it has said all that it will: the thread that reads comes to the end of it
+            with self.more:
+                self.more.wait_for(lambda: self.closed, DEADLINE)
         self.stderr.seek(0)
         return '\n'.join(self.lines) + '\n' + self.stderr.read()
 
@@ -116,15 +119,17 @@ class Server:
 
     def send_signal(self, number, seen):
         """Sends a signal and waits for what comes of it. The thread sanitizer's runtime now and then takes a signal and
-        does not hand it on: there it is sent again."""
+        does not hand it on: there it is sent again, until the daemon says that it has come (a second SIGINT means something else)."""
+        told, name = len(self.lines), 'Received ' + signal.Signals(number).name
         if self.proc.poll() is None:
             self.proc.send_signal(number)
         again = time.monotonic() + 2
 
         def condition():
             nonlocal again
-            if not seen() and self.proc.poll() is None and self.tsan() and time.monotonic() > again:
-                self.proc.send_signal(number)
+            if not seen() and self.proc.poll() is None and time.monotonic() > again and self.tsan():
+                if not any(name in line for line in self.lines[told:]):
+                    self.proc.send_signal(number)
                 again = time.monotonic() + 2
             return seen()
         until(condition, 'what signal %d should do; it said:\n%s' % (number, self.said()))
@@ -298,6 +303,32 @@ def in_threads(jobs):
         t.join()
     if wrong:
         raise wrong[0]
+
+
+class LetIn:
+    """Are others let in while one request takes long? `served` counts what they were replied meanwhile. Where this process gets no
+    processor it may not be able to ask; so the loop's turns are looked at too: it takes one between two slices of what takes long.
+    For a daemon with one thread."""
+
+    def __init__(self, client):
+        self.client, self.served, self.asked, self.before = client, 0, 0, 0
+        self.before = self.turns()
+
+    def turns(self):
+        """All turns so far, which INFO has from a tick on that comes a few times a second."""
+        self.asked += 1
+        first = now = int(self.client.info('eventloop_cycles'))
+        while now == first:
+            time.sleep(0.005)
+            self.asked += 1
+            now = int(self.client.info('eventloop_cycles'))
+        return now
+
+    def check(self, least, what):
+        if self.served < least:
+            self.asked = 0
+            turns = self.turns() - self.before - self.asked
+            assert turns >= least, 'only %d were answered during %s, in %d turns' % (self.served, what, turns)
 
 
 def until(condition, what):

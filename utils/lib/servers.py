@@ -60,22 +60,29 @@ class Server:
         self.kind = kind
         self.folder = tempfile.mkdtemp(prefix='larder-test-')
         self.path = os.path.join(self.folder, 'socket')
-        self.port = free_port() if tcp else 0
         program = redis_path() if kind == 'redis' else larderd_path()
-        argv = [*wrapper, program, '--unixsocket', self.path, '--dir', self.folder]
-        argv += ['--port', str(self.port), '--bind', '127.0.0.1'] if tcp or kind == 'redis' else ['--port', '0', '--bind', '127.0.0.1']
+        argv = [*wrapper, program, '--unixsocket', self.path, '--dir', self.folder, '--bind', '127.0.0.1']
         if kind == 'redis':
             argv += ['--save', '', '--appendonly', 'no']
+        self.argv, self.env = [*argv, *map(str, options)], {**os.environ, **(env or {})}
         self.log_path = os.path.join(self.folder, 'log')
+        for last in (False, False, False, True):
+            try:
+                self.start(free_port() if tcp else 0, 120 if wrapper else patience)
+                break
+            except BaseException:
+                self.stop()
+                # Somebody else may have taken the port since it was found to be free.
+                if last or not tcp or 'already in use' not in self.log_text():
+                    raise
+
+    def start(self, port, patience):
+        self.port = port
         self.log = open(self.log_path, 'wb')
-        self.process = subprocess.Popen([*argv, *map(str, options)], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
-                                        env={**os.environ, **(env or {})}, cwd=self.folder)
+        self.process = subprocess.Popen([*self.argv, '--port', str(port)], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
+                                        env=self.env, cwd=self.folder)
         self.pid = self.process.pid
-        try:
-            self.wait_ready(120 if wrapper else patience)
-        except BaseException:
-            self.stop()
-            raise
+        self.wait_ready(patience)
 
     def wait_ready(self, seconds):
         end = time.monotonic() + seconds
