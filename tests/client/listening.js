@@ -62,6 +62,7 @@ const stories = {
   },
   async 'ioredis: keyspace events'(port, note) {
     const sub = ioredis(port), redis = ioredis(port), e = ears();
+    await sub.ping(); // one that subscribes while ioredis still looks whether the server is ready connects anew and misses what comes meanwhile
     await redis.config('SET', 'notify-keyspace-events', 'KEA');
     note(await redis.config('GET', 'notify-keyspace-events'));
     sub.on('pmessage', e.listener);

@@ -378,10 +378,10 @@ def main(modules, wanted):
     print('1..%d' % len(cases))
     failed = 0
     for i, (m, n) in enumerate(cases, 1):
-        name = n[5:].replace('_', ' ')
+        name, began = n[5:].replace('_', ' '), time.monotonic()
         try:
             vars(m)[n]()
-            print('ok %d - %s' % (i, name))
+            print('ok %d - %s # %.1f s' % (i, name, time.monotonic() - began))
         except Skip as e:
             print('ok %d - %s # SKIP %s' % (i, name, e))
         except BaseException as e:
