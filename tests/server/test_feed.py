@@ -278,7 +278,7 @@ def test_feed_keys_come_and_go():
         for t in threads:
             t.start()
         silent = 0
-        for turn in range(25):
+        for turn in range(16):
             words = [[], ['PREFIX', 'b:'], ['HASHED', 'PREFIX', 'b:', 'a:']][turn % 3]
             a = Listener(s, *words)
             mine = random.Random(turn).sample(keys[12:], 5)
@@ -297,7 +297,7 @@ def test_feed_keys_come_and_go():
         for t in threads:
             t.join()
         equal(hashed.lost, 0)
-        assert silent < 25, 'it is not always lost'
+        assert silent < 16, 'it is not always lost'
 
 
 def test_feed_many_prefixes():
@@ -338,7 +338,7 @@ def test_feed_many_prefixes():
                 if hashed:
                     equal(hashes(seen), ({known[c[3:]] for c in wanted if not odd(c)}, list(filter(odd, wanted))))
                 else:
-                    equal(set(seen), set(wanted))
+                    equal(seen, wanted)
                 equal((a.lost, a.next), (0, plain.next))
 
 
