@@ -15,10 +15,10 @@
 #define COPIED 4096        /* pieces up to this are copied, longer ones referred to */
 #define FEW 2              /* listeners that are told at once in any case */
 #define COST_US 8          /* what it takes to tell one, about, and so many bytes a microsecond */
-#define BYTES_PER_US 5000
+#define BYTES_PER_US 8000
 #define TURN_US 250        /* in one turn of the loop */
 #define SIFT_US 80         /* a step of the sieve, about */
-#define PACE 25            /* a share of so many of the time may go into that */
+#define PACE 40            /* a share of so many of the time may go into that */
 #define BURST_US 1000
 #define LATEST_US 50000
 #define SLOW_MS 5          /* when to look again at who is slow to read */
