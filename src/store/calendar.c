@@ -26,9 +26,11 @@ void calendar_note_slow(struct calendar *c, uint64_t number, int64_t ms) {
     c->page[c->n++].ms = ms;
 }
 
-int64_t calendar_ms(const struct calendar *c, uint64_t number) {
-    unsigned i = c->n;
+int64_t calendar_ms(struct calendar *c, uint64_t number) {
+    unsigned i = c->near < c->n ? c->near : c->n;
+    while (i < c->n && c->page[i].number <= number) i++;
     while (i && c->page[i - 1].number > number) i--;
+    c->near = i;
     if (!i) return c->n ? c->page[0].ms : 0;
     if (i == c->n) return c->page[i - 1].ms;
     double share = (double)(number - c->page[i - 1].number) / (double)(c->page[i].number - c->page[i - 1].number);

@@ -12,7 +12,7 @@
 #define CALENDAR_PAGES 48
 
 struct calendar {
-    unsigned n;
+    unsigned n, near; /* pages; where the last one asked for was */
     struct {
         uint64_t number;
         int64_t ms;
@@ -24,6 +24,6 @@ void calendar_note_slow(struct calendar *c, uint64_t number, int64_t ms);
 static inline void calendar_note(struct calendar *c, uint64_t number, int64_t ms) {
     if (!c->n || ms - c->page[c->n - 1].ms >= 100) calendar_note_slow(c, number, ms);
 }
-int64_t calendar_ms(const struct calendar *c, uint64_t number); /* the first page's time if that is older; the last one's if newer */
+int64_t calendar_ms(struct calendar *c, uint64_t number); /* the first page's time if that is older; the last one's if newer */
 
 #endif

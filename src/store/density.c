@@ -39,7 +39,7 @@ struct ghosts {
 struct density {
     _Atomic uint64_t clock;
     char apart[56]; /* the clock is written by all threads */
-    cell density[DENSITY_CLASSES][DENSITY_AGES];
+    cell worth[DENSITY_CLASSES][DENSITY_AGES]; /* 1 / density */
     _Atomic uint64_t limit;
     _Atomic uint32_t shift;      /* of the clock */
     _Atomic uint32_t period;     /* in units of it */
@@ -53,17 +53,19 @@ struct density {
     float hits[DENSITY_CLASSES][DENSITY_AGES], evicted[DENSITY_CLASSES][DENSITY_AGES]; /* the learner's */
 };
 
-/* -- ages: 4 buckets to a doubling --------------------------------------------------------------------------------------- */
+/* -- ages: 4 buckets to a doubling of age + 4 ------------------------------------------------------------------------------ */
+
+#define BUCKET_BITS 21 /* of a float below its exponent and the two highest bits of its fraction */
+#define BUCKET_FIRST ((127 + 2) << 2) /* of 4.0 */
 
 static inline unsigned bucket(uint32_t age) {
-    if (age < 4) return age;
-    unsigned octave = 31 - (unsigned)__builtin_clz(age);
-    return (octave - 1) * 4 + (age >> (octave - 2) & 3);
+    float number = (float)(int32_t)(age + 4);
+    uint32_t bits;
+    memcpy(&bits, &number, sizeof bits);
+    return (bits >> BUCKET_BITS) - BUCKET_FIRST;
 }
 
-static float bucket_start(unsigned b) {
-    return b < 4 ? (float)b : (float)((4ull + b % 4) << (b / 4 - 1));
-}
+static float bucket_start(unsigned b) { return (float)((4ull + b % 4) << (b / 4)) - 4; }
 
 /* -- words ------------------------------------------------------------------------------------------------------------------- */
 
@@ -83,6 +85,10 @@ uint64_t density_age(const struct density *d, uint64_t clock, uint32_t word) {
 }
 
 static const uint8_t by_frequency[FREQUENCY_MAX + 1] = {0, 0, 1, 2, 3, 3, 4, 4, 4, 4, [10 ... 20] = 5, [21 ... 60] = 6, 7, 7, 7};
+
+#define ROW(class) ((class) * DENSITY_AGES)
+static const uint16_t row_of[FREQUENCY_MAX + 1] = {ROW(0), ROW(0), ROW(1), ROW(2), ROW(3), ROW(3), [6 ... 9] = ROW(4),
+    [10 ... 20] = ROW(5), [21 ... 60] = ROW(6), [61 ... 63] = ROW(7)}; /* of by_frequency */
 
 static inline unsigned class_of(const struct density *d, unsigned frequency, size_t bytes) {
     unsigned size = 0;
@@ -113,22 +119,45 @@ uint32_t density_used(struct density *d, struct density_lane *l, uint32_t word, 
 
 uint64_t density_clock(const struct density *d) { return atomic_load_explicit(&((struct density *)(uintptr_t)d)->clock, memory_order_relaxed); }
 
-struct density_moment density_moment(const struct density *d, uint64_t clock) {
-    struct density_moment m = {.of = d, .now = clock_units(d, clock)};
+struct density_moment density_moment(const struct density *d) {
+    struct density_moment m = {.of = d, .clock = density_clock(d)};
+    m.now = clock_units(d, m.clock);
     for (unsigned i = 0; i < DENSITY_SIZES - 1; i++) m.size_below[i] = atomic_load_explicit(&d->size_below[i], memory_order_relaxed);
     return m;
 }
 
-float density_rank_then(const struct density_moment *m, uint32_t word, size_t bytes) {
-    unsigned size = (bytes >= m->size_below[0]) + (bytes >= m->size_below[1]) + (bytes >= m->size_below[2]);
-    unsigned c = by_frequency[word & FREQUENCY_MAX] + size * DENSITY_FREQUENCIES;
-    const cell *at = &m->of->density[c][bucket(word_age(m->now, word))];
-    return (float)bytes / atomic_load_explicit((cell *)(uintptr_t)at, memory_order_relaxed);
+typedef int32_t quad __attribute__((vector_size(16)));
+typedef float floats __attribute__((vector_size(16)));
+
+/* Of four entries the place among the cells, but for what their frequencies add to it. */
+static inline quad places(const struct density_moment *m, quad word, quad bytes) {
+    quad age = (int32_t)(m->now << FREQUENCY_BITS | FREQUENCY_MAX) - word;
+    age = ((age & ~(age >> 31)) >> FREQUENCY_BITS) + 4;
+    quad at = ((quad)__builtin_convertvector(age, floats) >> BUCKET_BITS) - BUCKET_FIRST;
+    for (unsigned i = 0; i < DENSITY_SIZES - 1; i++)
+        at += (bytes >= (int32_t)m->size_below[i]) & DENSITY_FREQUENCIES * DENSITY_AGES;
+    return at;
+}
+
+void density_ranks(const struct density_moment *m, unsigned n, const uint32_t *word, const uint32_t *bytes, int32_t *rank) {
+    const cell *worth = m->of->worth[0];
+    for (unsigned i = 0; i < n; i += 4) {
+        quad w, b;
+        memcpy(&w, word + i, sizeof w);
+        memcpy(&b, bytes + i, sizeof b);
+        quad at = places(m, w, b);
+        floats cost = __builtin_convertvector(b, floats), each;
+        for (unsigned k = 0; k < 4; k++)
+            each[k] = atomic_load_explicit((cell *)(uintptr_t)&worth[at[k] + row_of[word[i + k] & FREQUENCY_MAX]], memory_order_relaxed);
+        cost *= each;
+        memcpy(rank + i, &cost, sizeof cost);
+    }
 }
 
 float density_rank(const struct density *d, uint64_t clock, uint32_t word, size_t bytes) {
-    struct density_moment m = density_moment(d, clock);
-    return density_rank_then(&m, word, bytes);
+    unsigned c = class_of(d, word & FREQUENCY_MAX, bytes);
+    const cell *at = &d->worth[c][bucket(word_age(clock_units(d, clock), word))];
+    return (float)bytes * atomic_load_explicit((cell *)(uintptr_t)at, memory_order_relaxed);
 }
 
 /* -- what was evicted --------------------------------------------------------------------------------------------------------- */
@@ -194,7 +223,7 @@ static void learn_class(struct density *d, unsigned c, float keys) {
         hits += d->hits[c][a];
         events += here;
         float prior = frequency / (keys + bucket_start(a));
-        atomic_store_explicit(&d->density[c][a], (hits + PRIOR_EVENTS) / (life + PRIOR_EVENTS / prior), memory_order_relaxed);
+        atomic_store_explicit(&d->worth[c][a], (life + PRIOR_EVENTS / prior) / (hits + PRIOR_EVENTS), memory_order_relaxed);
         d->hits[c][a] *= KEEP;
         d->evicted[c][a] *= KEEP;
     }

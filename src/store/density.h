@@ -38,13 +38,15 @@ void density_limit(struct density *d, uint64_t limit); /* maxmemory; before the 
 uint32_t density_born(struct density *d, struct density_lane *l, uint64_t hash);
 uint32_t density_used(struct density *d, struct density_lane *l, uint32_t word, size_t bytes);
 void density_evicted(struct density *d, struct density_lane *l, uint32_t word, size_t bytes, uint64_t hash);
-/* Higher: evict sooner. For many entries at one moment: what is the same for all of them is looked up once. */
+/* Higher: evict sooner. For several entries at one moment: what is the same for all of them is looked up once, and four are ranked at
+ * once. Ranks are floats from 0 on, as their bits, which compare as they do. The arrays have room for a multiple of four. */
 struct density_moment {
     const struct density *of;
+    uint64_t clock;
     uint32_t now, size_below[DENSITY_SIZES - 1];
 };
-struct density_moment density_moment(const struct density *d, uint64_t clock);
-float density_rank_then(const struct density_moment *m, uint32_t word, size_t bytes);
+struct density_moment density_moment(const struct density *d);
+void density_ranks(const struct density_moment *m, unsigned n, const uint32_t *word, const uint32_t *bytes, int32_t *rank);
 float density_rank(const struct density *d, uint64_t clock, uint32_t word, size_t bytes);
 uint64_t density_clock(const struct density *d);
 unsigned density_frequency(uint32_t word); /* OBJECT FREQ */

@@ -92,12 +92,14 @@ static inline struct density_lane *store_density_lane(struct store *s, struct st
     return stats->density;
 }
 #define STORE_SLOT_BYTES 11 /* with the room that segments keep free */
-size_t store_cost_object(const struct entry *e);
-/* Bytes that would be free without it, about: its slot and its object included. */
-static inline size_t store_cost(const struct entry *e) {
-    struct entry_parts p = entry_parts(e);
-    size_t n = (size_t)(p.value - (const char *)e) + p.valuelen + STORE_SLOT_BYTES;
-    return __builtin_expect(entry_form(e) == FORM_POINTER, 0) ? n + store_cost_object(e) : n;
+uint32_t store_cost_slow(const struct entry *e); /* INT32_MAX at the most */
+/* Bytes that would be free without it, about: its slot and its object included. Of a string, mostly, from its header's first bytes. */
+static inline uint32_t store_cost(const struct entry *e) {
+    const uint8_t *p = (const uint8_t *)e;
+    unsigned kind = p[0], key = p[5], value = p[6];
+    if (__builtin_expect(kind & (ENTRY_EXTENDED | VALUE_OBJECT << 3) || key >= 128 || value >= 192, 0)) return store_cost_slow(e);
+    unsigned n = 5 + 2 + STORE_SLOT_BYTES + key + (kind & ENTRY_DEADLINE ? ENTRY_NARROW : 0);
+    return value < 128 ? n + value : n + 1 + ((value & 63) << 8 | p[7]);
 }
 
 void store_compact_free(struct store *s); /* the plan that there may be */

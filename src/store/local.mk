@@ -15,11 +15,13 @@ libstore_a_SOURCES = \
   %D%/layout.h \
   %D%/packed.c %D%/packed.h \
   %D%/page.c %D%/page.h \
+  %D%/patrol.c %D%/patrol.h \
   %D%/policy.c %D%/policy.h \
   %D%/pool.c %D%/pool.h \
   %D%/rule.c %D%/rule.h %D%/rules.h \
   %D%/scan.c \
   %D%/segment.c %D%/segment.h \
+  %D%/shortlist.c %D%/shortlist.h \
   %D%/sieve.c %D%/sieve.h \
   %D%/slab.c %D%/slab.h \
   %D%/store.c %D%/store.h %D%/stats.h %D%/inside.h %D%/tell.h \

@@ -30,14 +30,14 @@ uint32_t policy_touched(const struct policy *p, uint32_t word, uint64_t random) 
     return minutes(p) << 8 | count;
 }
 
-uint64_t policy_rank(const struct policy *p, uint32_t word, int64_t deadline, uint64_t random) {
+int32_t policy_rank(const struct policy *p, int64_t since, uint32_t word, int64_t deadline, uint64_t random) {
     switch (p->kind) {
     case POLICY_VOLATILE_LRU:
-    case POLICY_ALLKEYS_LRU: return (uint32_t)((uint32_t)(p->now / POLICY_TICK) - word);
+    case POLICY_ALLKEYS_LRU: return policy_rank_idle(policy_base(since), word);
     case POLICY_VOLATILE_LFU:
-    case POLICY_ALLKEYS_LFU: return 255 - policy_frequency(p, word);
-    case POLICY_VOLATILE_TTL: return deadline < 0 ? UINT64_MAX : UINT64_MAX - (uint64_t)deadline;
-    default: return random;
+    case POLICY_ALLKEYS_LFU: return (int32_t)(255 - policy_frequency(p, word)) * POLICY_RANK_STEP;
+    case POLICY_VOLATILE_TTL: return INT32_MAX - 1 - (deadline < since ? 0 : policy_bits((float)(deadline - since)));
+    default: return (int32_t)(random >> 34);
     }
 }
 

@@ -1,25 +1,20 @@
 #include "store/pool.h"
 
 #include "store/calendar.h"
+#include "store/patrol.h"
+#include "store/shortlist.h"
 #include "store/tell.h"
 
-#define REACH 256        /* slots looked at in a segment of which all may go */
-#define SEARCH 2048      /* slots looked at under one lock where only those with a deadline may go */
-#define STALE_MS 10000   /* ranks change with time, those of LRU all alike */
-
-struct candidate {
-    uint64_t rank, hash;
-    uint32_t word, db;
-};
+#define STALE_MS 10000      /* ranks change with time, those of LRU all alike */
 
 struct pool {
     struct pool *next;
     enum policy_kind kind;
-    enum duel_way way;   /* of LHD */
-    int64_t since;       /* ms: when it was empty last */
-    unsigned n;
-    struct candidate at[POOL_ROOM]; /* by rank, the one that goes first at the end */
-    struct calendar calendar;       /* of density's clock */
+    enum duel_way way; /* of LHD */
+    int64_t since;     /* ms: when it was empty last */
+    struct patrol patrol;
+    struct shortlist list;
+    struct calendar calendar; /* of density's clock */
 };
 
 /* One look around. */
@@ -27,11 +22,9 @@ struct look {
     struct store *store;
     const struct policy *policy;
     struct pool *pool;
-    uint64_t clock;      /* density's */
     struct density_moment moment;
     enum duel_way way;
-    unsigned seen, searched;
-    bool swept;
+    bool all; /* may all keys go? */
 };
 
 static uint64_t pool_random(void) {
@@ -49,6 +42,7 @@ static struct pool *pool_of(struct store *s, int64_t now, struct store_stats *st
     if (__builtin_expect(stats->pool != NULL, 1)) return stats->pool;
     stats->pool = mem_zalloc(MEM_UPKEEP, sizeof *stats->pool);
     calendar_note(&stats->pool->calendar, 0, s->started < now ? s->started : now);
+    patrol_put(&stats->pool->patrol, pool_random());
     lock_acquire(&s->pools_lock);
     stats->pool->next = s->pools;
     s->pools = stats->pool;
@@ -65,128 +59,85 @@ void pool_free_all(struct store *s) {
 }
 
 static void pool_refresh(struct pool *pool, const struct policy *p, enum duel_way way) {
-    if (pool->kind == p->kind && pool->way == way && ((p->kind & POLICY_LRU) || p->now - pool->since < STALE_MS)) return;
+    int64_t stale = p->kind & POLICY_LRU ? POLICY_AHEAD / 2 * (int64_t)POLICY_TICK : STALE_MS;
+    if (pool->kind == p->kind && pool->way == way && p->now - pool->since < stale) return;
     pool->kind = p->kind;
     pool->way = way;
     pool->since = p->now;
-    pool->n = 0;
+    shortlist_clear(&pool->list);
 }
 
-/* Higher: goes sooner. */
-static uint64_t rank_of(const struct look *l, const struct entry *e) {
+/* -- ranks: higher goes sooner --------------------------------------------------------------------------------------------------- */
+
+/* Some entries next to each other. */
+struct ranked {
+    uint32_t word[POOL_LOOKS], bytes[POOL_LOOKS];
+    int32_t rank[POOL_LOOKS];
+};
+
+static void rank_by_density(const struct look *l, const struct reach *at, struct ranked *r) {
+    for (unsigned k = 0; k < at->n; k++) {
+        r->word[k] = entry_access(at->entry[k]);
+        r->bytes[k] = store_cost(at->entry[k]);
+    }
+    for (unsigned k = at->n; k % 4; k++) r->word[k] = r->bytes[k] = 0;
+    density_ranks(&l->moment, at->n, r->word, r->bytes, r->rank);
+}
+
+static void rank_by_idle(const struct look *l, const struct reach *at, struct ranked *r) {
+    const uint32_t base = policy_base(l->pool->since);
+    for (unsigned k = 0; k < at->n; k++) r->rank[k] = policy_rank_idle(base, entry_access(at->entry[k]));
+}
+
+static void rank_by_others(const struct look *l, const struct reach *at, struct ranked *r) {
     const struct policy *p = l->policy;
-    int64_t deadline = entry_deadline(e);
-    if (deadline && deadline <= p->now) return UINT64_MAX; /* what is over goes first */
-    if (p->kind & POLICY_LHD) {
-        float rank = __builtin_expect(l->way == DUEL_DENSITY, 1) ? density_rank_then(&l->moment, entry_access(e), store_cost(e))
-                                                                 : duel_rank(p->density, l->way, l->clock, entry_access(e), store_cost(e));
-        uint32_t bits; /* of a positive number: in its order */
-        memcpy(&bits, &rank, sizeof bits);
-        return bits;
+    for (unsigned k = 0; k < at->n; k++) {
+        const struct entry *e = at->entry[k];
+        r->rank[k] = p->kind & POLICY_LHD
+                         ? policy_bits(duel_rank(p->density, l->way, l->moment.clock, entry_access(e), store_cost(e)))
+                         : policy_rank(p, l->pool->since, entry_access(e), entry_deadline(e), pool_random());
     }
-    uint64_t rank = policy_rank(p, entry_access(e), deadline, pool_random());
-    /* Comparable with ranks of another moment: minus the time of last use. */
-    return p->kind & POLICY_LRU ? (1ull << 62) + rank - (uint64_t)(p->now / POLICY_TICK) : rank;
 }
 
-static bool pool_has(const struct pool *pool, uint64_t hash) {
-    for (unsigned i = 0; i < pool->n; i++)
-        if (pool->at[i].hash == hash) return true;
-    return false;
-}
-
-static void pool_add(struct pool *pool, struct candidate c) {
-    unsigned i = pool->n;
-    if (i < POOL_ROOM) {
-        for (pool->n++; i && pool->at[i - 1].rank > c.rank; i--) pool->at[i] = pool->at[i - 1];
-        pool->at[i] = c;
-        return;
-    }
-    for (i = 0; i + 1 < POOL_ROOM && pool->at[i + 1].rank < c.rank; i++) pool->at[i] = pool->at[i + 1];
-    pool->at[i] = c;
-}
-
-static void look_at(struct look *l, const struct entry *e, unsigned db) {
-    struct pool *pool = l->pool;
-    uint64_t rank = rank_of(l, e);
-    if (pool->n == POOL_ROOM && rank <= pool->at[0].rank) return;
-    uint64_t hash = store_key(l->store->seed, entry_key(e)).hash;
-    if (pool_has(pool, hash)) return;
-    pool_add(pool, (struct candidate){.rank = rank, .hash = hash, .word = entry_access(e), .db = db});
+static void rank(const struct look *l, const struct reach *at, struct ranked *r) {
+    if (l->policy->kind & POLICY_LRU) rank_by_idle(l, at, r);
+    else if (l->policy->kind & POLICY_LHD && l->way == DUEL_DENSITY) rank_by_density(l, at, r);
+    else rank_by_others(l, at, r);
 }
 
 /* -- looking around -------------------------------------------------------------------------------------------------------------- */
 
-/* Entries of a segment that may go, next to each other and fetched towards the processor. */
-static void look_in_segment(struct look *l, const struct segment *seg, unsigned db) {
-    bool all = l->policy->kind & POLICY_ALL_KEYS;
-    if (!all && seg->earliest == AGENDA_NEVER) return;
-    const struct entry *found[POOL_LOOKS];
-    uint32_t start = (uint32_t)(pool_random() >> 32) % seg->slots, n = 0, most = POOL_LOOKS - l->seen;
-    uint32_t reach = seg->slots < REACH || !all ? seg->slots : REACH;
-    for (uint32_t i = start, left = reach; left && n < most; left--) {
-        if (seg->slot[i]) {
-            const struct entry *e = segment_entry(seg->slot[i]);
-            if (all) __builtin_prefetch(e);
-            if (all || entry_deadline(e)) found[n++] = e;
-        }
-        if (++i == seg->slots) i = 0;
-        l->searched += !all;
-    }
-    for (uint32_t k = 0; k < n; k++) look_at(l, found[k], db);
-    l->seen += n;
+static void consider(struct look *l, const struct entry *e, int32_t rank) {
+    struct shortlist *list = &l->pool->list;
+    uint64_t hash = store_key(l->store->seed, entry_key(e)).hash;
+    if (shortlist_has(list, hash)) return;
+    shortlist_add(list, &(struct candidate){.rank = rank, .hash = hash, .word = entry_access(e), .db = l->pool->patrol.db});
 }
 
-static bool looked_enough(const struct look *l) {
-    return l->swept || l->seen == POOL_LOOKS || (l->seen && l->searched > SEARCH);
-}
-
-/* Keys of a table that may go. */
-static uint64_t table_may_go(const struct table *t, const struct policy *p) {
-    return counter_get(p->kind & POLICY_ALL_KEYS ? &t->keys : &t->volatiles);
-}
-
-static void look_in_table(struct look *l, struct table *t, unsigned db) {
-    if (!t->dir || !table_may_go(t, l->policy)) return;
-    uint64_t places = 1ull << t->depth, place = pool_random() & (places - 1);
-    uint32_t last = atomic_load_explicit(&l->store->rules.last, memory_order_acquire);
-    for (uint64_t passed = 0; passed < places && !looked_enough(l);) {
-        if (t->dir[place]->swept != last) { /* what is invalid already is not evicted, it goes */
-            rules_sweep(l->store, t, place, last, db);
-            l->swept = true;
-            return; /* the directory may be another one now */
-        }
-        const struct segment *seg = t->dir[place];
-        look_in_segment(l, seg, db);
-        uint64_t span = 1ull << (t->depth - seg->depth);
-        place = ((place & ~(span - 1)) + span) & (places - 1);
-        passed += span;
+static void look_at(struct look *l, const struct reach *at) {
+    struct ranked r;
+    rank(l, at, &r);
+    for (unsigned k = 0; k < at->n; k++) {
+        const struct entry *e = at->entry[k];
+        if (__builtin_expect(entry_kind(e) & ENTRY_DEADLINE, 0) && entry_deadline(e) <= l->policy->now) r.rank[k] = INT32_MAX;
+        if (shortlist_wants(&l->pool->list, r.rank[k])) consider(l, e, r.rank[k]);
     }
 }
 
-/* Of its databases in proportion to their keys; if that does not give enough, of the others too. */
-static void look_in_shard(struct look *l, unsigned shard) {
-    uint64_t total = 0;
-    for (unsigned d = 0; d < STORE_DATABASES; d++) total += table_may_go(store_table(l->store, shard, d), l->policy);
-    if (!total) return;
-    uint64_t pick = (pool_random() >> 8) % total;
-    unsigned first = 0;
-    for (uint64_t here; first < STORE_DATABASES - 1; pick -= here, first++) {
-        here = table_may_go(store_table(l->store, shard, first), l->policy);
-        if (pick < here) break;
+/* Until enough was seen: where there are few keys, that is many shards. False: what is invalid already was swept, which made room too. */
+static bool look_around(struct look *l) {
+    struct patrol *p = &l->pool->patrol;
+    struct reach at;
+    uint64_t passed = p->passed + STORE_SHARDS, searched = p->searched + PATROL_SEARCH;
+    if (l->policy->kind & POLICY_ANY) patrol_throw(p, l->store, l->all, pool_random(), pool_random());
+    for (unsigned seen = 0; seen < POOL_LOOKS && p->passed <= passed && (!seen || p->searched < searched); seen += at.n) {
+        patrol_reach(p, l->store, l->all, POOL_LOOKS - seen, &at);
+        if (__builtin_expect(at.swept, 0)) return false;
+        if (!at.n) continue;
+        look_at(l, &at);
+        store_unlock(l->store, p->shard);
     }
-    store_lock(l->store, shard);
-    for (unsigned d = 0; d < STORE_DATABASES && !looked_enough(l); d++) {
-        unsigned db = (first + d) % STORE_DATABASES;
-        look_in_table(l, store_table(l->store, shard, db), db);
-    }
-    store_unlock(l->store, shard);
-}
-
-/* From a random shard on, until enough was seen: where there are few keys, that is many shards. */
-static void look_around(struct look *l) {
-    unsigned first = (unsigned)(pool_random() >> 40);
-    for (unsigned n = 0; n < STORE_SHARDS && !looked_enough(l); n++) look_in_shard(l, (first + n) % STORE_SHARDS);
+    return true;
 }
 
 /* -- evicting -------------------------------------------------------------------------------------------------------------------- */
@@ -194,8 +145,8 @@ static void look_around(struct look *l) {
 /* How long nobody had used it, ms. */
 static int64_t age_of(const struct look *l, const struct entry *e) {
     if (!(l->policy->kind & POLICY_LHD)) return policy_age_ms(l->policy, entry_access(e));
-    uint64_t age = density_age(l->policy->density, l->clock, entry_access(e));
-    int64_t ms = l->policy->now - calendar_ms(&l->pool->calendar, age < l->clock ? l->clock - age : 0);
+    uint64_t clock = l->moment.clock, age = density_age(l->policy->density, clock, entry_access(e));
+    int64_t ms = l->policy->now - calendar_ms(&l->pool->calendar, age < clock ? clock - age : 0);
     return ms < 0 ? 0 : ms;
 }
 
@@ -249,16 +200,14 @@ static bool evict_candidate(struct look *l, const struct candidate *c, struct st
 }
 
 bool pool_evict(struct store *s, const struct policy *p, struct store_stats *stats) {
-    struct look l = {.store = s, .policy = p, .pool = pool_of(s, p->now, stats), .clock = density_clock(p->density),
-        .way = duel_way(s->duel)};
-    if (p->kind & POLICY_LHD) l.moment = density_moment(p->density, l.clock);
+    struct look l = {.store = s, .policy = p, .pool = pool_of(s, p->now, stats), .moment = density_moment(p->density),
+        .way = duel_way(s->duel), .all = p->kind & POLICY_ALL_KEYS};
     pool_refresh(l.pool, p, l.way);
-    calendar_note(&l.pool->calendar, l.clock, p->now);
-    look_around(&l);
-    if (l.swept) return true; /* that made room too: maybe enough */
-    bool any = l.pool->n;
-    while (l.pool->n) {
-        struct candidate c = l.pool->at[--l.pool->n];
+    calendar_note(&l.pool->calendar, l.moment.clock, p->now);
+    if (!look_around(&l)) return true; /* maybe it is enough */
+    bool any = false;
+    for (struct candidate c; shortlist_take(&l.pool->list, &c);) {
+        any = true;
         if (evict_candidate(&l, &c, stats)) break;
     }
     return any;

@@ -69,7 +69,12 @@ struct policy store_policy(const struct store *s, int64_t now) {
         .now = now, .density = s->density};
 }
 
-size_t store_cost_object(const struct entry *e) { return value_ops(entry_type(e))->memory(entry_pointer(e)); }
+uint32_t store_cost_slow(const struct entry *e) {
+    struct entry_parts p = entry_parts(e);
+    size_t n = (size_t)(p.value - (const char *)e) + p.valuelen + STORE_SLOT_BYTES;
+    if (entry_form(e) == FORM_POINTER) n += value_ops(entry_type(e))->memory(entry_pointer(e));
+    return n < INT32_MAX ? (uint32_t)n : INT32_MAX;
+}
 
 /* -- locks ------------------------------------------------------------------------------------------------------------ */
 

@@ -8,10 +8,12 @@ test_store_SOURCES = \
   %D%/test-holder.c \
   %D%/test-memory.c \
   %D%/test-packed.c \
+  %D%/test-patrol.c \
   %D%/test-policy.c \
   %D%/test-pool.c \
   %D%/test-rule.c \
   %D%/test-segment.c \
+  %D%/test-shortlist.c \
   %D%/test-sieve.c \
   %D%/test-slab.c \
   %D%/test-store.c \

@@ -8,7 +8,7 @@ Test(policy, lru_ranks_by_time_since_use_and_tells_it) {
     p.now += 5000;
     uint32_t young = policy_touched(&p, old, 1);
     p.now += 60000;
-    cr_assert_gt(policy_rank(&p, old, 0, 0), policy_rank(&p, young, 0, 0));
+    cr_assert_gt(policy_rank(&p, p.now, old, 0, 0), policy_rank(&p, p.now, young, 0, 0));
     cr_assert_eq(policy_idle_ms(&p, old), 65000);
     cr_assert_eq(policy_idle_ms(&p, young), 60000);
     cr_assert_eq(policy_idle_ms(&p, policy_word_idle(&p, 7000)), 7000);
@@ -21,7 +21,7 @@ Test(policy, lru_survives_the_wrap_of_its_clock) {
     uint32_t after = policy_born(&p);
     cr_assert_lt(after, before, "the clock wrapped");
     p.now += 1000;
-    cr_assert_gt(policy_rank(&p, before, 0, 0), policy_rank(&p, after, 0, 0));
+    cr_assert_gt(policy_rank(&p, p.now, before, 0, 0), policy_rank(&p, p.now, after, 0, 0));
 }
 
 Test(policy, lfu_counts_up_slowly_and_falls_by_the_minute) {
@@ -44,5 +44,5 @@ Test(policy, lfu_counts_up_slowly_and_falls_by_the_minute) {
 
 Test(policy, ttl_prefers_the_nearest_deadline) {
     struct policy p = {.kind = POLICY_VOLATILE_TTL, .now = 1000};
-    cr_assert_gt(policy_rank(&p, 0, 2000, 0), policy_rank(&p, 0, 3000, 0));
+    cr_assert_gt(policy_rank(&p, p.now, 0, 2000, 0), policy_rank(&p, p.now, 0, 3000, 0));
 }

@@ -102,3 +102,97 @@ Test(pool, all_policies_tell_the_age_of_what_they_evict) {
         if (kinds[i] != POLICY_ALLKEYS_LHD) cr_assert_eq(age, 600000, "policy %u: %lu", (unsigned)kinds[i], age);
     }
 }
+
+/* By chance: each of 16 groups of keys (in order of writing) loses a share that binomial chance allows. */
+static void assert_even(enum policy_kind kind, unsigned part) {
+    enum { N = 48000, GROUPS = 16 };
+    f.config.policy = kind;
+    int64_t now = NOW;
+    for (unsigned k = 0; k < N; k++, now++) fixture_set(&f, k, bytes, 100, k % part ? 0 : now + 100000000 + k, now);
+    for (unsigned k = 0; k < N; k += 7) { /* uses do not count */
+        char text[32];
+        struct view v = fixture_view(&f, now);
+        struct key key = fixture_key(&f, text, sizeof text, k);
+        store_lock(f.store, store_shard_of(key.hash));
+        cr_assert(view_get(&v, &key));
+        store_unlock(f.store, store_shard_of(key.hash));
+    }
+    shrink_by(N / part / 3 * 120ull, now);
+    double gone = missing(0, N, now), share = gone / (N / part), each = (double)N / part / GROUPS;
+    cr_assert(share > 0.15 && share < 0.6, "%f", share);
+    double chi = 0;
+    for (unsigned g = 0; g < GROUPS; g++) {
+        double off = missing(N / GROUPS * g, N / GROUPS * (g + 1), now) - each * share;
+        chi += off * off / (each * share * (1 - share));
+    }
+    cr_assert_lt(chi, 45, "%f: one time in ten thousand by chance, with 16 groups", chi);
+    cr_assert_gt(chi, 2, "%f: too even to be chance", chi);
+    for (unsigned k = 0; k < N; k++) cr_assert(k % part == 0 || fixture_has(&f, k, now), "%u has no deadline", k);
+}
+
+Test(pool, random_is_even_among_all_keys) { assert_even(POLICY_ALLKEYS_RANDOM, 1); }
+Test(pool, random_is_even_among_those_with_a_deadline) { assert_even(POLICY_VOLATILE_RANDOM, 4); }
+
+/* Each policy after each other, in a full cache that is written to all the time: it stays under its limit and goes on evicting what the
+ * new policy says, whatever words the old one left. */
+Test(pool, policies_follow_each_other_in_a_full_cache) {
+    static const enum policy_kind kinds[] = {POLICY_ALLKEYS_LRU, POLICY_ALLKEYS_LFU, POLICY_ALLKEYS_RANDOM, POLICY_ALLKEYS_LHD,
+        POLICY_VOLATILE_LRU, POLICY_VOLATILE_LFU, POLICY_VOLATILE_RANDOM, POLICY_VOLATILE_TTL};
+    enum { KINDS = sizeof kinds / sizeof *kinds, HOT = 200, N = 6000 };
+    int64_t now = fill(N, 200, 1, false);
+    f.config.maxmemory = (int64_t)mem_limited();
+    unsigned next = N;
+    for (unsigned from = 0; from < KINDS; from++)
+        for (unsigned to = 0; to < KINDS; to++)
+            for (unsigned step = 0; step < 2; step++) {
+                f.config.policy = kinds[step ? to : from];
+                uint64_t before = counter_get(&f.stats.evicted);
+                for (unsigned k = 0; k < 400; k++, next++, now += POLICY_TICK) {
+                    enum store_fit fit;
+                    do fit = store_make_room(f.store, 2000, now, &f.stats, STORE_SLICE_US);
+                    while (fit == FIT_LATER);
+                    cr_assert_eq(fit, FIT_YES, "%u to %u", from, to);
+                    fixture_set(&f, next, bytes, 200, now + 10000000 + next % 1000, now);
+                    cr_assert_leq(mem_limited(), (uint64_t)f.config.maxmemory);
+                }
+                uint64_t gone = counter_get(&f.stats.evicted) - before;
+                cr_assert(gone > 300 && gone < 600, "%u to %u: %lu went for 400", from, to, gone);
+            }
+}
+
+/* And what it evicts then is right: after a change to LRU from each other policy, those go first that were not used since. */
+Test(pool, words_of_another_policy_mislead_for_one_use_only) {
+    static const enum policy_kind kinds[] = {POLICY_ALLKEYS_LFU, POLICY_ALLKEYS_RANDOM, POLICY_ALLKEYS_LHD};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        enum { N = 4000 };
+        f.config.maxmemory = 0;
+        f.config.policy = kinds[i];
+        store_flush(f.store, -1, true);
+        int64_t now = fill(N, 200, POLICY_TICK, false);
+        shrink_by(N / 10 * 220ull, now);
+        f.config.policy = POLICY_ALLKEYS_LRU;
+        char text[32];
+        struct view v = fixture_view(&f, now += 1000);
+        unsigned used = 0;
+        for (unsigned k = 0; k < N; k++) { /* all of them, the even ones a second later once more */
+            struct key key = fixture_key(&f, text, sizeof text, k);
+            store_lock(f.store, store_shard_of(key.hash));
+            used += view_get(&v, &key) != NULL;
+            store_unlock(f.store, store_shard_of(key.hash));
+        }
+        v = fixture_view(&f, now += 1000);
+        for (unsigned k = 0; k < N; k += 2) {
+            struct key key = fixture_key(&f, text, sizeof text, k);
+            store_lock(f.store, store_shard_of(key.hash));
+            view_get(&v, &key);
+            store_unlock(f.store, store_shard_of(key.hash));
+        }
+        unsigned even = 0, before = 0, after = 0;
+        for (unsigned k = 0; k < N; k += 2) before += fixture_has(&f, k, now);
+        shrink_by(used / 4 * 220ull, now + 1000);
+        for (unsigned k = 0; k < N; k += 2) even += fixture_has(&f, k, now);
+        for (unsigned k = 0; k < N; k++) after += fixture_has(&f, k, now);
+        cr_assert_lt(after, used - used / 6);
+        cr_assert_geq(even + 8, before, "policy %u: %u of %u that were used last", (unsigned)kinds[i], before - even, before);
+    }
+}
