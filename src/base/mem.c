@@ -138,18 +138,29 @@ static int64_t pending_beyond(int64_t most) {
     return sum;
 }
 
-bool mem_fits(uint64_t limit, size_t n, unsigned threads) {
-    struct count *c = mine;
-    if (__builtin_expect(!c, 0)) c = mine = &counts[thread_index()];
+/* Where a limit is new, or a claim is to be made or given up. */
+static __attribute__((noinline)) bool fits_carefully(struct count *c, uint64_t limit, size_t n, unsigned threads_beside) {
     int64_t most = slack_for(limit), others = claim_of(c, (int64_t)n, most);
     if (__builtin_expect(atomic_load_explicit(&shrunk, memory_order_relaxed), 0)) others += pending_beyond(most);
     int64_t now = atomic_load_explicit(&flushed, memory_order_relaxed) + atomic_load_explicit(&c->pending, memory_order_relaxed);
-    bool fits = now + (int64_t)n + others + (int64_t)(threads ? threads - 1 : 0) * most <= (int64_t)limit;
-    if (__builtin_expect(!fits && c->claim, 0)) {
+    bool fits = now + (int64_t)n + others + (int64_t)threads_beside * most <= (int64_t)limit;
+    if (!fits && c->claim) {
         atomic_fetch_sub(&claimed, c->claim);
         c->claim = 0;
     }
     return fits;
+}
+
+bool mem_fits(uint64_t limit, size_t n, unsigned threads) {
+    struct count *c = mine;
+    unsigned others = threads ? threads - 1 : 0;
+    if (__builtin_expect(!c, 0)) c = mine = &counts[thread_index()];
+    int64_t most = atomic_load_explicit(&slack, memory_order_relaxed);
+    bool same = limit == atomic_load_explicit(&slack_limit, memory_order_relaxed) && !atomic_load_explicit(&shrunk, memory_order_relaxed);
+    if (__builtin_expect(!same || c->claim || n > (size_t)most / MEM_CLAIM, 0)) return fits_carefully(c, limit, n, others);
+    int64_t used = atomic_load(&claimed); /* before the total */
+    used += atomic_load_explicit(&flushed, memory_order_relaxed) + atomic_load_explicit(&c->pending, memory_order_relaxed);
+    return used + (int64_t)n + (int64_t)others * most <= (int64_t)limit;
 }
 
 /* jemalloc answers under this name too. */

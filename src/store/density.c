@@ -33,6 +33,7 @@ struct density_lane {
 
 struct ghosts {
     size_t cells; /* a power of two, and so are its bytes: a block that wastes none */
+    uint64_t limit; /* that they are for */
     _Atomic uint16_t *cell; /* 10 bits of the hash, 6 of frequency; 0: empty */
 };
 
@@ -129,28 +130,34 @@ struct density_moment density_moment(const struct density *d) {
 typedef int32_t quad __attribute__((vector_size(16)));
 typedef float floats __attribute__((vector_size(16)));
 
-/* Of four entries the place among the cells, but for what their frequencies add to it. */
-static inline quad places(const struct density_moment *m, quad word, quad bytes) {
-    quad age = (int32_t)(m->now << FREQUENCY_BITS | FREQUENCY_MAX) - word;
-    age = ((age & ~(age >> 31)) >> FREQUENCY_BITS) + 4;
-    quad at = ((quad)__builtin_convertvector(age, floats) >> BUCKET_BITS) - BUCKET_FIRST;
-    for (unsigned i = 0; i < DENSITY_SIZES - 1; i++)
-        at += (bytes >= (int32_t)m->size_below[i]) & DENSITY_FREQUENCIES * DENSITY_AGES;
-    return at;
-}
+static inline quad all_four(uint32_t v) { return (quad){} + (int32_t)v; }
 
-void density_ranks(const struct density_moment *m, unsigned n, const uint32_t *word, const uint32_t *bytes, int32_t *rank) {
+/* A cell's place is its class and its age's bucket: the size's and the age's share of it are told for four at once, the frequency's is
+ * looked up. */
+void density_ranks(const struct density_moment *m, unsigned n, const uint32_t *restrict word, const uint32_t *restrict bytes,
+    int32_t *restrict rank) {
     const cell *worth = m->of->worth[0];
-    for (unsigned i = 0; i < n; i += 4) {
+    const quad now = all_four(m->now << FREQUENCY_BITS | FREQUENCY_MAX), step = all_four(DENSITY_FREQUENCIES * DENSITY_AGES);
+    const quad below[DENSITY_SIZES - 1] = {all_four(m->size_below[0]), all_four(m->size_below[1]), all_four(m->size_below[2])};
+    for (const uint32_t *end = word + n; word < end; word += 4, bytes += 4, rank += 4) {
         quad w, b;
-        memcpy(&w, word + i, sizeof w);
-        memcpy(&b, bytes + i, sizeof b);
-        quad at = places(m, w, b);
-        floats cost = __builtin_convertvector(b, floats), each;
-        for (unsigned k = 0; k < 4; k++)
-            each[k] = atomic_load_explicit((cell *)(uintptr_t)&worth[at[k] + row_of[word[i + k] & FREQUENCY_MAX]], memory_order_relaxed);
-        cost *= each;
-        memcpy(rank + i, &cost, sizeof cost);
+        memcpy(&w, word, sizeof w);
+        memcpy(&b, bytes, sizeof b);
+        quad age = now - w; /* its lowest bits are of no matter; below 0: another thread's clock was a little ahead */
+        age = ((age & ~(age >> 31)) >> FREQUENCY_BITS) + 4;
+        quad at = ((quad)__builtin_convertvector(age, floats) >> BUCKET_BITS) - BUCKET_FIRST;
+        for (unsigned k = 0; k < DENSITY_SIZES - 1; k++) at += step & ~(below[k] > b);
+        floats cost = __builtin_convertvector(b, floats);
+        uint32_t place[4];
+        float each[4];
+        memcpy(place, &at, sizeof place);
+        memcpy(each, &cost, sizeof each);
+#pragma GCC unroll 4
+        for (unsigned k = 0; k < 4; k++) {
+            const cell *c = &worth[place[k] + row_of[word[k] & FREQUENCY_MAX]];
+            each[k] *= atomic_load_explicit((cell *)(uintptr_t)c, memory_order_relaxed);
+            memcpy(rank + k, &each[k], sizeof each[k]);
+        }
     }
 }
 
@@ -252,6 +259,7 @@ static size_t ghosts_for(uint64_t limit) {
 
 size_t density_wants(const struct density *d, uint64_t limit) {
     const struct ghosts *g = atomic_load_explicit(&d->ghosts, memory_order_acquire);
+    if (g && __builtin_expect(g->limit == limit, 1)) return 0;
     size_t cells = ghosts_for(limit);
     return g && g->cells == cells ? 0 : mem_class(sizeof *g) + mem_class(cells * sizeof *g->cell);
 }
@@ -270,7 +278,7 @@ void density_remember(struct density *d, uint64_t limit) {
         ghosts_free(d->old_ghosts);
         d->old_ghosts = g;
         g = mem_alloc(MEM_INDEX, sizeof *g);
-        *g = (struct ghosts){cells, mem_zalloc(MEM_INDEX, cells * sizeof *g->cell)};
+        *g = (struct ghosts){cells, limit, mem_zalloc(MEM_INDEX, cells * sizeof *g->cell)};
         atomic_store_explicit(&d->ghosts, g, memory_order_release);
     }
     lock_release(&d->lock);

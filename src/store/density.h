@@ -46,7 +46,8 @@ struct density_moment {
     uint32_t now, size_below[DENSITY_SIZES - 1];
 };
 struct density_moment density_moment(const struct density *d);
-void density_ranks(const struct density_moment *m, unsigned n, const uint32_t *word, const uint32_t *bytes, int32_t *rank);
+void density_ranks(const struct density_moment *m, unsigned n, const uint32_t *restrict word, const uint32_t *restrict bytes,
+    int32_t *restrict rank);
 float density_rank(const struct density *d, uint64_t clock, uint32_t word, size_t bytes);
 uint64_t density_clock(const struct density *d);
 unsigned density_frequency(uint32_t word); /* OBJECT FREQ */

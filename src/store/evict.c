@@ -11,10 +11,12 @@
 #define STORE_TRASH_US 60 /* of freeing between two looks at what there is room for */
 #define EVICT_SPARE_US 40 /* of a slice: for what is done between two looks at the clock */
 
-static bool fits_beside(const struct store *s, size_t n, unsigned part) {
+static inline bool fits_beside(const struct store *s, size_t n, unsigned part) {
     uint64_t limit = (uint64_t)option_get(&s->config->maxmemory), reserve = limit / RESERVE_SHARE;
     if (__builtin_expect(!limit, 0)) return true;
-    reserve = (reserve > RESERVE ? RESERVE : reserve < RESERVE_LEAST ? RESERVE_LEAST : reserve) / part;
+    if (reserve > RESERVE) reserve = RESERVE;
+    if (reserve < RESERVE_LEAST) reserve = RESERVE_LEAST;
+    reserve /= part;
     reserve += atomic_load_explicit(&s->aside, memory_order_relaxed);
     return limit > reserve && mem_fits(limit - reserve, n, (unsigned)option_get(&s->config->threads));
 }

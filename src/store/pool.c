@@ -5,6 +5,8 @@
 #include "store/shortlist.h"
 #include "store/tell.h"
 
+#define AGES_ALL 256         /* ages of so many evicted are told, and then of one in so many: */
+#define AGES_EACH 8
 #define STALE_MS 10000      /* ranks change with time, those of LRU all alike */
 
 struct pool {
@@ -150,10 +152,13 @@ static int64_t age_of(const struct look *l, const struct entry *e) {
     return ms < 0 ? 0 : ms;
 }
 
+/* Under LHD an age takes longer to tell, so beyond the first ones one stands for several. */
 static void count_evicted(const struct look *l, struct store_stats *stats, const struct entry *e, uint64_t hash) {
     struct store *s = l->store;
+    uint64_t n = counter_get(&stats->evicted);
+    unsigned stands_for = l->policy->kind & POLICY_LHD && n >= AGES_ALL ? AGES_EACH : 1;
     counter_add(&stats->evicted, 1);
-    counter_add(&stats->evicted_age_ms, (uint64_t)age_of(l, e));
+    if (n % stands_for == 0) counter_add(&stats->evicted_age_ms, (uint64_t)age_of(l, e) * stands_for);
     if (l->policy->kind & POLICY_LHD) density_evicted(s->density, store_density_lane(s, stats), entry_access(e), store_cost(e), hash);
 }
 
@@ -163,7 +168,8 @@ static void evict(struct look *l, struct table *t, const struct candidate *c, st
     if (deadline && deadline <= l->policy->now) {
         store_expired(l->store, c->db, e, l->policy->now, stats);
     } else {
-        store_event(l->store, stats, STORE_EVICTED, c->db, e);
+        struct slice key = entry_key(e);
+        store_event_of(l->store, stats, STORE_EVICTED, c->db, &(struct key){key.p, key.n, c->hash}, e);
         store_keep(l->store, c->db, at);
         count_evicted(l, stats, e, c->hash);
     }

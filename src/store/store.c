@@ -46,9 +46,13 @@ void store_watch(struct store *s, int more) { atomic_fetch_add(&s->watched, more
 void store_event(struct store *s, struct store_stats *stats, enum store_event event, unsigned db, const struct entry *e) {
     if (!s->hook && !s->graves) return;
     struct key k = store_key(s->seed, entry_key(e));
-    graves_bury(s->graves, db, k.hash);
-    if (!s->hook) return;
-    s->hook(s->hook_arg, stats, event, db, &k, e);
+    store_event_of(s, stats, event, db, &k, e);
+}
+
+void store_event_of(struct store *s, struct store_stats *stats, enum store_event event, unsigned db, const struct key *k,
+    const struct entry *e) {
+    graves_bury(s->graves, db, k->hash);
+    if (s->hook) s->hook(s->hook_arg, stats, event, db, k, e);
 }
 
 void store_tell(struct store *s, struct store_stats *stats, enum store_event event, unsigned db, const struct key *k) {

@@ -8,6 +8,8 @@
 #include "store/inside.h"
 
 void store_event(struct store *s, struct store_stats *stats, enum store_event event, unsigned db, const struct entry *e);
+void store_event_of(struct store *s, struct store_stats *stats, enum store_event event, unsigned db, const struct key *k,
+    const struct entry *e); /* whose key that is */
 void store_expired(struct store *s, unsigned db, const struct entry *e, int64_t now, struct store_stats *stats); /* it is about to go */
 void store_tell(struct store *s, struct store_stats *stats, enum store_event event, unsigned db, const struct key *k);
 static inline bool store_watched(const struct store *s) {
