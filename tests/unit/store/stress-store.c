@@ -32,7 +32,14 @@ struct worker {
 
 static void touch(void *arg, struct entry *e) { *(size_t *)arg += entry_size(e); }
 
-/* What a daemon's threads do at the same time: commands, walks, expiry, eviction, compaction, flushes. */
+/* One policy after the other, in a cache that stays full. */
+static void change_policy(unsigned n) {
+    static const enum policy_kind kinds[] = {POLICY_ALLKEYS_LRU, POLICY_ALLKEYS_LHD, POLICY_ALLKEYS_RANDOM, POLICY_VOLATILE_TTL,
+        POLICY_ALLKEYS_LHD, POLICY_ALLKEYS_LFU, POLICY_VOLATILE_RANDOM, POLICY_VOLATILE_LRU};
+    config.policy = kinds[n % (sizeof kinds / sizeof *kinds)];
+}
+
+/* What a daemon's threads do at the same time: commands, walks, expiry, eviction, compaction, flushes, settings. */
 static void *work(void *arg) {
     struct worker *w = arg;
     uint64_t x = 1000003 * (w->index + 1), limit = (uint64_t)option_get(&config.maxmemory);
@@ -45,10 +52,12 @@ static void *work(void *arg) {
         view_init(&v, store, (unsigned)(step % 2), now, &w->stats);
         int n = snprintf(text, sizeof text, "key:%u", (unsigned)(draw(&x) % KEYS));
         struct key k = store_key(store_seed(store), (struct slice){text, (size_t)n});
-        while (store_make_room(store, len + 10000, now, &w->stats, 250) == FIT_LATER) {}
+        enum store_fit fit;
+        do fit = store_make_room(store, len + 10000, now, &w->stats, 250);
+        while (fit == FIT_LATER);
         store_prefetch(store, v.db, &k, step % 2);
         store_lock(store, store_shard_of(k.hash));
-        if (step % 3) view_set(&v, &k, (struct slice){bytes, len}, step % 5 ? 0 : now + 50, FORM_AUTO);
+        if (step % 3 && fit == FIT_YES) view_set(&v, &k, (struct slice){bytes, len}, step % 5 ? 0 : now + 50, FORM_AUTO);
         else if (!view_get(&v, &k)) view_delete(&v, &k);
         store_unlock(store, store_shard_of(k.hash));
         if (mem_limited() > limit) w->passed++;
@@ -61,6 +70,7 @@ static void *work(void *arg) {
             store_swap(store, 0, 1);
             store_unlock_all(store);
         }
+        if (w->index == 0 && step % 700 == 0) change_policy((unsigned)step / 700);
         if (step % 7777 == 0) store_flush(store, 1, false);
     }
     return NULL;
