@@ -257,7 +257,9 @@ static void *run(void *arg) {
         while (next_file(w)) {
             begin(w);
             bool native = !strcmp(w->format, "native");
-            end(w, native ? warmup_native(w) : warmup_rdb(w));
+            bool ok = native ? warmup_native(w) : warmup_rdb(w);
+            warm_settle(w->config.store);
+            end(w, ok);
         }
     } while (!finished(w));
     count_threads(w, -(int64_t)w->threads - 1);

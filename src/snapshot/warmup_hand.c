@@ -10,6 +10,7 @@
 #define MARGIN_MOST ((size_t)256 << 10)
 #define ERRAND 200 /* records */
 #define CLAIM_MOST 4096 /* bytes that stay kept for a thread until it has something larger, or ends */
+#define SLOT 11 /* bytes of a table for a key */
 #define LARGE ((size_t)1 << 20) /* what does not fit is left out alone from here on; below, the warm-up is over */
 
 static void grow(struct home *h, size_t room) {
@@ -44,7 +45,8 @@ struct replacing {
 
 static void replace_some(void *arg, struct store_stats *stats) {
     struct replacing *r = arg;
-    warm_put(r->hand->w->config.store, r->hand->item + r->from, r->hand->spare, r->n, clock_ms(), stats, true, r->counts);
+    warm_put(r->hand->w->config.store, r->hand->item + r->from, r->hand->spare, r->n, clock_ms(), stats,
+        &(struct warm_how){.replace = true}, r->counts);
 }
 
 /* On a thread that serves, so a few at a time. */
@@ -72,12 +74,32 @@ static void no_room(struct hand *h) {
     if (!others_yield(h)) atomic_store(&h->w->full, true);
 }
 
+/* The file says how many records it has; it is believed up to twice what those that were read take of it. */
+void tally_expect(const struct tally *t, struct warmup *w, uint64_t expect[STORE_DATABASES]) {
+    uint64_t size = atomic_load(&w->count.bytes), told = atomic_load(&w->count.keys), limit = (uint64_t)option_get(&w->config.store_config->maxmemory);
+    double all = t->read ? (double)t->records * (double)size / (double)t->read : 0;
+    if (told && (double)told < 2 * all) all = (double)told;
+    double taken = t->records ? all * (double)t->taken / (double)t->records : 0;
+    if (limit && t->taken) { /* no more than there is room for */
+        uint64_t used = mem_limited(), left = used < limit ? limit - used : 0;
+        double fit = (double)t->taken + (double)left / ((double)t->bytes / (double)t->taken + SLOT);
+        if (taken > fit) taken = fit;
+    }
+    for (unsigned d = 0; d < STORE_DATABASES; d++)
+        expect[d] = t->taken ? (uint64_t)(taken * (double)t->of_db[d] / (double)t->taken / STORE_SHARDS) : 0;
+}
+
 void hand_put(struct hand *h) {
     struct warmup *w = h->w;
     struct store *s = w->config.store;
     struct warm_counts c = {0};
-    if (w->file->request.replace) replace(h, &c);
-    else if (h->n) warm_put(s, h->item, h->spare, h->n, clock_ms(), h->stats, false, &c);
+    if (w->file->request.replace) {
+        replace(h, &c);
+    } else if (h->n) {
+        uint64_t expect[STORE_DATABASES];
+        tally_expect(&h->tally, w, expect);
+        warm_put(s, h->item, h->spare, h->n, clock_ms(), h->stats, &(struct warm_how){.expect = expect}, &c);
+    }
     h->n = 0;
     atomic_fetch_add(&w->count.loaded, c.loaded);
     atomic_fetch_add(&w->loaded_ever, c.loaded);
@@ -95,6 +117,7 @@ void hand_refresh(struct hand *h) { view_init(&h->view, h->w->config.store, 0, c
 bool hand_wants(struct hand *h, struct record *r) {
     const struct warmup_request *q = &h->w->file->request;
     struct warmup_count *c = &h->w->count;
+    h->tally.records++;
     if (r->db >= STORE_DATABASES || r->db >= (unsigned)option_get(&h->w->config.store_config->databases)) {
         atomic_fetch_add(&c->out_of_range, 1);
         return false;
@@ -157,14 +180,16 @@ struct entry *hand_entry(struct hand *h, const struct record *r, enum entry_form
     if (!hand_has_room(h, need)) return NULL;
     spec.access = heat_word(&h->view.policy, r, view_born(&h->view, &k));
     h->item[h->n].hash = k.hash;
+    h->tally.bytes += need;
     struct entry *e = entry_new(&spec);
     if (need > CLAIM_MOST) hand_rest(h);
     return e;
 }
 
 void hand_take(struct hand *h, const struct record *r, struct entry *e) {
-    h->item[h->n].entry = e;
-    h->item[h->n].db = r->db;
+    h->item[h->n] = warm_item_of(e, h->item[h->n].hash, r->db);
+    h->tally.taken++;
+    h->tally.of_db[r->db]++;
     if (++h->n == WARMUP_BATCH) hand_put(h);
 }
 

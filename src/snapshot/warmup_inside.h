@@ -14,7 +14,7 @@
 #include <sys/types.h>
 #include <time.h>
 
-#define WARMUP_BATCH 4096 /* records that are put in together */
+#define WARMUP_BATCH 16384 /* records that are put in together: some for each segment of a cache of millions */
 #define WARMUP_THREADS 32
 
 struct warmup_file {
@@ -31,6 +31,14 @@ struct warmup_count { /* of one file */
     _Atomic uint64_t bytes, bytes_done, keys, loaded, present, buried, expired, filtered, no_room, out_of_range, damaged, passed_by;
 };
 
+/* What one thread has come across, by which it is guessed what is to come. */
+struct tally {
+    uint64_t read;            /* bytes of the file */
+    uint64_t records, taken;  /* of these, so many were wanted */
+    uint64_t bytes;           /* that those take */
+    uint64_t of_db[STORE_DATABASES];
+};
+
 /* What one thread has. The stats outlive the run: the store has a lane of them. */
 struct hand {
     struct warmup *w;
@@ -38,6 +46,7 @@ struct hand {
     struct view view;         /* for what a new entry's access word is */
     struct warm_item *item, *spare;
     size_t n;
+    struct tally tally;
     struct home home;         /* its bytes are used again */
     bool building;            /* a collection that has asked for room */
 };
@@ -71,6 +80,8 @@ static inline bool warmup_stopped(struct warmup *w) {
     return atomic_load_explicit(&w->cancelled, memory_order_relaxed) || atomic_load_explicit(&w->full, memory_order_relaxed) ||
            atomic_load_explicit(&w->broken, memory_order_relaxed);
 }
+/* How many keys each shard will have of each database of the file, about (warmup_hand.c). */
+void tally_expect(const struct tally *t, struct warmup *w, uint64_t expect[STORE_DATABASES]);
 void warmup_progress(struct warmup *w);                /* a line of the log now and then */
 void warmup_failed(struct warmup *w, const char *why); /* of the whole file */
 void warmup_damaged(struct warmup *w, const char *what); /* of a part; the file goes on unless it is strict */

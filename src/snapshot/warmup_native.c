@@ -104,8 +104,9 @@ static void load_jobs(struct warmup *w, unsigned number) {
         size_t i = atomic_fetch_add(&w->next_job, 1);
         if (i >= image_reader_jobs(w->reader)) break;
         const struct image_job *job = image_reader_job(w->reader, i);
+        h.tally.read += job->bytes;
+        if (job->chain) hand_put(&h); /* which takes a while */
         enum image_read st = load_job(&h, c, job);
-        hand_put(&h);
         if (st == IMAGE_READ_DAMAGED || st == IMAGE_READ_FAILED) {
             char what[128];
             snprintf(what, sizeof what, "the block at offset %llu %s%s",

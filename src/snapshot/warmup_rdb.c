@@ -47,6 +47,7 @@ static void relay_give(struct relay *y, struct hand *h) {
     y->putter.item = h->item;
     y->putter.spare = h->spare;
     y->putter.n = h->n;
+    y->putter.tally = h->tally;
     h->item = item;
     h->spare = spare;
     h->n = 0;
@@ -83,7 +84,9 @@ struct reading {
 };
 
 static void look_around(struct reading *r) {
-    atomic_store(&r->hand.w->count.bytes_done, rdb_file_offset(r->file));
+    r->hand.tally.read = rdb_file_offset(r->file);
+    atomic_store(&r->hand.w->count.bytes_done, r->hand.tally.read);
+    atomic_store(&r->hand.w->count.keys, rdb_file_about(r->file)->keys_told);
     warmup_progress(r->hand.w);
 }
 

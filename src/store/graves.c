@@ -88,8 +88,12 @@ static bool matches_any(struct graves *g, unsigned file_db, struct slice key) {
     return found;
 }
 
+bool graves_hold_hash(const struct graves *g, unsigned file_db, uint64_t hash) {
+    const struct grave_set *s = &g->set[store_shard_of(hash)][file_db];
+    return g->flushed[file_db] || (s->n && s->slot[place(s, marked(hash))]);
+}
+
 bool graves_hold(struct graves *g, unsigned file_db, const struct key *k) {
-    const struct grave_set *s = &g->set[store_shard_of(k->hash)][file_db];
-    if (g->flushed[file_db] || (s->n && s->slot[place(s, marked(k->hash))])) return true;
+    if (graves_hold_hash(g, file_db, k->hash)) return true;
     return atomic_load(&g->any_pattern) && matches_any(g, file_db, (struct slice){k->p, k->n});
 }

@@ -36,6 +36,7 @@ void graves_flush(struct graves *g, int db);                      /* all are loc
 void graves_swap(struct graves *g, unsigned a, unsigned b);       /* all are locked */
 void graves_rule(struct graves *g, unsigned db, struct slice pattern); /* before the rule can be seen */
 bool graves_hold(struct graves *g, unsigned file_db, const struct key *k); /* its shard is locked */
+bool graves_hold_hash(const struct graves *g, unsigned file_db, uint64_t hash); /* the same, while there is no pattern */
 
 struct graves *graves_new(void);
 void graves_free(struct graves *g);

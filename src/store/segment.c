@@ -7,6 +7,7 @@
 /* Bytes of a segment by size; from 4096 on, four to a doubling. */
 static const uint16_t sizes[] = {128, 256, 512, 1024, 2048, 4096, 5120, 6144, 7168, 8192};
 #define SIZES (sizeof sizes / sizeof *sizes)
+#define SPREAD 24 /* by chance a segment of several hundred has this part more than the mean: one standard deviation */
 
 static uint32_t slots_of(unsigned size) { return (uint32_t)((sizes[size] - sizeof(struct segment)) / 8) - 1; } /* the last stays empty: it ends every search */
 static uint32_t spill_of(uint32_t slots) { return slots / 16 + 1 < 32 ? slots / 16 + 1 : 32; }
@@ -28,6 +29,12 @@ struct segment *segment_new(size_t entries, unsigned depth) {
     return make(size, depth);
 }
 
+struct segment *segment_new_for(size_t entries, unsigned depth) {
+    unsigned size = 0;
+    while (size + 1 < SIZES && entries + entries / SPREAD > limit_of(slots_of(size))) size++;
+    return make(size, depth);
+}
+
 void segment_free(struct segment *s) {
     if (s->agenda) agenda_free(s->agenda);
     mem_free(MEM_INDEX, s);
@@ -42,8 +49,10 @@ size_t segment_bytes_next(const struct segment *s) {
 bool segment_full(const struct segment *s) { return s->used >= limit_of(s->slots); }
 bool segment_sparse(const struct segment *s) { return s->used * 2 < s->slots && s->size; }
 
-bool segment_insert(struct segment *s, uint64_t slot) {
-    uint32_t i = segment_seek(s, segment_tag(slot)), end = i;
+bool segment_insert(struct segment *s, uint64_t slot) { return segment_insert_at(s, segment_seek(s, segment_tag(slot)), slot); }
+
+bool segment_insert_at(struct segment *s, uint32_t i, uint64_t slot) {
+    uint32_t end = i;
     while (s->slot[end]) end++;
     if (end >= s->slots) return false;
     memmove(&s->slot[i + 1], &s->slot[i], (end - i) * sizeof s->slot[0]);

@@ -54,6 +54,7 @@ static inline uint32_t segment_home(const struct segment *s, uint32_t tag) {
 }
 
 struct segment *segment_new(size_t entries, unsigned depth); /* of the smallest size that has room to grow beyond `entries` */
+struct segment *segment_new_for(size_t entries, unsigned depth); /* of one that most with so many entries, by the mean, fit into */
 void segment_free(struct segment *s);
 size_t segment_bytes(const struct segment *s);
 size_t segment_bytes_next(const struct segment *s);          /* what growing, or splitting, would take for a moment */
@@ -61,6 +62,7 @@ bool segment_largest(const struct segment *s);
 bool segment_full(const struct segment *s);                  /* insert may fail: grow or split first */
 bool segment_sparse(const struct segment *s);                /* worth shrinking */
 bool segment_insert(struct segment *s, uint64_t slot);        /* false: no room where it belongs */
+bool segment_insert_at(struct segment *s, uint32_t i, uint64_t slot); /* the same, where segment_seek is known to say i */
 void segment_remove(struct segment *s, uint32_t i);
 /* A segment one size larger or smaller (step 1, -1) with the same entries, and the agenda; NULL where they do not fit. Frees
  * nothing. */

@@ -108,6 +108,49 @@ void table_insert(struct table *t, uint64_t hash, struct entry *e, uint64_t seed
     if (entry_deadline(e)) counter_add(&t->volatiles, 1);
 }
 
+/* -- many at a time ---------------------------------------------------------------------------------------------------------- */
+
+#define RESERVED_EACH 860 /* of a segment on average: the largest have room for a few more than that, by chance */
+#define RESERVED_DEEPEST 12
+
+size_t table_reserved_bytes(uint64_t keys) { return (size_t)keys * 16 + 8192; }
+
+void table_reserve(struct table *t, uint64_t keys) {
+    unsigned depth = 0;
+    while (depth < RESERVED_DEEPEST && keys >> depth > RESERVED_EACH) depth++;
+    uint64_t n = 1ull << depth;
+    t->dir = mem_alloc(MEM_INDEX, n * sizeof *t->dir);
+    for (uint64_t i = 0; i < n; i++) t->dir[i] = segment_new_for(keys >> depth, depth);
+    t->depth = (uint8_t)depth;
+    t->deepest = (uint32_t)n;
+    counter_add(&t->segments, n);
+}
+
+void table_begin(struct table *t, struct table *reserved, uint32_t swept) {
+    assert(!t->dir && !counter_get(&reserved->keys));
+    t->dir = reserved->dir;
+    t->depth = reserved->depth;
+    t->deepest = reserved->deepest;
+    counter_add(&t->segments, t->deepest);
+    for (uint32_t i = 0; i < t->deepest; i++) t->dir[i]->swept = swept;
+    *reserved = (struct table){.dir = NULL};
+}
+
+bool table_insert_quick(struct table *t, uint64_t hash, struct entry *e, int64_t due, bool deadline) {
+    uint32_t tag = table_tag(hash);
+    struct segment *s = t->dir[table_place(t, hash)];
+    if (segment_full(s)) return false;
+    uint32_t i = segment_seek(s, tag);
+    if (s->slot[i] && segment_tag(s->slot[i]) == tag) return false; /* it may be the same key */
+    if (!segment_insert_at(s, i, segment_slot(tag, e, t->mark))) return false;
+    segment_note(s, tag, due);
+    counter_add(&t->keys, 1);
+    if (deadline) counter_add(&t->volatiles, 1);
+    return true;
+}
+
+/* -- changes ----------------------------------------------------------------------------------------------------------------- */
+
 void table_changed(struct table *t, struct spot at, int64_t before) {
     const struct entry *e = segment_entry(at.segment->slot[at.i]);
     int64_t now = entry_deadline(e);
@@ -152,6 +195,17 @@ static void table_shrink(struct table *t, uint64_t place) {
         table_halve(t);
         place >>= before - t->depth;
     }
+}
+
+bool table_settle(struct table *t, uint64_t *place, unsigned most) {
+    for (; most && table_segment(t, place); most--) {
+        unsigned depth = t->depth;
+        if (segment_sparse(t->dir[*place])) table_shrink(t, *place);
+        *place >>= depth - t->depth;
+        table_segment(t, place); /* it may be one with those before it now */
+        *place = table_next(t, *place);
+    }
+    return table_segment(t, place);
 }
 
 void table_remove(struct table *t, uint64_t hash, struct spot at) {

@@ -49,6 +49,15 @@ static inline struct entry *table_find(const struct table *t, const struct key *
 }
 
 void table_insert(struct table *t, uint64_t hash, struct entry *e, uint64_t seed); /* the key must not be there */
+/* -- many at a time. An empty table is begun with segments made without a lock, for as many keys as are to come, so that they need not grow
+ * while those come in. What did not come is given back by settling. */
+size_t table_reserved_bytes(uint64_t keys);                            /* that it takes, or less */
+void table_reserve(struct table *t, uint64_t keys);                    /* *t is zero, and nobody else's */
+void table_begin(struct table *t, struct table *reserved, uint32_t swept);
+/* Puts in what is surely not there, without a look at any entry, its deadlines being known: false where it takes more than that. */
+bool table_insert_quick(struct table *t, uint64_t hash, struct entry *e, int64_t due, bool deadline);
+bool table_settle(struct table *t, uint64_t *place, unsigned most);    /* of so many segments; from place 0 on. True: there are more */
+
 void table_replace(struct table *t, struct spot at, struct entry *e);  /* same key; the old entry is the caller's */
 void table_changed(struct table *t, struct spot at, int64_t before);   /* the entry's deadline was `before`; or its members' changed */
 void table_remove(struct table *t, uint64_t hash, struct spot at);     /* the entry is the caller's now */

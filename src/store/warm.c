@@ -2,7 +2,8 @@
 
 #include "store/inside.h"
 
-#define AHEAD 16 /* entries that are put in under one lock; their places are fetched ahead */
+#define AHEAD 32 /* entries that are put in under one lock; their places are fetched ahead */
+#define WORTH_RESERVING 256 /* keys of a shard; fewer are one segment, which grows soon enough */
 
 bool warm_begin(struct store *s) {
     struct graves *g = graves_new();
@@ -32,16 +33,21 @@ bool warm_on(const struct store *s) { return s->graves; }
 
 /* -- by shards ------------------------------------------------------------------------------------------------------------------ */
 
-static void by_shard(struct warm_item *item, struct warm_item *spare, size_t n) {
-    size_t at[STORE_SHARDS] = {0}, sum = 0;
-    for (size_t i = 0; i < n; i++) at[store_shard_of(item[i].hash)]++;
-    for (unsigned i = 0; i < STORE_SHARDS; i++) {
+static void by_bits(const struct warm_item *from, struct warm_item *to, size_t n, unsigned shift) {
+    size_t at[256] = {0}, sum = 0;
+    for (size_t i = 0; i < n; i++) at[from[i].hash >> shift & 255]++;
+    for (unsigned i = 0; i < 256; i++) {
         size_t k = at[i];
         at[i] = sum;
         sum += k;
     }
-    for (size_t i = 0; i < n; i++) spare[at[store_shard_of(item[i].hash)]++] = item[i];
-    memcpy(item, spare, n * sizeof *item);
+    for (size_t i = 0; i < n; i++) to[at[from[i].hash >> shift & 255]++] = from[i];
+}
+
+/* By shards, and within them by segments: neighbours in a segment share what is fetched of it. */
+static void by_place(struct warm_item *item, struct warm_item *spare, size_t n) {
+    by_bits(item, spare, n, 64 - STORE_SHARD_BITS - 8);
+    by_bits(spare, item, n, 64 - STORE_SHARD_BITS);
 }
 
 static const struct segment *segment_of(struct store *s, const struct warm_item *item) {
@@ -55,7 +61,6 @@ static void fetch(struct store *s, const struct warm_item *item, size_t n) {
     for (size_t i = 0; i < n; i++) {
         seg[i] = segment_of(s, &item[i]);
         __builtin_prefetch(seg[i]);
-        __builtin_prefetch(item[i].entry);
     }
     for (size_t i = 0; i < n; i++) {
         if (!seg[i]) continue;
@@ -68,9 +73,42 @@ static void fetch(struct store *s, const struct warm_item *item, size_t n) {
 
 struct putting {
     struct view v;
-    bool replace;
+    const struct warm_how *how;
     struct warm_counts *counts;
 };
+
+/* An empty table begins with room for what is to come. Made without the lock, which is given back and taken again. */
+static void reserve(struct putting *w, unsigned shard, unsigned file_db) {
+    struct store *s = w->v.store;
+    struct graves *g = s->graves;
+    uint64_t keys = w->how->expect ? w->how->expect[file_db] : 0;
+    if (keys < WORTH_RESERVING || store_table(s, shard, g->store_db[file_db])->dir || g->flushed[file_db]) return;
+    if (!store_fits(s, table_reserved_bytes(keys))) return;
+    struct table made = {.dir = NULL};
+    store_unlock(s, shard);
+    table_reserve(&made, keys);
+    store_lock(s, shard);
+    struct table *t = store_table(s, shard, g->store_db[file_db]);
+    view_rules(&w->v); /* it is swept for those that there are now, having nothing that they could match */
+    if (!t->dir && !g->flushed[file_db]) table_begin(t, &made, w->v.rules);
+    table_clear(&made);
+}
+
+/* What is usual: the key is not there, nobody has done anything to it or its segment, which has room. False: that is not so. */
+static bool put_quickly(struct putting *w, const struct warm_item *item) {
+    struct view *v = &w->v;
+    struct graves *g = v->store->graves;
+    struct table *t = store_table(v->store, store_shard_of(item->hash), g->store_db[item->db]);
+    view_rules(v);
+    if (!t->dir || t->dir[table_place(t, item->hash)]->swept != v->rules) return false;
+    if (atomic_load(&g->any_pattern) || graves_hold_hash(g, item->db, item->hash)) return false;
+    if ((v->policy.kind & POLICY_LHD) && duel_has(v->store->duel, item->hash)) return false;
+    if (!table_insert_quick(t, item->hash, item->entry, item->due, item->deadline)) return false;
+    counter_add(&v->stats->sets, 1);
+    w->counts->loaded++;
+    w->counts->born |= 1u << item->type;
+    return true;
+}
 
 /* True: the entry is the table's. */
 static bool put(struct putting *w, const struct warm_item *item) {
@@ -82,12 +120,12 @@ static bool put(struct putting *w, const struct warm_item *item) {
     view_rules(v); /* before the patterns are looked at: a rule that comes now is either seen here, or sees this entry */
     struct spot at;
     /* Without replacing nobody is told anything: what is past its deadline stays, and has won as well. */
-    bool there = w->replace ? view_peek(v, &k) != NULL : table_find(view_table(v, &k), &k, &at) != NULL;
+    bool there = w->how->replace ? view_peek(v, &k) != NULL : table_find(view_table(v, &k), &k, &at) != NULL;
     if (graves_hold(g, item->db, &k)) {
         w->counts->buried++;
         return false;
     }
-    if (there && !w->replace) {
+    if (there && !w->how->replace) {
         w->counts->present++;
         return false;
     }
@@ -103,23 +141,39 @@ static bool put(struct putting *w, const struct warm_item *item) {
 }
 
 void warm_put(struct store *s, struct warm_item *item, struct warm_item *spare, size_t n, int64_t now, struct store_stats *stats,
-    bool replace, struct warm_counts *counts) {
-    struct putting w = {.replace = replace, .counts = counts};
+    const struct warm_how *how, struct warm_counts *counts) {
+    struct putting w = {.how = how, .counts = counts};
     size_t left = 0;
     if (!s->graves) { /* it has ended */
         for (size_t i = 0; i < n; i++) store_drop(s, item[i].entry, true);
         return;
     }
     view_init(&w.v, s, 0, now, stats);
-    by_shard(item, spare, n);
+    by_place(item, spare, n);
     for (size_t i = 0, end; i < n; i = end) {
         unsigned shard = store_shard_of(item[i].hash);
         for (end = i + 1; end < n && end < i + AHEAD && store_shard_of(item[end].hash) == shard;) end++;
         store_lock(s, shard);
+        reserve(&w, shard, item[i].db);
         fetch(s, item + i, end - i);
+        bool quick = !how->replace && store_fits(s, 0);
         for (size_t k = i; k < end; k++)
-            if (!put(&w, &item[k])) spare[left++] = item[k];
+            if (!(quick && put_quickly(&w, &item[k])) && !put(&w, &item[k])) spare[left++] = item[k];
         store_unlock(s, shard);
     }
     for (size_t i = 0; i < left; i++) store_drop(s, spare[i].entry, true);
+}
+
+#define SETTLE 64 /* segments under one lock */
+
+void warm_settle(struct store *s) {
+    for (unsigned shard = 0; shard < STORE_SHARDS; shard++)
+        for (unsigned db = 0; db < STORE_DATABASES; db++) {
+            uint64_t place = 0;
+            for (bool more = true; more;) {
+                store_lock(s, shard);
+                more = table_settle(store_table(s, shard, db), &place, SETTLE);
+                store_unlock(s, shard);
+            }
+        }
 }

@@ -5,7 +5,8 @@
  * goes, and a rule (rule.h) that is added buries what it matches: records are older than all of that.
  *
  * Records come as entries that were made without a lock, many at a time: they are put in shard by shard, so a lock is
- * taken once for several and held for some microseconds, and the memory they will go to is fetched ahead.
+ * taken once for several and held for some microseconds, and the memory they will go to is fetched ahead. A table that is empty
+ * begins with room for all that is expected.
  * Thread rule: as said beside each function; one warm-up at a time. The store owns the graves, the caller its items, the entries go to
  * the store.
  */
@@ -17,7 +18,18 @@
 struct warm_item {
     struct entry *entry;
     uint64_t hash;  /* of its key */
-    unsigned db;    /* as the file says */
+    int64_t due;    /* of the entry, and whether it has a deadline: so that it need not be looked at again */
+    uint16_t db;    /* as the file says */
+    uint8_t type;   /* enum value_type */
+    bool deadline;
+};
+static inline struct warm_item warm_item_of(struct entry *e, uint64_t hash, unsigned db) {
+    return (struct warm_item){e, hash, entry_due(e), (uint16_t)db, (uint8_t)entry_type(e), entry_kind(e) & ENTRY_DEADLINE};
+}
+
+struct warm_how {
+    bool replace; /* what is there goes, and whoever watches is told; nobody is told of keys that were not there */
+    const uint64_t *expect; /* of each database, as the file says: how many keys each shard will have, about. NULL: not known */
 };
 
 struct warm_counts {
@@ -32,9 +44,10 @@ bool warm_begin(struct store *s); /* no lock held. False: there is one already *
 void warm_end(struct store *s);   /* no lock held, and no warm_put is under way */
 bool warm_on(const struct store *s);
 
-/* Puts n items in, or frees them. `spare`: room for as many. No lock held; any number of threads. `replace`: what is there goes, and
- * whoever watches is told, with these stats (store/watch.h); nobody is told of keys that were not there. */
+/* Puts n items in, or frees them. `spare`: room for as many. No lock held; any number of threads. */
 void warm_put(struct store *s, struct warm_item *item, struct warm_item *spare, size_t n, int64_t now, struct store_stats *stats,
-    bool replace, struct warm_counts *counts);
+    const struct warm_how *how, struct warm_counts *counts);
+/* Gives back what was reserved for keys that did not come. No lock held; takes a millisecond for some million keys. */
+void warm_settle(struct store *s);
 
 #endif

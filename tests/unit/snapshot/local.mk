@@ -9,6 +9,7 @@ test_snapshot_SOURCES = \
   %D%/image-twin.c %D%/image-twin.h \
   %D%/test-lzf.c \
   %D%/test-pack.c \
+  %D%/test-tally.c \
   %D%/test-value.c \
   %D%/test-warmup.c \
   %D%/test-wire.c

@@ -11,6 +11,7 @@ test_store_SOURCES = \
   %D%/test-patrol.c \
   %D%/test-policy.c \
   %D%/test-pool.c \
+  %D%/test-reserve.c \
   %D%/test-rule.c \
   %D%/test-segment.c \
   %D%/test-shortlist.c \

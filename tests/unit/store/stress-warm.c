@@ -23,6 +23,7 @@ static struct key key(char *text, size_t cap, unsigned n) {
 
 static void *warmer(void *arg) {
     struct store_stats stats = {0};
+    const uint64_t expect[STORE_DATABASES] = {1500};
     struct warm_counts counts = {0};
     struct warm_item item[BATCH], spare[BATCH];
     (void)arg;
@@ -31,9 +32,9 @@ static void *warmer(void *arg) {
             char text[32];
             struct key k = key(text, sizeof text, from + i);
             struct entry_spec spec = {.type = VALUE_STRING, .key = {k.p, k.n}, .valuelen = 0};
-            item[i] = (struct warm_item){entry_new(&spec), k.hash, 0};
+            item[i] = warm_item_of(entry_new(&spec), k.hash, 0);
         }
-        warm_put(store, item, spare, BATCH, clock_ms(), &stats, false, &counts);
+        warm_put(store, item, spare, BATCH, clock_ms(), &stats, &(struct warm_how){.expect = expect}, &counts);
     }
     return NULL;
 }

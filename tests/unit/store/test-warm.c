@@ -32,8 +32,8 @@ static bool alive(struct cell *c, unsigned db, unsigned n) {
 static struct warm_item record(struct fixture *f, unsigned db, unsigned n) {
     char text[32];
     struct key k = fixture_key(f, text, sizeof text, n);
-    struct entry_spec spec = {.type = VALUE_STRING, .key = {k.p, k.n}, .valuelen = 1};
-    struct warm_item item = {.entry = entry_new(&spec), .hash = k.hash, .db = db};
+    struct entry_spec spec = {.type = VALUE_STRING, .key = {k.p, k.n}, .valuelen = 1, .deadline = n % 7 ? 0 : NOW + 10 * (int64_t)n + 1};
+    struct warm_item item = warm_item_of(entry_new(&spec), k.hash, db);
     memcpy((char *)(uintptr_t)entry_value(item.entry).p, "f", 1);
     return item;
 }
@@ -53,10 +53,11 @@ static void load(struct fixture *f, bool replace) {
         struct cell *c = &twin[store_db[d]][k];
         bool there = alive(c, store_db[d], k);
         if (dead[d][k] || (there && !replace)) continue;
-        *c = (struct cell){true, 'f', 0};
+        *c = (struct cell){true, 'f', k % 7 ? 0 : NOW + 10 * (int64_t)k + 1};
         loaded++;
     }
-    warm_put(f->store, item, spare, n, now, &f->stats, replace, &counts);
+    const uint64_t expect[STORE_DATABASES] = {draw(3000), 0, 400};
+    warm_put(f->store, item, spare, n, now, &f->stats, &(struct warm_how){.replace = replace, .expect = draw(2) ? expect : NULL}, &counts);
     cr_assert_eq(counts.loaded, loaded);
     cr_assert_eq(counts.loaded + counts.present + counts.buried, n);
 }
@@ -161,7 +162,7 @@ static void run(bool replace) {
             case 4:
                 while (rule_sweep_step(f.store, 0, 1, 1000)) {}
                 break;
-            case 5:
+            case 5: warm_settle(f.store); break;
             case 6:
             case 7: load(&f, replace); break;
             default: client(&f);
@@ -190,7 +191,7 @@ Test(warm, stops_at_maxmemory) {
     for (unsigned n = 0; n < 100000 && !counts.no_room; n += BATCH) {
         struct warm_item item[BATCH], spare[BATCH];
         for (unsigned i = 0; i < BATCH; i++) item[i] = record(&f, 0, n + i);
-        warm_put(f.store, item, spare, BATCH, now, &f.stats, false, &counts);
+        warm_put(f.store, item, spare, BATCH, now, &f.stats, &(struct warm_how){.replace = false}, &counts);
         cr_assert_leq(mem_limited(), (uint64_t)f.config.maxmemory);
     }
     cr_assert_gt(counts.no_room, 0);
