@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #define NICE 5 /* who serves comes first */
+#define AT_ONCE 6 /* classes of heat, a thirtieth of the keys, that do not wait until many are together */
 
 static void empty(struct home *h) {
     h->n = 0;
@@ -107,6 +108,7 @@ static void load_jobs(struct warmup *w, unsigned number) {
         h.tally.read += job->bytes;
         if (job->chain) hand_put(&h); /* which takes a while */
         enum image_read st = load_job(&h, c, job);
+        if (job->heat >= AT_ONCE) hand_put(&h);
         if (st == IMAGE_READ_DAMAGED || st == IMAGE_READ_FAILED) {
             char what[128];
             snprintf(what, sizeof what, "the block at offset %llu %s%s",

@@ -81,7 +81,7 @@ struct putting {
 static void reserve(struct putting *w, unsigned shard, unsigned file_db) {
     struct store *s = w->v.store;
     struct graves *g = s->graves;
-    uint64_t keys = w->how->expect ? w->how->expect[file_db] : 0;
+    uint64_t keys = w->how->expect[file_db];
     if (keys < WORTH_RESERVING || store_table(s, shard, g->store_db[file_db])->dir || g->flushed[file_db]) return;
     if (!store_fits(s, table_reserved_bytes(keys))) return;
     struct table made = {.dir = NULL};
@@ -90,8 +90,16 @@ static void reserve(struct putting *w, unsigned shard, unsigned file_db) {
     store_lock(s, shard);
     struct table *t = store_table(s, shard, g->store_db[file_db]);
     view_rules(&w->v); /* it is swept for those that there are now, having nothing that they could match */
-    if (!t->dir && !g->flushed[file_db]) table_begin(t, &made, w->v.rules);
+    if (!t->dir && !g->flushed[file_db]) {
+        table_begin(t, &made, w->v.rules);
+        w->counts->reserved++;
+    }
     table_clear(&made);
+}
+
+static void reserve_for(struct putting *w, unsigned shard, const struct warm_item *item, size_t n) {
+    for (size_t i = 0; w->how->expect && i < n; i++)
+        if (!i || item[i].db != item[i - 1].db) reserve(w, shard, item[i].db);
 }
 
 /* What is usual: the key is not there, nobody has done anything to it or its segment, which has room. False: that is not so. */
@@ -154,7 +162,7 @@ void warm_put(struct store *s, struct warm_item *item, struct warm_item *spare, 
         unsigned shard = store_shard_of(item[i].hash);
         for (end = i + 1; end < n && end < i + AHEAD && store_shard_of(item[end].hash) == shard;) end++;
         store_lock(s, shard);
-        reserve(&w, shard, item[i].db);
+        reserve_for(&w, shard, item + i, end - i);
         fetch(s, item + i, end - i);
         bool quick = !how->replace && store_fits(s, 0);
         for (size_t k = i; k < end; k++)
@@ -164,7 +172,7 @@ void warm_put(struct store *s, struct warm_item *item, struct warm_item *spare, 
     for (size_t i = 0; i < left; i++) store_drop(s, spare[i].entry, true);
 }
 
-#define SETTLE 64 /* segments under one lock */
+#define SETTLE 8 /* segments under one lock: giving back all of one takes some ten microseconds */
 
 void warm_settle(struct store *s) {
     for (unsigned shard = 0; shard < STORE_SHARDS; shard++)

@@ -37,6 +37,7 @@ struct warm_counts {
     uint64_t present;   /* the key was there */
     uint64_t buried;    /* deleted, expired, evicted, flushed or invalidated meanwhile */
     uint64_t no_room;   /* maxmemory */
+    uint64_t reserved;  /* tables that began with room for what is expected */
     unsigned born;      /* bits by enum value_type: what was put in */
 };
 

@@ -201,3 +201,52 @@ Test(warm, stops_at_maxmemory) {
     warm_end(f.store);
     fixture_close(&f);
 }
+
+/* What is expected has room from the beginning, in each shard that anything comes to, unless there is none; what does not come gives it
+ * back. */
+Test(warm, expecting) {
+    struct fixture f;
+    fixture_open(&f);
+    const uint64_t expect[STORE_DATABASES] = {5000, 10};
+    struct warm_item item[BATCH], spare[BATCH];
+    struct warm_counts counts = {0};
+    bool shard[STORE_SHARDS] = {0};
+    uint64_t shards = 0;
+    struct store_shape full, settled;
+    now = NOW;
+    cr_assert(warm_begin(f.store));
+    for (unsigned i = 0; i < BATCH; i++) {
+        item[i] = record(&f, i % 2, i);
+        unsigned s = store_shard_of(item[i].hash);
+        if (i % 2) continue;
+        shards += !shard[s];
+        shard[s] = true;
+    }
+    warm_put(f.store, item, spare, BATCH, now, &f.stats, &(struct warm_how){.expect = expect}, &counts);
+    cr_assert_eq(counts.loaded, BATCH);
+    cr_assert_eq(counts.reserved, shards);
+    store_shape(f.store, 0, &full);
+    cr_assert_eq(full.segments, 8 * shards);
+    store_shape(f.store, 1, &full);
+    cr_assert_lt(full.index_bytes, 300u * BATCH);
+    store_shape(f.store, 0, &full);
+    warm_settle(f.store);
+    store_shape(f.store, 0, &settled);
+    cr_assert_eq(settled.keys, full.keys);
+    cr_assert_eq(settled.segments, shards);
+    cr_assert_lt(settled.index_bytes * 20, full.index_bytes);
+    cr_assert_null(store_check(f.store));
+    store_flush(f.store, -1, true); /* a table that is empty again would begin anew, but for the limit, and for the flush */
+    for (unsigned i = 0; i < BATCH; i++) item[i] = record(&f, 0, i);
+    warm_put(f.store, item, spare, BATCH, now, &f.stats, &(struct warm_how){.expect = expect}, &counts);
+    cr_assert_eq(counts.reserved, shards);
+    warm_end(f.store);
+    cr_assert(warm_begin(f.store));
+    f.config.maxmemory = (int64_t)mem_limited() + 60000;
+    for (unsigned i = 0; i < BATCH; i++) item[i] = record(&f, 0, i);
+    warm_put(f.store, item, spare, BATCH, now, &f.stats, &(struct warm_how){.expect = expect}, &counts);
+    cr_assert_eq(counts.reserved, shards);
+    cr_assert_leq(mem_limited(), (uint64_t)f.config.maxmemory);
+    warm_end(f.store);
+    fixture_close(&f);
+}
