@@ -157,12 +157,18 @@ bool hand_may_grow(void *hand, size_t built, size_t n) {
     struct warmup *w = h->w;
     if (!h->building) {
         h->building = true;
-        atomic_fetch_add(&w->building, 1);
+        if (!atomic_fetch_add(&w->building, 1)) atomic_store(&w->yield, false);
     }
     if (warmup_stopped(w)) return false;
-    if (fits(h, n) && !atomic_load(&w->yield)) return true;
+    bool may = fits(h, n) && !atomic_load(&w->yield);
+    if (may) {
+        hand_rest(h); /* the margin is not kept for it: while n of it is taken, those who serve would have to evict for the rest */
+        may = store_fits(w->config.store, n);
+    }
+    if (may) return true;
     atomic_fetch_add(&w->count.no_room, 1);
-    if (built + n < LARGE) atomic_store(&w->full, true);
+    /* Beside another one that is being built, which may not stay, that says nothing of what there is room for. */
+    if (built + n < LARGE && atomic_load(&w->building) == 1) atomic_store(&w->full, true);
     return false;
 }
 
