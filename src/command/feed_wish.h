@@ -61,7 +61,10 @@ void feed_found_init(struct feed_found *f);
 void feed_found_free(struct feed_found *f);
 static inline void feed_found_put(struct feed_found *f, bool hashed, const struct feed_change *c, uint32_t hash) {
     if (hashed && c->kind == 'k') {
-        buf_put(&f->hashes, &hash, sizeof hash);
+        struct buf *b = &f->hashes;
+        char *to = b->cap - b->n >= sizeof hash ? b->p + b->n : buf_room(b, sizeof hash);
+        __builtin_memcpy(to, &hash, sizeof hash);
+        b->n += sizeof hash;
     } else {
         buf_put(&f->text, c->at, c->n);
         f->n++;

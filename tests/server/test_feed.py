@@ -148,14 +148,12 @@ def hashes(changes):
         if not c.startswith(b'h* '):
             others.append(c)
             continue
-        rest, n, bits = c[3], int.from_bytes(c[4:8], 'little'), int.from_bytes(c[8:], 'little')
+        rest, n, bits = c[3], int.from_bytes(c[4:8], 'little'), ''.join(f'{byte:08b}'[::-1] for byte in c[8:])
         last, at, mine = 0, 0, set()
         for _ in range(n):
-            many = 0
-            while bits >> at & 1:
-                many, at = many + 1, at + 1
-            last += (many << rest) + (bits >> at + 1 & (1 << rest) - 1)
-            at += 1 + rest
+            zero = bits.index('0', at)
+            last += (zero - at << rest) + int('0' + bits[zero + 1:zero + 1 + rest][::-1], 2)
+            at = zero + 1 + rest
             assert last < 1 << 32 and last not in mine, (last, n)
             mine.add(last)
         assert len(c) == 8 + (at + 7) // 8, 'nothing behind'
@@ -238,6 +236,33 @@ def test_feed_hashes_alone():
         equal(hashes(a.barrier()), ({known['d']}, []))
         back = Listener(s, 'FROM', begin + 1, 'HASHED')  # over both kinds
         equal(hashes(back.barrier()), ({known[k] for k in 'bcd'}, odd))
+
+
+def test_feed_hashes_fill_blocks():
+    """Sixteen thousand to a block: all that fits the ring can be had again, in order with what is no key; the rest is lost."""
+    with Server('--feed-size', '196608', threads=1) as s, s.client() as w:
+        a = Listener(s, 'HASHED')
+        begin, odd = a.next, []
+
+        def write(keys):
+            for i in range(0, len(keys), 500):
+                w.call('MSET', *(x for k in keys[i:i + 500] for x in (k, 1)))
+                if i % 2000 == 0:
+                    odd.append(b'p0 p%d*' % len(odd))
+                    w.call('CACHE', 'INVALIDATE', odd[-1][3:])
+        write(range(30000))
+        found, others = hashes(a.barrier())
+        assert 29990 <= len(found) <= 30000, len(found)
+        equal((others, a.lost, a.next), (odd, 0, begin + 30000 + len(odd)))
+        back = Listener(s, 'FROM', begin, 'HASHED')
+        equal(back.hello[b'status'], b'resumed')
+        equal(hashes(back.barrier()), (found, odd))
+        back = Listener(s, 'FROM', begin + 25000, 'HASHED')
+        part, others = hashes(back.barrier())
+        assert part < found and others == odd[-len(others):] and 0 <= 5000 + len(odd) - len(others) - len(part) < 10, (len(part), others)
+        write(range(30000))
+        equal(Listener(s, 'FROM', begin, 'HASHED').hello[b'reason'], b'overrun')
+        equal(hashes(a.barrier()), (found, odd[15:]))
 
 
 def test_feed_ends_to_record_keys():
