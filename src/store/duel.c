@@ -7,7 +7,7 @@
 
 #define ITEMS (DUEL_KEYS * 2)
 #define PLACES (ITEMS * 2)
-#define LOOKS 24
+#define LOOKS 24             /* a multiple of four (density_ranks) */
 #define EVICTIONS 8          /* for one use, at the most: the rest with the next ones */
 #define SIGNIFICANT 2        /* standard deviations */
 #define MEMORY 1024          /* uses in which two ways differed, after which what they count is halved */
@@ -81,19 +81,33 @@ static void small_drop(struct small *s, uint32_t i) {
     small_link(s, &s->item[i], (uint16_t)(i + 1), (uint16_t)(i + 1));
 }
 
+/* Of some, the one that goes by density, or by frequency. */
+static uint32_t small_worst(struct duel *u, const struct small *s, enum duel_way way, uint64_t clock) {
+    uint32_t at[LOOKS], word[LOOKS], bytes[LOOKS], worst = 0;
+    int32_t rank[LOOKS];
+    for (unsigned k = 0; k < LOOKS; k++) {
+        u->random = u->random * 6364136223846793005ull + 1442695040888963407ull;
+        at[k] = (uint32_t)((u->random >> 33) * s->n >> 31);
+        word[k] = s->item[at[k]].word;
+        bytes[k] = s->item[at[k]].bytes;
+    }
+    if (way == DUEL_DENSITY) {
+        struct density_moment m = density_moment(u->density);
+        density_ranks(&m, LOOKS, word, bytes, rank);
+    } else {
+        for (unsigned k = 0; k < LOOKS; k++) {
+            float of = duel_rank(u->density, way, clock, word[k], bytes[k]);
+            memcpy(&rank[k], &of, sizeof of); /* no float is below 0: their bits compare as they do */
+        }
+    }
+    for (unsigned k = 1; k < LOOKS; k++)
+        if (rank[k] > rank[worst]) worst = k;
+    return at[worst];
+}
+
 static void small_evict(struct duel *u, enum duel_way way, uint64_t clock) {
     struct small *s = &u->small[way];
-    uint32_t worst = s->oldest - 1u;
-    float highest = -1;
-    for (unsigned k = 0; k < LOOKS && way != DUEL_AGE; k++) {
-        u->random = u->random * 6364136223846793005ull + 1442695040888963407ull;
-        uint32_t i = (uint32_t)((u->random >> 33) * s->n >> 31);
-        float rank = duel_rank(u->density, way, clock, s->item[i].word, s->item[i].bytes);
-        if (rank <= highest) continue;
-        highest = rank;
-        worst = i;
-    }
-    small_drop(s, worst);
+    small_drop(s, way == DUEL_AGE ? s->oldest - 1u : small_worst(u, s, way, clock));
 }
 
 /* Was it there? It is from now on. */
@@ -161,7 +175,7 @@ static void judge(struct duel *u, const bool hit[DUEL_WAYS]) {
 void duel_use(struct duel *u, uint64_t hash, uint32_t word, size_t bytes) {
     if (!lock_try(&u->lock)) return;
     uint64_t clock = density_clock(u->density);
-    struct item use = {.hash = hash, .word = word, .bytes = bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX};
+    struct item use = {.hash = hash, .word = word, .bytes = bytes < INT32_MAX ? (uint32_t)bytes : INT32_MAX};
     bool hit[DUEL_WAYS], full = false;
     for (int way = 0; way < DUEL_WAYS; way++) hit[way] = small_use(u, (enum duel_way)way, clock, use);
     judge(u, hit);
