@@ -152,7 +152,6 @@ void density_ranks(const struct density_moment *m, unsigned n, const uint32_t *r
         float each[4];
         memcpy(place, &at, sizeof place);
         memcpy(each, &cost, sizeof each);
-#pragma GCC unroll 4
         for (unsigned k = 0; k < 4; k++) {
             const cell *c = &worth[place[k] + row_of[word[k] & FREQUENCY_MAX]];
             each[k] *= atomic_load_explicit((cell *)(uintptr_t)c, memory_order_relaxed);
