@@ -201,9 +201,11 @@ static int store_server(struct larder_lease *x, struct slice data, int64_t ttl) 
     return call_end(&c, status == LARDER_OK && link_node(c.link)->kind == REPLY_NIL ? LARDER_DROPPED : status);
 }
 
+/* The lock was taken where there was no value: if there is one now, it is newer than what was loaded, whether we have heard of it yet or not. */
 static int store_locked(struct larder_lease *x, struct slice data, int64_t ttl) {
     static const char script[] = "if redis.call('get',KEYS[2])~=ARGV[1] then return 0 end "
                                  "redis.call('del',KEYS[2]) "
+                                 "if redis.call('exists',KEYS[1])==1 then return 0 end "
                                  "if ARGV[3]=='0' then redis.call('set',KEYS[1],ARGV[2]) else redis.call('set',KEYS[1],ARGV[2],'PX',ARGV[3]) end "
                                  "return 1";
     struct call c;
