@@ -53,12 +53,12 @@ static void sort_high(uint32_t *v, size_t n, uint32_t *room) {
     uint32_t count[2][1 << HALF], mask = (1u << bits) - 1;
     for (unsigned k = 0; k < 2; k++) memset(count[k], 0, sizeof(uint32_t) << bits);
     for (size_t i = 0; i < n; i++) {
-        count[0][v[i] >> (32 - 2 * bits) & mask]++;
-        count[1][v[i] >> (32 - bits)]++;
+        count[0][v[i] >> (DELTAS_BITS - 2 * bits) & mask]++;
+        count[1][v[i] >> (DELTAS_BITS - bits)]++;
     }
     for (unsigned k = 0; k < 2; k++) places(count[k], (size_t)1 << bits);
-    spread(v, n, room, count[0], 32 - 2 * bits, mask);
-    spread(room, n, v, count[1], 32 - bits, UINT32_MAX);
+    spread(v, n, room, count[0], DELTAS_BITS - 2 * bits, mask);
+    spread(room, n, v, count[1], DELTAS_BITS - bits, UINT32_MAX);
 }
 
 /* By all of their bytes, the lowest first. */
@@ -113,15 +113,15 @@ static inline void put(struct bits *b, uint64_t bits, unsigned n) {
 }
 
 static unsigned rest_of(size_t n) {
-    uint64_t mean = (UINT64_C(1) << 32) / (n ? n : 1);
+    uint64_t mean = (UINT64_C(1) << DELTAS_BITS) / (n ? n : 1);
     unsigned rest = mean ? 63 - (unsigned)__builtin_clzll(mean) : 0;
-    return rest > 31 ? 31 : rest;
+    return rest > DELTAS_BITS - 1 ? DELTAS_BITS - 1 : rest;
 }
 
 void deltas_put(struct buf *out, const uint32_t *v, size_t n) {
     unsigned rest = rest_of(n);
     uint32_t last = 0;
-    /* All quotients together are no more than 2^32 >> rest, which is below 2n + 2. */
+    /* All quotients together are no more than 2^DELTAS_BITS >> rest, which is below 2n + 2. */
     size_t most = DELTAS_HEAD + (n * (rest + 1) + 2 * n + 2) / 8 + 16;
     unsigned char *head = (unsigned char *)buf_room(out, most);
     struct bits b = {.at = head + DELTAS_HEAD};
@@ -143,7 +143,7 @@ void deltas_put(struct buf *out, const uint32_t *v, size_t n) {
 
 bool deltas_open(struct deltas *d, struct slice bytes) {
     const unsigned char *p = (const unsigned char *)bytes.p;
-    if (bytes.n < DELTAS_HEAD || p[0] > 31) return false;
+    if (bytes.n < DELTAS_HEAD || p[0] >= DELTAS_BITS) return false;
     *d = (struct deltas){.at = p + DELTAS_HEAD, .end = p + bytes.n, .rest = p[0]};
     for (unsigned i = 0; i < 4; i++) d->left |= (uint32_t)p[1 + i] << (8 * i);
     return (uint64_t)d->left * (d->rest + 1) <= (uint64_t)(bytes.n - DELTAS_HEAD) * 8;
@@ -174,9 +174,9 @@ bool deltas_next(struct deltas *d, uint32_t *v) {
         break;
     }
     if (d->held < d->rest) refill(d);
-    if (d->held < d->rest || more > UINT32_MAX) return false;
+    if (d->held < d->rest || more > DELTAS_MAX) return false;
     uint64_t value = d->last + (more << d->rest) + (d->bits & ((UINT64_C(1) << d->rest) - 1));
-    if (value > UINT32_MAX) return false;
+    if (value > DELTAS_MAX) return false;
     d->bits >>= d->rest;
     d->held -= d->rest;
     d->left--;

@@ -426,7 +426,7 @@ static void reply_joined(struct call *c, enum feed_status status, uint64_t seq, 
     char seed[17];
     snprintf(seed, sizeof seed, "%016" PRIx64, feed_ring_seed(call_env(c)->feed));
     resp_text(c->w, "hash");
-    resp_text(c->w, "xxh3");
+    resp_text(c->w, "xxh3-28");
     resp_text(c->w, "seed");
     resp_text(c->w, seed);
 }

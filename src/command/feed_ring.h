@@ -10,6 +10,7 @@
 #ifndef LARDER_COMMAND_FEED_RING_H
 #define LARDER_COMMAND_FEED_RING_H
 
+#include "base/deltas.h"
 #include "base/hash.h"
 #include "command/feed.h"
 
@@ -69,6 +70,6 @@ static inline uint64_t feed_ring_seed(const struct feed *f) { return ((const str
 /* The hash of a block's first change; those of the others lie in front of it. */
 static inline uint32_t *feed_ring_hashes(struct feed_block *b) { return (uint32_t *)(void *)((char *)b + FEED_BLOCK) - 1; }
 /* The hash of a key as listeners are told it: doc/feed-and-leases.md. */
-static inline uint32_t feed_ring_hash(uint64_t seed, unsigned db, struct slice key) { return (uint32_t)hash_bytes(key.p, key.n, hash_seed(seed, db)); }
+static inline uint32_t feed_ring_hash(uint64_t seed, unsigned db, struct slice key) { return deltas_of_hash(hash_bytes(key.p, key.n, hash_seed(seed, db))); }
 
 #endif

@@ -102,7 +102,7 @@ static void feed_ask(struct larder *l, bool hashed) {
 static bool hash_as_server(struct larder *l, const struct reply_node *node) {
     struct slice digits = field(node, "seed");
     uint64_t seed = 0;
-    if (!slice_is(field(node, "hash"), "xxh3") || digits.n != 16) return false;
+    if (!slice_is(field(node, "hash"), "xxh3-28") || digits.n != 16) return false;
     for (size_t i = 0; i < digits.n; i++) {
         const char *all = "0123456789abcdef", *at = memchr(all, digits.p[i], 16);
         if (!at) return false;

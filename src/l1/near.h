@@ -73,7 +73,7 @@ struct near *near_open(size_t limit, void (*drop)(void *more)); /* NULL with err
 void near_close(struct near *s);      /* no thread is in it, nothing is pinned */
 struct near_record *near_record(struct near *s);              /* of this thread; NULL: no memory */
 struct near_record *near_record_next(struct near *s, struct near_record *r); /* all of them: begin with NULL */
-uint64_t near_hash(const struct near *s, struct slice key); /* its upper 32 bits are the hash that near_erase_hashed knows; the rest follows from them */
+uint64_t near_hash(const struct near *s, struct slice key); /* its upper DELTAS_BITS bits are the hash that near_erase_hashed knows; the rest follows from them */
 int64_t near_now(const struct near *s); /* ms since it was opened; up to 4 behind */
 
 bool near_get(struct near *s, struct near_record *r, struct slice key, uint64_t hash, int64_t now, struct near_found *out);

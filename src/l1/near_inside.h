@@ -7,6 +7,7 @@
 #ifndef LARDER_L1_NEAR_INSIDE_H
 #define LARDER_L1_NEAR_INSIDE_H
 
+#include "base/deltas.h"
 #include "base/hash.h"
 #include "l1/near_table.h"
 
@@ -80,11 +81,11 @@ struct near {
 static inline unsigned near_shard_of(const struct near *s, uint64_t hash) { return (unsigned)(hash >> s->shift) & (s->shards - 1); }
 static inline struct near_shard *near_shard(struct near *s, uint64_t hash) { return &s->shard[near_shard_of(s, hash)]; }
 static inline uint32_t near_bits(uint64_t hash) { return (uint32_t)hash; }
-/* Where a key stands follows from 32 bits, the hash that a daemon tells. They choose the shard, so in it their highest are all alike:
- * what chooses the line is mixed of them. */
-static inline uint64_t near_spread(uint32_t told) { return (uint64_t)told << 32 | (uint32_t)(told * UINT32_C(0x9e3779b1)); }
+/* Where a key stands follows from DELTAS_BITS bits, the hash that a daemon tells. They choose the shard, so in it their highest are all
+ * alike: what chooses the line is mixed of them. */
+static inline uint64_t near_spread(uint32_t told) { return (uint64_t)told << (64 - DELTAS_BITS) | (uint32_t)(told * UINT32_C(0x9e3779b1)); }
 static inline uint64_t near_key_hash(const struct near *s, const void *p, size_t n) {
-    return near_spread((uint32_t)hash_bytes(p, n, atomic_load_explicit(&((struct near *)s)->seed, memory_order_acquire)));
+    return near_spread(deltas_of_hash(hash_bytes(p, n, atomic_load_explicit(&((struct near *)s)->seed, memory_order_acquire))));
 }
 static inline struct slice near_key(const struct near_entry *e) { return (struct slice){e->bytes, e->key_n}; }
 static inline uint8_t near_flags(const struct near_entry *e) {

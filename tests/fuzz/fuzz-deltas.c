@@ -29,6 +29,7 @@ static void write_and_read(const uint8_t *data, size_t size) {
     uint32_t *v = malloc((2 * n + 1) * sizeof *v), back;
     if (!v) abort();
     memcpy(v, data, n * sizeof *v);
+    for (size_t i = 0; i < n; i++) v[i] &= DELTAS_MAX;
     n = deltas_sort(v, n, v + n);
     struct buf out = {0};
     deltas_put(&out, v, n);

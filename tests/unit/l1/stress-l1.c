@@ -1,5 +1,6 @@
 /* The near store under threads: readers that hold values, writers, invalidations one by one and by pattern, all at once. A value says
  * which key and version it is of; a reader that begins after a version was invalidated must not see it. */
+#include "base/deltas.h"
 #include "l1/near.h"
 
 #include <assert.h>
@@ -90,7 +91,7 @@ static void *write_all(void *arg) {
                 near_erase(w->s, key, hash);
             } else { /* who hears of hashes is who changes the seed */
                 lock_acquire(&w->seed_lock);
-                near_erase_hashed(w->s, &(uint32_t){(uint32_t)(near_hash(w->s, key) >> 32)}, 1);
+                near_erase_hashed(w->s, &(uint32_t){(uint32_t)(near_hash(w->s, key) >> (64 - DELTAS_BITS))}, 1);
                 lock_release(&w->seed_lock);
             }
             atomic_store_explicit(&w->oldest[k], version, memory_order_release);
