@@ -29,6 +29,7 @@ const char *malloc_conf = "dirty_decay_ms:500,muzzy_decay_ms:0,narenas:4,max_bac
 #endif
 
 #define PEAK_LOOKS 8
+#define PEAK_STEP 65536 /* that a peak may be passed by before somebody looks, who else looks ten times a second */
 
 struct count {
     _Atomic int64_t total[MEM_DOMAINS];
@@ -65,8 +66,10 @@ void mem_count(enum mem_domain d, int64_t delta) {
         atomic_store_explicit(&c->pending, pending, memory_order_relaxed);
         return;
     }
-    raise_peak(atomic_fetch_add_explicit(&flushed, pending, memory_order_relaxed) + pending);
+    int64_t now = atomic_fetch_add_explicit(&flushed, pending, memory_order_relaxed) + pending;
     atomic_store_explicit(&c->pending, 0, memory_order_release); /* whoever sees that sees the total, too */
+    /* That total is without what other threads have freed and not told yet, so it may be past a limit that was kept. */
+    if (__builtin_expect(now > atomic_load_explicit(&peak, memory_order_relaxed) + PEAK_STEP, 0)) mem_limited();
 }
 
 uint64_t mem_used(enum mem_domain d) {

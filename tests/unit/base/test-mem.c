@@ -135,6 +135,24 @@ Test(mem, the_peak_stays_until_it_is_reset) {
     cr_assert(mem_peak() < top);
 }
 
+static void *take_much(void *out) {
+    *(void **)out = mem_alloc(MEM_DATA, 300000);
+    return NULL;
+}
+
+/* What one thread has freed, but not brought to the shared total yet, was part of another one's peak. */
+Test(mem, the_peak_is_not_of_what_another_thread_has_freed) {
+    void *small = mem_alloc(MEM_DATA, 24000), *much;
+    mem_free(MEM_DATA, mem_alloc(MEM_DATA, 1 << 20)); /* so that the small one is in the shared total */
+    mem_free(MEM_DATA, small);
+    mem_peak_reset();
+    pthread_t t;
+    cr_assert(!pthread_create(&t, NULL, take_much, &much));
+    pthread_join(t, NULL);
+    cr_assert_eq(mem_peak(), mem_limited());
+    mem_free(MEM_DATA, much);
+}
+
 Test(mem, the_kernel_and_the_allocator_answer) {
     struct mem_system s;
     void *p = mem_alloc(MEM_DATA, 1 << 20);
