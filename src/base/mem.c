@@ -72,18 +72,17 @@ void mem_count(enum mem_domain d, int64_t delta) {
     if (__builtin_expect(now > atomic_load_explicit(&peak, memory_order_relaxed) + PEAK_STEP, 0)) mem_limited();
 }
 
-uint64_t mem_used(enum mem_domain d) {
-    int64_t sum = 0;
-    for (int i = 0; i < THREAD_MAX; i++) sum += atomic_load_explicit(&counts[i].total[d], memory_order_relaxed);
-    return sum > 0 ? (uint64_t)sum : 0;
-}
-
-static int64_t limited_now(void) {
+/* Of the domains from `from` on, below `end`. */
+static int64_t counted(int from, int end) {
     int64_t sum = 0;
     for (int i = 0; i < THREAD_MAX; i++)
-        for (int d = 0; d < MEM_CLIENT; d++) sum += atomic_load_explicit(&counts[i].total[d], memory_order_relaxed);
+        for (int d = from; d < end; d++) sum += atomic_load_explicit(&counts[i].total[d], memory_order_relaxed);
     return sum > 0 ? sum : 0;
 }
+
+uint64_t mem_used(enum mem_domain d) { return (uint64_t)counted((int)d, (int)d + 1); }
+
+static int64_t limited_now(void) { return counted(0, MEM_CLIENT); }
 
 /* What one thread frees and another one takes while the counts are being added up is counted twice, if the one is read before and the
  * other behind it: megabytes, where the reader gets no processor in between. So a new peak is believed only once it has been seen

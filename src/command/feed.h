@@ -3,8 +3,8 @@
  *   a lane's notes --feed_publish--> blocks of 64 KB: oldest -> ... -> newest --feed_give--> listeners, each at its own place
  *
  * The ring holds changes as they are sent, so that a listener's frame is a head of its own and a piece of a block, which is not copied
- * but referred to; while no listener needs keys, it holds their hashes alone. Blocks are only ever added to behind what anybody has been given. A block that leaves the ring lives on
- * while somebody refers to it; who stands in it has lost what was behind.
+ * but referred to; while no listener needs keys, it holds their hashes alone. Blocks are only ever added to behind what anybody has
+ * been given. A block that leaves the ring lives on while somebody refers to it; who stands in it has lost what was behind.
  *
  * Changes are noted under the shard's lock in the lane's own memory and published once the request is over, before its reply
  * is sent. A change of a key that nobody has been told of since its last one is that one. Listeners are told in turns, so that

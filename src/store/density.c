@@ -85,11 +85,12 @@ uint64_t density_age(const struct density *d, uint64_t clock, uint32_t word) {
     return (uint64_t)word_age(clock_units(d, clock), word) << atomic_load_explicit(&d->shift, memory_order_relaxed);
 }
 
-static const uint8_t by_frequency[FREQUENCY_MAX + 1] = {0, 0, 1, 2, 3, 3, 4, 4, 4, 4, [10 ... 20] = 5, [21 ... 60] = 6, 7, 7, 7};
-
+/* Classes of frequency, and the places in `worth` where each begins. */
+#define BY_FREQUENCY(of) {of(0), of(0), of(1), of(2), of(3), of(3), [6 ... 9] = of(4), [10 ... 20] = of(5), [21 ... 60] = of(6), [61 ... 63] = of(7)}
+#define CLASS(class) (class)
 #define ROW(class) ((class) * DENSITY_AGES)
-static const uint16_t row_of[FREQUENCY_MAX + 1] = {ROW(0), ROW(0), ROW(1), ROW(2), ROW(3), ROW(3), [6 ... 9] = ROW(4),
-    [10 ... 20] = ROW(5), [21 ... 60] = ROW(6), [61 ... 63] = ROW(7)}; /* of by_frequency */
+static const uint8_t by_frequency[FREQUENCY_MAX + 1] = BY_FREQUENCY(CLASS);
+static const uint16_t row_of[FREQUENCY_MAX + 1] = BY_FREQUENCY(ROW);
 
 static inline unsigned class_of(const struct density *d, unsigned frequency, size_t bytes) {
     unsigned size = 0;

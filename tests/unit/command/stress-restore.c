@@ -191,18 +191,23 @@ static void begin(struct worker *w, struct client *k) {
     }
 }
 
+/* The next thing that is asked of the place where it makes its values. */
+static void ask_there(struct client *k, const char *command, enum stage stage) {
+    char text[48];
+    size_t n = (size_t)snprintf(text, sizeof text, "%s ", command);
+    place_of(text + n, sizeof text - n, k);
+    k->stage = stage;
+    k->c.out.n = 0;
+    ask(k, text);
+}
+
 /* The reply has come. */
 static void go_on(struct worker *w, struct client *k) {
     enum stage stage = k->stage;
-    char text[48] = "DEL ";
     k->stage = IDLE;
     switch (stage) {
     case MADE:
-        memcpy(text, "DUMP", 4), text[4] = ' ';
-        place_of(text + 5, sizeof text - 5, k);
-        k->stage = DUMPED;
-        k->c.out.n = 0;
-        ask(k, text);
+        ask_there(k, "DUMP", DUMPED);
         return;
     case DUMPED:
         if (k->c.out.p[0] == '$' && k->c.out.p[1] != '-') { /* else it was flushed or evicted */
@@ -213,10 +218,7 @@ static void go_on(struct worker *w, struct client *k) {
     case RESTORED:
         if (k->c.out.p[0] == '+') atomic_store(&made[k->mark], atomic_fetch_add(&stamp, 1));
         atomic_fetch_add(k->c.out.p[0] == '+' ? &restored : &refused, 1);
-        place_of(text + 4, sizeof text - 4, k);
-        k->stage = OTHER;
-        k->c.out.n = 0;
-        ask(k, text);
+        ask_there(k, "DEL", OTHER);
         return;
     case LOOKED:
         check(k);
