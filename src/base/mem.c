@@ -165,6 +165,15 @@ bool mem_fits(uint64_t limit, size_t n, unsigned threads) {
     return used + (int64_t)n + (int64_t)others * most <= (int64_t)limit;
 }
 
+bool mem_far(uint64_t limit, size_t n, size_t spare, unsigned threads) {
+    struct count *c = mine;
+    int64_t most = atomic_load_explicit(&slack, memory_order_relaxed);
+    if (!c || limit != atomic_load_explicit(&slack_limit, memory_order_relaxed) || n > (size_t)most / MEM_CLAIM) return false;
+    int64_t used = atomic_load_explicit(&claimed, memory_order_relaxed) + atomic_load_explicit(&flushed, memory_order_relaxed);
+    used += atomic_load_explicit(&c->pending, memory_order_relaxed) + (int64_t)(n + spare);
+    return used + (int64_t)(threads ? threads - 1 : 0) * most <= (int64_t)limit && !atomic_load_explicit(&shrunk, memory_order_relaxed);
+}
+
 /* jemalloc answers under this name too. */
 size_t mem_usable(const void *p) { return malloc_usable_size((void *)p); }
 

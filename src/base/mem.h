@@ -48,6 +48,8 @@ uint64_t mem_peak(void);                   /* highest mem_limited() seen at a ch
 void mem_peak_reset(void);
 /* May n more be taken while `threads` threads take too? If so, others may not take them until this thread has asked for 0 more. */
 bool mem_fits(uint64_t limit, size_t n, unsigned threads);
+/* May they, and is there `spare` besides? For a few KB and where the limit is far, without a word to others. False: ask mem_fits. */
+bool mem_far(uint64_t limit, size_t n, size_t spare, unsigned threads);
 
 /* Kernel's and allocator's view, in bytes. */
 struct mem_system {

@@ -15,13 +15,14 @@ bool dispatch_held(const struct session *s) {
     return s->task || (s->held && admit_paused(s->lane->env, s->held == HOLD_WRITE));
 }
 
-static void request_run(struct batch *b, struct session *s, struct request *q) {
+/* `lacks`: there may be no room for it. */
+static void request_run(struct batch *b, struct session *s, struct request *q, bool lacks) {
     struct call *c = &b->call;
     enum outcome o = RAN;
     account_totals(b, s);
     call_begin(c, q);
     request_keys(b, q);
-    if (b->limited && room_may_lack(c, q)) {
+    if (lacks) {
         o = room_run(b, q, room_at_first(c, q));
     } else {
         run_locked(c);
@@ -35,8 +36,8 @@ static inline bool request_run_simple(struct batch *b, struct session *s, struct
     struct call *c = &b->call;
     const struct command *cmd = q->command;
     struct store *store = c->v.store;
-    if (__builtin_expect(b->limited, 0) && room_may_lack(c, q)) {
-        request_run(b, s, q);
+    if (room_lacks(b, q)) {
+        request_run(b, s, q, true);
         return true;
     }
     call_begin(c, q);
@@ -64,7 +65,7 @@ static bool request_run_careful(struct batch *b, struct session *s, struct reque
     struct chain_mark before = chain_mark(&s->out);
     switch (admit_request(b, s, q)) {
     case ADMITTED:
-        request_run(b, s, q);
+        request_run(b, s, q, room_lacks(b, q));
         break;
     case REFUSED:
         break;
@@ -97,7 +98,7 @@ static size_t batch_run(struct batch *b, struct session *s, bool *stop) {
                 break;
             }
         } else {
-            request_run(b, s, q);
+            request_run(b, s, q, room_lacks(b, q));
         }
         if (s->task || s->closing) {
             if (!s->task) session_request_over(s);

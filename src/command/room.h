@@ -29,9 +29,10 @@ static inline size_t room_bytes(const struct call *c, const struct request *q) {
 }
 
 /* May it be that there is no room for it, of one kind or the other? */
-static inline bool room_may_lack(const struct call *c, const struct request *q) {
-    return ((q->command->flags & C_DENYOOM) && !store_fits(c->v.store, room_bytes(c, q))) ||
-        ((q->command->flags & C_WRITE) && capture_pressed(c->v.store));
+static inline bool room_lacks(const struct batch *b, const struct request *q) {
+    const struct call *c = &b->call;
+    return __builtin_expect(b->limited, 0) && (((q->command->flags & C_DENYOOM) && !store_fits(c->v.store, room_bytes(c, q))) ||
+        ((q->command->flags & C_WRITE) && capture_pressed(c->v.store)));
 }
 
 /* The request is over, or put off. */

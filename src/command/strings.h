@@ -35,7 +35,7 @@ static inline bool strings_editable(struct call *c, int key, const struct entry 
 enum { STRINGS_SPARE = 65536 };
 static inline bool strings_room(struct call *c, int key, size_t n) {
     const struct key *k = &c->key[key];
-    if (__builtin_expect(store_fits(c->v.store, k->n + n + n / 4 + STRINGS_SPARE), 1)) return true;
+    if (__builtin_expect(store_far(c->v.store, k->n + n + n / 4, STRINGS_SPARE), 1)) return true;
     return call_room(c, view_room_for(&c->v, k, n));
 }
 

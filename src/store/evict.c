@@ -11,19 +11,28 @@
 #define STORE_TRASH_US 60 /* of freeing between two looks at what there is room for */
 #define EVICT_SPARE_US 40 /* of a slice: for what is done between two looks at the clock */
 
-static inline bool fits_beside(const struct store *s, size_t n, unsigned part) {
-    uint64_t limit = (uint64_t)option_get(&s->config->maxmemory), reserve = limit / RESERVE_SHARE;
-    if (__builtin_expect(!limit, 0)) return true;
+/* What may be used under that limit: 1/part of the reserve stays free. */
+static inline uint64_t evict_limit(const struct store *s, uint64_t limit, unsigned part) {
+    uint64_t reserve = limit / RESERVE_SHARE;
     if (reserve > RESERVE) reserve = RESERVE;
     if (reserve < RESERVE_LEAST) reserve = RESERVE_LEAST;
-    reserve /= part;
-    reserve += atomic_load_explicit(&s->aside, memory_order_relaxed);
-    return limit > reserve && mem_fits(limit - reserve, n, (unsigned)option_get(&s->config->threads));
+    reserve = reserve / part + atomic_load_explicit(&s->aside, memory_order_relaxed);
+    return limit > reserve ? limit - reserve : 0;
+}
+
+static inline bool fits_beside(const struct store *s, size_t n, unsigned part) {
+    uint64_t limit = (uint64_t)option_get(&s->config->maxmemory);
+    return __builtin_expect(!limit, 0) || mem_fits(evict_limit(s, limit, part), n, (unsigned)option_get(&s->config->threads));
 }
 
 bool store_fits(const struct store *s, size_t n) { return fits_beside(s, n, 1); }
 
 bool store_spare(const struct store *s, size_t n) { return fits_beside(s, n, 4); }
+
+bool store_far(const struct store *s, size_t n, size_t spare) {
+    uint64_t limit = (uint64_t)option_get(&s->config->maxmemory);
+    return !limit || mem_far(evict_limit(s, limit, 1), n, spare, (unsigned)option_get(&s->config->threads));
+}
 
 static uint64_t evict_count_all(const struct store *s) {
     uint64_t keys = 0;
@@ -69,7 +78,7 @@ enum store_fit store_make_room(struct store *s, size_t n, int64_t now, struct st
     enum store_fit fit = FIT_YES;
     size_t save = evict_save(s, &p, limit);
     counter_add(&stats->evict_slices, 1);
-    while (!store_fits(s, n + save)) {
+    do {
         /* What was dropped already comes back before anything else is dropped: a large collection takes many slices. */
         bool waits = store_trash(s) != 0;
         if (waits) store_trash_step(s, STORE_TRASH_US);
@@ -84,7 +93,7 @@ enum store_fit store_make_room(struct store *s, size_t n, int64_t now, struct st
             fit = FIT_LATER;
             break;
         }
-    }
+    } while (!store_fits(s, n + save));
     if (save && fit == FIT_YES) atomic_fetch_add(&s->aside, save);
     uint64_t us = (uint64_t)clock_ticks_us(clock_ticks() - start);
     if (us > counter_get(&stats->evict_us_worst)) atomic_store_explicit(&stats->evict_us_worst, us, memory_order_relaxed);
