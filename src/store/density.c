@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#define FREQUENCY_BITS 6
+#define FREQUENCY_BITS DENSITY_FREQUENCY_BITS
 #define FREQUENCY_MAX 63u
 #define AGE_MASK ((1u << DENSITY_AGE_BITS) - 1)
 #define STEADY 16384    /* the clock's unit is such that the cache is about so many units large, */
@@ -21,7 +21,7 @@
 #define GHOST_BYTES 512 /* of maxmemory for each cell of two bytes */
 #define GHOST_MIN 1024
 
-typedef _Atomic float cell;
+typedef _Atomic float worth; /* 1 / density */
 typedef _Atomic uint32_t tally; /* of one thread; the learner takes them away, and one that comes just then may be lost */
 
 struct density_lane {
@@ -34,13 +34,13 @@ struct density_lane {
 struct ghosts {
     size_t cells; /* a power of two, and so are its bytes: a block that wastes none */
     uint64_t limit; /* that they are for */
-    _Atomic uint16_t *cell; /* 10 bits of the hash, 6 of frequency; 0: empty */
+    _Atomic uint32_t *pair; /* two cells, each of 10 bits of the hash and 6 of frequency; 0: empty */
 };
 
 struct density {
     _Atomic uint64_t clock;
     char apart[56]; /* the clock is written by all threads */
-    cell worth[DENSITY_CLASSES][DENSITY_AGES]; /* 1 / density */
+    worth worth[DENSITY_CLASSES][DENSITY_AGES];
     _Atomic uint64_t limit;
     _Atomic uint32_t shift;      /* of the clock */
     _Atomic uint32_t period;     /* in units of it */
@@ -85,12 +85,13 @@ uint64_t density_age(const struct density *d, uint64_t clock, uint32_t word) {
     return (uint64_t)word_age(clock_units(d, clock), word) << atomic_load_explicit(&d->shift, memory_order_relaxed);
 }
 
-/* Classes of frequency, and the places in `worth` where each begins. */
-#define BY_FREQUENCY(of) {of(0), of(0), of(1), of(2), of(3), of(3), [6 ... 9] = of(4), [10 ... 20] = of(5), [21 ... 60] = of(6), [61 ... 63] = of(7)}
+/* Classes of frequency; and, by a word's lowest byte as it is, the cells where each begins. */
+#define BY_FREQUENCY(of, at) [at] = of(0), of(0), of(1), of(2), of(3), of(3), [at + 6 ... at + 9] = of(4), [at + 10 ... at + 20] = of(5), \
+    [at + 21 ... at + 60] = of(6), [at + 61 ... at + 63] = of(7)
 #define CLASS(class) (class)
 #define ROW(class) ((class) * DENSITY_AGES)
-static const uint8_t by_frequency[FREQUENCY_MAX + 1] = BY_FREQUENCY(CLASS);
-static const uint16_t row_of[FREQUENCY_MAX + 1] = BY_FREQUENCY(ROW);
+static const uint8_t by_frequency[FREQUENCY_MAX + 1] = {BY_FREQUENCY(CLASS, 0)};
+static const uint16_t row_of[256] = {BY_FREQUENCY(ROW, 0), BY_FREQUENCY(ROW, 64), BY_FREQUENCY(ROW, 128), BY_FREQUENCY(ROW, 192)};
 
 static inline unsigned class_of(const struct density *d, unsigned frequency, size_t bytes) {
     unsigned size = 0;
@@ -133,66 +134,96 @@ typedef float floats __attribute__((vector_size(16)));
 
 static inline quad all_four(uint32_t v) { return (quad){} + (int32_t)v; }
 
-/* A cell's place is its class and its age's bucket: the size's and the age's share of it are told for four at once, the frequency's is
+/* What is the same for all of some, four times. */
+struct fours {
+    quad now, below[DENSITY_SIZES - 1];
+};
+
+static inline struct fours fours_of(const struct density_moment *m) {
+    return (struct fours){all_four(m->now << FREQUENCY_BITS | FREQUENCY_MAX),
+        {all_four(m->size_below[0]), all_four(m->size_below[1]), all_four(m->size_below[2])}};
+}
+
+/* A cell's number is its class and its age's bucket: the size's and the age's share of it are told for four at once, the frequency's is
  * looked up. */
+static inline quad four_cells(const struct fours *f, const uint32_t *word, quad bytes) {
+    quad w, step = all_four(DENSITY_FREQUENCIES * DENSITY_AGES);
+    memcpy(&w, word, sizeof w);
+    quad age = f->now - w; /* as density_units */
+    age = ((age & ~(age >> 31)) >> FREQUENCY_BITS) + 4;
+    quad at = ((quad)__builtin_convertvector(age, floats) >> BUCKET_BITS) - BUCKET_FIRST;
+    for (unsigned k = 0; k < DENSITY_SIZES - 1; k++) at += step & ~(f->below[k] > bytes);
+    return at;
+}
+
+void density_cells(const struct density_moment *m, unsigned n, const uint32_t *restrict word, const uint32_t *restrict bytes,
+    uint32_t *restrict cell) {
+    const struct fours f = fours_of(m);
+    for (unsigned at = 0; at < n; at += 4) {
+        quad b;
+        memcpy(&b, bytes + at, sizeof b);
+        quad c = four_cells(&f, word + at, b);
+        memcpy(cell + at, &c, sizeof c);
+        for (unsigned k = at; k < at + 4; k++) cell[k] += row_of[word[k] & 255];
+    }
+}
+
 void density_ranks(const struct density_moment *m, unsigned n, const uint32_t *restrict word, const uint32_t *restrict bytes,
-    int32_t *restrict rank) {
-    const cell *worth = m->of->worth[0];
-    const quad now = all_four(m->now << FREQUENCY_BITS | FREQUENCY_MAX), step = all_four(DENSITY_FREQUENCIES * DENSITY_AGES);
-    const quad below[DENSITY_SIZES - 1] = {all_four(m->size_below[0]), all_four(m->size_below[1]), all_four(m->size_below[2])};
-    for (const uint32_t *end = word + n; word < end; word += 4, bytes += 4, rank += 4) {
-        quad w, b;
-        memcpy(&w, word, sizeof w);
+    int32_t *restrict rank, uint32_t *restrict cell) {
+    const worth *worths = m->of->worth[0];
+    const struct fours f = fours_of(m);
+    for (const uint32_t *end = word + n; word < end; word += 4, bytes += 4, rank += 4, cell += 4) {
+        quad b;
         memcpy(&b, bytes, sizeof b);
-        quad age = now - w; /* its lowest bits are of no matter; below 0: another thread's clock was a little ahead */
-        age = ((age & ~(age >> 31)) >> FREQUENCY_BITS) + 4;
-        quad at = ((quad)__builtin_convertvector(age, floats) >> BUCKET_BITS) - BUCKET_FIRST;
-        for (unsigned k = 0; k < DENSITY_SIZES - 1; k++) at += step & ~(below[k] > b);
+        quad c = four_cells(&f, word, b);
         floats cost = __builtin_convertvector(b, floats);
-        uint32_t place[4];
-        float each[4];
-        memcpy(place, &at, sizeof place);
-        memcpy(each, &cost, sizeof each);
+        memcpy(cell, &c, sizeof c);
+        memcpy(rank, &cost, sizeof cost);
+#pragma GCC unroll 4
         for (unsigned k = 0; k < 4; k++) {
-            const cell *c = &worth[place[k] + row_of[word[k] & FREQUENCY_MAX]];
-            each[k] *= atomic_load_explicit((cell *)(uintptr_t)c, memory_order_relaxed);
-            memcpy(rank + k, &each[k], sizeof each[k]);
+            cell[k] += row_of[word[k] & 255];
+            float of = atomic_load_explicit((worth *)(uintptr_t)&worths[cell[k]], memory_order_relaxed), each;
+            memcpy(&each, rank + k, sizeof each);
+            each *= of;
+            memcpy(rank + k, &each, sizeof each);
         }
     }
 }
 
 float density_rank(const struct density *d, uint64_t clock, uint32_t word, size_t bytes) {
     unsigned c = class_of(d, word & FREQUENCY_MAX, bytes);
-    const cell *at = &d->worth[c][bucket(word_age(clock_units(d, clock), word))];
-    return (float)bytes * atomic_load_explicit((cell *)(uintptr_t)at, memory_order_relaxed);
+    const worth *at = &d->worth[c][bucket(word_age(clock_units(d, clock), word))];
+    return (float)bytes * atomic_load_explicit((worth *)(uintptr_t)at, memory_order_relaxed);
 }
 
 /* -- what was evicted --------------------------------------------------------------------------------------------------------- */
 
-static inline uint16_t ghost_mark(uint64_t hash) { return (uint16_t)((hash & 1023) << FREQUENCY_BITS); }
-static inline size_t ghost_at(const struct ghosts *g, uint64_t hash) { return (size_t)(hash >> 12) & (g->cells - 1); }
+/* A key may lie in either half of its pair of cells, which are read and written together. */
+#define MARKS_MASK 0xffc0ffc0u
+#define MARK_BITS 1023u
+
+static inline uint32_t ghost_mark(uint64_t hash) { return ((uint32_t)hash & MARK_BITS) << FREQUENCY_BITS; }
+static inline _Atomic uint32_t *ghost_pair(const struct ghosts *g, uint64_t hash) { return &g->pair[(hash >> 12 & (g->cells - 1)) >> 1]; }
 
 static unsigned ghost_take(struct density *d, uint64_t hash) {
     struct ghosts *g = atomic_load_explicit(&d->ghosts, memory_order_acquire);
-    if (!g) return 0;
-    for (unsigned i = 0; i < 2; i++) {
-        _Atomic uint16_t *at = &g->cell[ghost_at(g, hash) ^ i];
-        uint16_t v = atomic_load_explicit(at, memory_order_relaxed);
-        if (!v || (v & ~FREQUENCY_MAX) != ghost_mark(hash)) continue;
-        atomic_store_explicit(at, 0, memory_order_relaxed);
-        return v & FREQUENCY_MAX;
-    }
-    return 0;
+    if (__builtin_expect(!g, 0)) return 0;
+    _Atomic uint32_t *at = ghost_pair(g, hash);
+    uint32_t v = atomic_load_explicit(at, memory_order_relaxed), other = (v ^ ghost_mark(hash) * 0x10001u) & MARKS_MASK;
+    if (__builtin_expect((other & 0xffff) && other >> 16, 1)) return 0;
+    unsigned half = other & 0xffff ? 16 : 0;
+    atomic_store_explicit(at, v & ~(0xffffu << half), memory_order_relaxed);
+    return v >> half & FREQUENCY_MAX;
 }
 
-/* Of the two cells that it may take, the one that is its own, or has the lower frequency. */
+/* In the half with the lower frequency, or in its own. */
 static void ghost_leave(struct density *d, uint64_t hash, unsigned frequency) {
     struct ghosts *g = atomic_load_explicit(&d->ghosts, memory_order_acquire);
-    if (!g || !frequency) return;
-    _Atomic uint16_t *at = &g->cell[ghost_at(g, hash)], *other = &g->cell[ghost_at(g, hash) ^ 1];
-    uint16_t a = atomic_load_explicit(at, memory_order_relaxed), b = atomic_load_explicit(other, memory_order_relaxed);
-    if ((b & FREQUENCY_MAX) < (a & FREQUENCY_MAX)) at = other;
-    atomic_store_explicit(at, (uint16_t)(ghost_mark(hash) | frequency), memory_order_relaxed);
+    if (__builtin_expect(!g || !frequency, 0)) return;
+    _Atomic uint32_t *at = ghost_pair(g, hash);
+    uint32_t v = atomic_load_explicit(at, memory_order_relaxed), own = hash >> 12 & 1;
+    unsigned half = (v >> 16 & FREQUENCY_MAX) < (v & FREQUENCY_MAX) + own ? 16 : 0;
+    atomic_store_explicit(at, (v & ~(0xffffu << half)) | (ghost_mark(hash) | frequency) << half, memory_order_relaxed);
 }
 
 static void density_limit_changed(struct density *d, uint64_t limit) {
@@ -213,10 +244,9 @@ uint32_t density_born(struct density *d, struct density_lane *l, uint64_t hash) 
     return now << FREQUENCY_BITS | (frequency < FREQUENCY_MAX ? frequency : FREQUENCY_MAX);
 }
 
-void density_evicted(struct density *d, struct density_lane *l, uint32_t word, size_t bytes, uint64_t hash) {
-    unsigned frequency = word & FREQUENCY_MAX;
-    count(&l->evicted[class_of(d, frequency, bytes)][bucket(word_age(clock_units(d, density_clock(d)), word))]);
-    ghost_leave(d, hash, frequency);
+void density_evicted(struct density *d, struct density_lane *l, uint32_t cell, uint32_t word, uint64_t hash) {
+    count(&l->evicted[0][0] + cell);
+    ghost_leave(d, hash, word & FREQUENCY_MAX);
 }
 
 /* -- learning ------------------------------------------------------------------------------------------------------------------ */
@@ -241,13 +271,18 @@ static void gather(float *to, tally *from) {
     atomic_store_explicit(from, 0, memory_order_relaxed);
 }
 
+static inline uint32_t fade(uint32_t v) {
+    uint32_t frequency = (v & FREQUENCY_MAX) / 2;
+    return frequency ? (v & ~FREQUENCY_MAX) | frequency : 0;
+}
+
 /* A part of the ghosts at each learning, all of them in a period. */
 static void ghosts_fade(struct ghosts *g, uint32_t round) {
     if (!g) return;
-    size_t from = g->cells / PERIOD * (round % PERIOD), to = round % PERIOD == PERIOD - 1 ? g->cells : from + g->cells / PERIOD;
+    size_t pairs = g->cells / 2, from = pairs / PERIOD * (round % PERIOD), to = round % PERIOD == PERIOD - 1 ? pairs : from + pairs / PERIOD;
     for (size_t i = from; i < to; i++) {
-        uint16_t v = atomic_load_explicit(&g->cell[i], memory_order_relaxed), frequency = (v & FREQUENCY_MAX) / 2;
-        if (v) atomic_store_explicit(&g->cell[i], frequency ? (uint16_t)((v & ~FREQUENCY_MAX) | frequency) : 0, memory_order_relaxed);
+        uint32_t v = atomic_load_explicit(&g->pair[i], memory_order_relaxed);
+        if (v) atomic_store_explicit(&g->pair[i], fade(v & 0xffff) | fade(v >> 16) << 16, memory_order_relaxed);
     }
 }
 
@@ -261,12 +296,12 @@ size_t density_wants(const struct density *d, uint64_t limit) {
     const struct ghosts *g = atomic_load_explicit(&d->ghosts, memory_order_acquire);
     if (g && __builtin_expect(g->limit == limit, 1)) return 0;
     size_t cells = ghosts_for(limit);
-    return g && g->cells == cells ? 0 : mem_class(sizeof *g) + mem_class(cells * sizeof *g->cell);
+    return g && g->cells == cells ? 0 : mem_class(sizeof *g) + mem_class(cells / 2 * sizeof *g->pair);
 }
 
 static void ghosts_free(struct ghosts *g) {
     if (!g) return;
-    mem_free(MEM_INDEX, g->cell);
+    mem_free(MEM_INDEX, g->pair);
     mem_free(MEM_INDEX, g);
 }
 
@@ -278,7 +313,7 @@ void density_remember(struct density *d, uint64_t limit) {
         ghosts_free(d->old_ghosts);
         d->old_ghosts = g;
         g = mem_alloc(MEM_INDEX, sizeof *g);
-        *g = (struct ghosts){cells, limit, mem_zalloc(MEM_INDEX, cells * sizeof *g->cell)};
+        *g = (struct ghosts){cells, limit, mem_zalloc(MEM_INDEX, cells / 2 * sizeof *g->pair)};
         atomic_store_explicit(&d->ghosts, g, memory_order_release);
     }
     lock_release(&d->lock);

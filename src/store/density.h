@@ -25,6 +25,7 @@
 #define DENSITY_CLASSES (DENSITY_FREQUENCIES * DENSITY_SIZES)
 #define DENSITY_AGES 96
 #define DENSITY_AGE_BITS 26
+#define DENSITY_FREQUENCY_BITS 6
 
 struct density;
 struct density_lane; /* what one thread has seen */
@@ -37,17 +38,25 @@ void density_limit(struct density *d, uint64_t limit); /* maxmemory; before the 
 /* The access word of a new entry with that hash, and of one that is used once more. bytes: what it takes, all in all. */
 uint32_t density_born(struct density *d, struct density_lane *l, uint64_t hash);
 uint32_t density_used(struct density *d, struct density_lane *l, uint32_t word, size_t bytes);
-void density_evicted(struct density *d, struct density_lane *l, uint32_t word, size_t bytes, uint64_t hash);
-/* Higher: evict sooner. For several entries at one moment: what is the same for all of them is looked up once, and four are ranked at
- * once. Ranks are floats from 0 on, as their bits, which compare as they do. The arrays have room for a multiple of four. */
+/* For several entries at one moment: what is the same for all of them is looked up once, and the rest is told for four at once. An
+ * entry's cell is its class and its age. The arrays have room for a multiple of four. */
 struct density_moment {
     const struct density *of;
     uint64_t clock;
-    uint32_t now, size_below[DENSITY_SIZES - 1];
+    uint32_t now, size_below[DENSITY_SIZES - 1]; /* in the clock's units; bytes */
 };
 struct density_moment density_moment(const struct density *d);
+void density_cells(const struct density_moment *m, unsigned n, const uint32_t *restrict word, const uint32_t *restrict bytes,
+    uint32_t *restrict cell);
+/* The same, and ranks: floats from 0 on, as their bits, which compare as they do. Higher: evict sooner. */
 void density_ranks(const struct density_moment *m, unsigned n, const uint32_t *restrict word, const uint32_t *restrict bytes,
-    int32_t *restrict rank);
+    int32_t *restrict rank, uint32_t *restrict cell);
+static inline uint32_t density_units(const struct density_moment *m, uint32_t word) { /* an age, 25 bits */
+    uint32_t age = (m->now << DENSITY_FREQUENCY_BITS | ((1u << DENSITY_FREQUENCY_BITS) - 1)) - word;
+    return age > INT32_MAX ? 0 : age >> DENSITY_FREQUENCY_BITS; /* another thread's clock was a little ahead */
+}
+/* One of that cell went; word: its last. */
+void density_evicted(struct density *d, struct density_lane *l, uint32_t cell, uint32_t word, uint64_t hash);
 float density_rank(const struct density *d, uint64_t clock, uint32_t word, size_t bytes);
 uint64_t density_clock(const struct density *d);
 unsigned density_frequency(uint32_t word); /* OBJECT FREQ */

@@ -12,6 +12,10 @@
 #define SIGNIFICANT 2        /* standard deviations */
 #define MEMORY 1024          /* uses in which two ways differed, after which what they count is halved */
 
+#define AGE_BITS (DENSITY_AGE_BITS - 1) /* of density_units */
+#define AGE_STEP 5           /* ranks are compared down to their sixteenths (shortlist.h) */
+#define FREQUENCY_MOST 63u
+
 struct item {
     uint64_t hash;
     uint32_t word, bytes;
@@ -82,8 +86,8 @@ static void small_drop(struct small *s, uint32_t i) {
 }
 
 /* Of some, the one that goes by density, or by frequency. */
-static uint32_t small_worst(struct duel *u, const struct small *s, enum duel_way way, uint64_t clock) {
-    uint32_t at[LOOKS], word[LOOKS], bytes[LOOKS], worst = 0;
+static uint32_t small_worst(struct duel *u, const struct small *s, enum duel_way way) {
+    uint32_t at[LOOKS], word[LOOKS], bytes[LOOKS], cell[LOOKS], worst = 0;
     int32_t rank[LOOKS];
     for (unsigned k = 0; k < LOOKS; k++) {
         u->random = u->random * 6364136223846793005ull + 1442695040888963407ull;
@@ -91,27 +95,20 @@ static uint32_t small_worst(struct duel *u, const struct small *s, enum duel_way
         word[k] = s->item[at[k]].word;
         bytes[k] = s->item[at[k]].bytes;
     }
-    if (way == DUEL_DENSITY) {
-        struct density_moment m = density_moment(u->density);
-        density_ranks(&m, LOOKS, word, bytes, rank);
-    } else {
-        for (unsigned k = 0; k < LOOKS; k++) {
-            float of = duel_rank(u->density, way, clock, word[k], bytes[k]);
-            memcpy(&rank[k], &of, sizeof of); /* no float is below 0: their bits compare as they do */
-        }
-    }
+    struct density_moment m = density_moment(u->density);
+    duel_ranks(&m, way, LOOKS, word, bytes, rank, cell);
     for (unsigned k = 1; k < LOOKS; k++)
         if (rank[k] > rank[worst]) worst = k;
     return at[worst];
 }
 
-static void small_evict(struct duel *u, enum duel_way way, uint64_t clock) {
+static void small_evict(struct duel *u, enum duel_way way) {
     struct small *s = &u->small[way];
-    small_drop(s, way == DUEL_AGE ? s->oldest - 1u : small_worst(u, s, way, clock));
+    small_drop(s, way == DUEL_AGE ? s->oldest - 1u : small_worst(u, s, way));
 }
 
 /* Was it there? It is from now on. */
-static bool small_use(struct duel *u, enum duel_way way, uint64_t clock, struct item use) {
+static bool small_use(struct duel *u, enum duel_way way, struct item use) {
     struct small *s = &u->small[way];
     uint32_t at = small_find(s, use.hash);
     bool hit = s->place[at];
@@ -122,7 +119,7 @@ static bool small_use(struct duel *u, enum duel_way way, uint64_t clock, struct 
         s->item[i] = use;
         small_touch(s, i);
     } else {
-        for (unsigned k = 0; s->n && k < EVICTIONS && s->bytes + use.bytes > u->room; k++) small_evict(u, way, clock);
+        for (unsigned k = 0; s->n && k < EVICTIONS && s->bytes + use.bytes > u->room; k++) small_evict(u, way);
         at = small_find(s, use.hash);
         s->item[s->n] = use;
         small_touch(s, s->n);
@@ -146,11 +143,18 @@ static void thin_out(struct duel *u) {
 
 /* -- the duel ---------------------------------------------------------------------------------------------------------------- */
 
-float duel_rank(const struct density *d, enum duel_way way, uint64_t clock, uint32_t word, size_t bytes) {
-    if (way == DUEL_DENSITY) return density_rank(d, clock, word, bytes);
-    float age = (float)density_age(d, clock, word);
-    /* Of those used as often the older one: an age adds less than one to the rank. */
-    return way == DUEL_AGE ? age : (float)(64 - density_frequency(word)) + age / (age + (float)(clock / 16 + 1));
+/* By frequency: of those used as often the older one. */
+void duel_ranks(const struct density_moment *m, enum duel_way way, unsigned n, const uint32_t *word, const uint32_t *bytes, int32_t *rank,
+    uint32_t *cell) {
+    if (way == DUEL_DENSITY) {
+        density_ranks(m, n, word, bytes, rank, cell);
+        return;
+    }
+    density_cells(m, n, word, bytes, cell);
+    for (unsigned k = 0; k < n; k++) {
+        uint32_t age = density_units(m, word[k]);
+        rank[k] = (int32_t)(way == DUEL_AGE ? age << AGE_STEP : (FREQUENCY_MOST - density_frequency(word[k])) << AGE_BITS | age);
+    }
 }
 
 static void judge(struct duel *u, const bool hit[DUEL_WAYS]) {
@@ -174,10 +178,9 @@ static void judge(struct duel *u, const bool hit[DUEL_WAYS]) {
 
 void duel_use(struct duel *u, uint64_t hash, uint32_t word, size_t bytes) {
     if (!lock_try(&u->lock)) return;
-    uint64_t clock = density_clock(u->density);
     struct item use = {.hash = hash, .word = word, .bytes = bytes < INT32_MAX ? (uint32_t)bytes : INT32_MAX};
     bool hit[DUEL_WAYS], full = false;
-    for (int way = 0; way < DUEL_WAYS; way++) hit[way] = small_use(u, (enum duel_way)way, clock, use);
+    for (int way = 0; way < DUEL_WAYS; way++) hit[way] = small_use(u, (enum duel_way)way, use);
     judge(u, hit);
     for (int way = 0; way < DUEL_WAYS; way++) full |= u->small[way].n == ITEMS;
     if (full) thin_out(u);

@@ -10,6 +10,7 @@ libstore_a_SOURCES = \
   %D%/evict.c \
   %D%/expire.c \
   %D%/graves.c %D%/graves.h \
+  %D%/heads.c %D%/heads.h \
   %D%/holder.c %D%/holder.h \
   %D%/lag.c %D%/lag.h \
   %D%/layout.h \

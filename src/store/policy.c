@@ -30,6 +30,19 @@ uint32_t policy_touched(const struct policy *p, uint32_t word, uint64_t random) 
     return minutes(p) << 8 | count;
 }
 
+void policy_ranks_idle(uint32_t base, unsigned n, const uint32_t *word, int32_t *rank) {
+    typedef int32_t quad __attribute__((vector_size(16)));
+    typedef float floats __attribute__((vector_size(16)));
+    for (unsigned k = 0; k < n; k += 4) {
+        quad idle;
+        memcpy(&idle, word + k, sizeof idle);
+        idle = (quad){} + (int32_t)base - idle;
+        idle = (idle | idle >> 31) & INT32_MAX; /* half of all time ago is long ago: floats are made of signed numbers */
+        floats number = __builtin_convertvector(idle, floats);
+        memcpy(rank + k, &number, sizeof number);
+    }
+}
+
 int32_t policy_rank(const struct policy *p, int64_t since, uint32_t word, int64_t deadline, uint64_t random) {
     switch (p->kind) {
     case POLICY_VOLATILE_LRU:

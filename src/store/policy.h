@@ -50,7 +50,11 @@ static inline int32_t policy_bits(float number) {
 }
 /* Under LRU: the time from the last use to a while behind `since`, so that there are 20 good bits of it. */
 static inline uint32_t policy_base(int64_t since) { return (uint32_t)(since / POLICY_TICK) + POLICY_AHEAD; }
-static inline int32_t policy_rank_idle(uint32_t base, uint32_t word) { return policy_bits((float)(base - word)); }
+static inline int32_t policy_rank_idle(uint32_t base, uint32_t word) {
+    return policy_bits((float)(base - word > INT32_MAX ? INT32_MAX : base - word));
+}
+/* The same of n words; both arrays have room for a multiple of four. */
+void policy_ranks_idle(uint32_t base, unsigned n, const uint32_t *word, int32_t *rank);
 
 uint32_t policy_born(const struct policy *p);                        /* the word of a new entry */
 uint32_t policy_touched(const struct policy *p, uint32_t word, uint64_t random); /* after one more use */

@@ -1,12 +1,12 @@
 #include "store/pool.h"
 
 #include "store/calendar.h"
-#include "store/patrol.h"
+#include "store/heads.h"
 #include "store/shortlist.h"
 #include "store/tell.h"
 
 #define AGES_ALL 256         /* ages of so many evicted are told, and then of one in so many: */
-#define AGES_EACH 8
+#define AGES_EACH 32
 #define STALE_MS 10000      /* ranks change with time, those of LRU all alike */
 
 struct pool {
@@ -73,57 +73,55 @@ static void pool_refresh(struct pool *pool, const struct policy *p, enum duel_wa
 
 /* Some entries next to each other. */
 struct ranked {
-    uint32_t word[POOL_LOOKS], bytes[POOL_LOOKS];
-    int32_t rank[POOL_LOOKS];
+    struct heads heads;
+    int32_t rank[POOL_LOOKS] __attribute__((aligned(16)));
+    uint32_t cell[POOL_LOOKS] __attribute__((aligned(16))); /* of LHD: density's */
 };
 
 static void rank_by_density(const struct look *l, const struct reach *at, struct ranked *r) {
-    for (unsigned k = 0; k < at->n; k++) {
-        r->word[k] = entry_access(at->entry[k]);
-        r->bytes[k] = store_cost(at->entry[k]);
-    }
-    for (unsigned k = at->n; k % 4; k++) r->word[k] = r->bytes[k] = 0;
-    density_ranks(&l->moment, at->n, r->word, r->bytes, r->rank);
+    heads_read_costs(&r->heads, at);
+    duel_ranks(&l->moment, l->way, at->n, r->heads.word, r->heads.bytes, r->rank, r->cell);
 }
 
 static void rank_by_idle(const struct look *l, const struct reach *at, struct ranked *r) {
-    const uint32_t base = policy_base(l->pool->since);
-    for (unsigned k = 0; k < at->n; k++) r->rank[k] = policy_rank_idle(base, entry_access(at->entry[k]));
+    heads_read(&r->heads, at);
+    policy_ranks_idle(policy_base(l->pool->since), at->n, r->heads.word, r->rank);
 }
 
 static void rank_by_others(const struct look *l, const struct reach *at, struct ranked *r) {
     const struct policy *p = l->policy;
-    for (unsigned k = 0; k < at->n; k++) {
-        const struct entry *e = at->entry[k];
-        r->rank[k] = p->kind & POLICY_LHD
-                         ? policy_bits(duel_rank(p->density, l->way, l->moment.clock, entry_access(e), store_cost(e)))
-                         : policy_rank(p, l->pool->since, entry_access(e), entry_deadline(e), pool_random());
-    }
+    heads_read(&r->heads, at);
+    for (unsigned k = 0; k < at->n; k++)
+        r->rank[k] = policy_rank(p, l->pool->since, r->heads.word[k], entry_deadline(at->entry[k]), pool_random());
 }
 
 static void rank(const struct look *l, const struct reach *at, struct ranked *r) {
     if (l->policy->kind & POLICY_LRU) rank_by_idle(l, at, r);
-    else if (l->policy->kind & POLICY_LHD && l->way == DUEL_DENSITY) rank_by_density(l, at, r);
+    else if (l->policy->kind & POLICY_LHD) rank_by_density(l, at, r);
     else rank_by_others(l, at, r);
+    if (__builtin_expect(!r->heads.deadlines, 1)) return;
+    for (unsigned k = 0; k < at->n; k++) {
+        int64_t deadline = entry_deadline(at->entry[k]);
+        if (deadline && deadline <= l->policy->now) r->rank[k] = INT32_MAX;
+    }
 }
 
 /* -- looking around -------------------------------------------------------------------------------------------------------------- */
 
-static void consider(struct look *l, const struct entry *e, int32_t rank) {
+static __attribute__((noinline)) void consider(struct look *l, const struct reach *at, const struct ranked *r, unsigned k) {
     struct shortlist *list = &l->pool->list;
-    uint64_t hash = store_key(l->store->seed, entry_key(e)).hash;
+    uint64_t hash = store_key(l->store->seed, entry_key(at->entry[k])).hash;
     if (shortlist_has(list, hash)) return;
-    shortlist_add(list, &(struct candidate){.rank = rank, .hash = hash, .word = entry_access(e), .db = l->pool->patrol.db});
+    shortlist_add(list, &(struct candidate){.rank = r->rank[k], .hash = hash, .word = r->heads.word[k], .db = l->pool->patrol.db, .note = r->cell[k]});
 }
 
 static void look_at(struct look *l, const struct reach *at) {
     struct ranked r;
     rank(l, at, &r);
-    for (unsigned k = 0; k < at->n; k++) {
-        const struct entry *e = at->entry[k];
-        if (__builtin_expect(entry_kind(e) & ENTRY_DEADLINE, 0) && entry_deadline(e) <= l->policy->now) r.rank[k] = INT32_MAX;
-        if (shortlist_wants(&l->pool->list, r.rank[k])) consider(l, e, r.rank[k]);
-    }
+    for (unsigned k = at->n; k < POOL_LOOKS; k++) r.rank[k] = INT32_MIN; /* not wanted */
+#pragma GCC unroll 8
+    for (unsigned k = 0; k < POOL_LOOKS; k++)
+        if (__builtin_expect(shortlist_wants(&l->pool->list, r.rank[k]), 0)) consider(l, at, &r, k);
 }
 
 /* Until enough was seen: where there are few keys, that is many shards. False: what is invalid already was swept, which made room too. */
@@ -153,13 +151,12 @@ static int64_t age_of(const struct look *l, const struct entry *e) {
 }
 
 /* Under LHD an age takes longer to tell, so beyond the first ones one stands for several. */
-static void count_evicted(const struct look *l, struct store_stats *stats, const struct entry *e, uint64_t hash) {
-    struct store *s = l->store;
+static void count_evicted(const struct look *l, struct store_stats *stats, const struct entry *e, const struct candidate *c) {
     uint64_t n = counter_get(&stats->evicted);
     unsigned stands_for = l->policy->kind & POLICY_LHD && n >= AGES_ALL ? AGES_EACH : 1;
     counter_add(&stats->evicted, 1);
     if (n % stands_for == 0) counter_add(&stats->evicted_age_ms, (uint64_t)age_of(l, e) * stands_for);
-    if (l->policy->kind & POLICY_LHD) density_evicted(s->density, store_density_lane(s, stats), entry_access(e), store_cost(e), hash);
+    if (l->policy->kind & POLICY_LHD) density_evicted(l->policy->density, store_density_lane(l->store, stats), c->note, c->word, c->hash);
 }
 
 static void evict(struct look *l, struct table *t, const struct candidate *c, struct spot at, struct store_stats *stats) {
@@ -171,7 +168,7 @@ static void evict(struct look *l, struct table *t, const struct candidate *c, st
         struct slice key = entry_key(e);
         store_event_of(l->store, stats, STORE_EVICTED, c->db, &(struct key){key.p, key.n, c->hash}, e);
         store_keep(l->store, c->db, at);
-        count_evicted(l, stats, e, c->hash);
+        count_evicted(l, stats, e, c);
     }
     table_remove(t, c->hash, at);
     store_drop(l->store, e, true);

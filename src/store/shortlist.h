@@ -22,6 +22,7 @@ struct candidate {
     uint64_t hash;
     uint32_t word, db;
     int32_t rank; /* 0 ... INT32_MAX */
+    uint32_t note; /* of who looked, for himself */
 };
 
 struct shortlist {

@@ -5,6 +5,7 @@ test_store_SOURCES = \
   %D%/fixture.h \
   %D%/test-agenda.c %D%/test-calendar.c %D%/test-capture.c %D%/test-density.c %D%/test-duel.c %D%/test-entry.c \
   %D%/test-expire-inside.c \
+  %D%/test-heads.c \
   %D%/test-holder.c \
   %D%/test-memory.c \
   %D%/test-packed.c \

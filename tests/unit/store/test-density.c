@@ -34,6 +34,13 @@ static void cache_open(struct cache *c, size_t limit) {
     for (uint32_t k = 0; k < KEYS; k++) c->bytes[k] = 100;
 }
 
+static void evicted(struct cache *c, uint32_t word, size_t bytes, uint64_t hash) {
+    struct density_moment now = density_moment(c->d);
+    uint32_t words[4] = {word}, sizes[4] = {(uint32_t)bytes}, cell[4];
+    density_cells(&now, 1, words, sizes, cell);
+    density_evicted(c->d, c->l, cell[0], word, hash);
+}
+
 static void evict(struct cache *c) {
     uint32_t worst = 0;
     float highest = -1;
@@ -44,7 +51,7 @@ static void evict(struct cache *c) {
         highest = rank;
         worst = k;
     }
-    density_evicted(c->d, c->l, c->word[worst], c->bytes[worst], hash_of(worst));
+    evicted(c, c->word[worst], c->bytes[worst], hash_of(worst));
     c->in[worst] = false;
     c->used -= c->bytes[worst];
     c->resident[c->place[worst]] = c->resident[--c->n];
@@ -127,7 +134,7 @@ Test(density, what_was_evicted_is_remembered_with_its_frequency) {
     cr_assert_eq(density_frequency(word), 1);
     for (int i = 0; i < 4; i++) word = density_used(c.d, c.l, word, 100);
     cr_assert_eq(density_frequency(word), 5);
-    density_evicted(c.d, c.l, word, 100, hash);
+    evicted(&c, word, 100, hash);
     cr_assert_eq(density_frequency(density_born(c.d, c.l, hash_of(2))), 1, "another key");
     cr_assert_eq(density_frequency(density_born(c.d, c.l, hash)), 6);
     cr_assert_eq(density_frequency(density_born(c.d, c.l, hash)), 1, "remembered once");
@@ -144,5 +151,33 @@ Test(density, frequencies_fade) {
     for (int i = 0; i < 500; i++) other = density_used(c.d, c.l, other, 100);
     word = density_used(c.d, c.l, word, 100);
     cr_assert_eq(density_frequency(word), 63 / 4 + 1, "two periods later: %u", density_frequency(word));
+    density_free(c.d);
+}
+
+/* The bits of a float from 0 on compare as it does, and four at once are told what each is told alone. */
+Test(density, ranks_of_four_are_the_ranks_of_each) {
+    static struct cache c;
+    cache_open(&c, 100000);
+    for (uint32_t k = 0; k < KEYS; k++) c.bytes[k] = 20 + draw(&c) % 3000;
+    for (unsigned i = 0; i < 20000; i++) use(&c, (uint32_t)(draw(&c) % (1 + draw(&c) % KEYS)));
+    for (unsigned round = 0; round < 300; round++) {
+        struct density_moment now = density_moment(c.d);
+        uint32_t word[12], bytes[12], cell[12], again[12];
+        int32_t ranks[12];
+        unsigned n = 1 + round % 9;
+        for (unsigned k = 0; k < 12; k++) {
+            word[k] = c.word[draw(&c) % KEYS];
+            bytes[k] = 20 + (uint32_t)(draw(&c) % 3000);
+        }
+        density_ranks(&now, n, word, bytes, ranks, cell);
+        density_cells(&now, n, word, bytes, again);
+        for (unsigned k = 0; k < n; k++) {
+            float alone = density_rank(c.d, now.clock, word[k], bytes[k]), rank;
+            memcpy(&rank, &ranks[k], sizeof rank);
+            cr_assert_float_eq(rank, alone, alone * 1e-6f);
+            cr_assert_eq(cell[k], again[k]);
+            cr_assert_lt(cell[k], DENSITY_CLASSES * DENSITY_AGES);
+        }
+    }
     density_free(c.d);
 }

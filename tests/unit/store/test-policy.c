@@ -1,3 +1,4 @@
+#include "fixture.h"
 #include "store/policy.h"
 
 #include <criterion/criterion.h>
@@ -45,4 +46,20 @@ Test(policy, lfu_counts_up_slowly_and_falls_by_the_minute) {
 Test(policy, ttl_prefers_the_nearest_deadline) {
     struct policy p = {.kind = POLICY_VOLATILE_TTL, .now = 1000};
     cr_assert_gt(policy_rank(&p, p.now, 0, 2000, 0), policy_rank(&p, p.now, 0, 3000, 0));
+}
+
+Test(policy, ranks_of_four_are_the_ranks_of_each) {
+    uint64_t x = 1;
+    for (unsigned round = 0; round < 1000; round++) {
+        uint32_t word[12];
+        int32_t rank[12];
+        unsigned n = 1 + round % 9;
+        uint32_t base = policy_base((int64_t)(fixture_random(&x) >> 24));
+        for (unsigned k = 0; k < 12; k++) word[k] = (uint32_t)fixture_random(&x) >> fixture_random(&x) % 32;
+        policy_ranks_idle(base, n, word, rank);
+        for (unsigned k = 0; k < n; k++) {
+            cr_assert_eq(rank[k], policy_rank_idle(base, word[k]));
+            cr_assert_geq(rank[k], 0);
+        }
+    }
 }
