@@ -7,7 +7,7 @@
 
 #define ITEMS (DUEL_KEYS * 2)
 #define PLACES (ITEMS * 2)
-#define LOOKS 24             /* a multiple of four (density_ranks) */
+#define LOOKS 16             /* a multiple of four (density_ranks) */
 #define EVICTIONS 8          /* for one use, at the most: the rest with the next ones */
 #define SIGNIFICANT 2        /* standard deviations */
 #define MEMORY 1024          /* uses in which two ways differed, after which what they count is halved */
@@ -25,6 +25,7 @@ struct item {
 struct small { /* a small cache: items, where they are by hash, and in which order they were used */
     uint32_t n;
     uint16_t newest, oldest;
+    uint32_t hand; /* goes round the items */
     uint64_t bytes;
     uint16_t place[PLACES]; /* number of an item + 1, 0: none */
     struct item item[ITEMS];
@@ -35,7 +36,7 @@ struct duel {
     _Atomic int way;
     struct lock lock;
     struct density *density;
-    uint64_t bytes, room, random; /* of the real cache; of a small one */
+    uint64_t bytes, room; /* of the real cache; of a small one */
     uint32_t won[DUEL_WAYS], lost[DUEL_WAYS]; /* against the way that the cache goes by */
     struct small small[DUEL_WAYS];
 };
@@ -85,13 +86,13 @@ static void small_drop(struct small *s, uint32_t i) {
     small_link(s, &s->item[i], (uint16_t)(i + 1), (uint16_t)(i + 1));
 }
 
-/* Of some, the one that goes by density, or by frequency. */
-static uint32_t small_worst(struct duel *u, const struct small *s, enum duel_way way) {
+/* Of the next ones, the one that goes by density, or by frequency. */
+static uint32_t small_worst(struct duel *u, enum duel_way way) {
+    struct small *s = &u->small[way];
     uint32_t at[LOOKS], word[LOOKS], bytes[LOOKS], cell[LOOKS], worst = 0;
     int32_t rank[LOOKS];
     for (unsigned k = 0; k < LOOKS; k++) {
-        u->random = u->random * 6364136223846793005ull + 1442695040888963407ull;
-        at[k] = (uint32_t)((u->random >> 33) * s->n >> 31);
+        at[k] = s->hand = s->hand + 1 < s->n ? s->hand + 1 : 0;
         word[k] = s->item[at[k]].word;
         bytes[k] = s->item[at[k]].bytes;
     }
@@ -104,7 +105,7 @@ static uint32_t small_worst(struct duel *u, const struct small *s, enum duel_way
 
 static void small_evict(struct duel *u, enum duel_way way) {
     struct small *s = &u->small[way];
-    small_drop(s, way == DUEL_AGE ? s->oldest - 1u : small_worst(u, s, way));
+    small_drop(s, way == DUEL_AGE ? s->oldest - 1u : small_worst(u, way));
 }
 
 /* Was it there? It is from now on. */
@@ -203,7 +204,6 @@ void duel_size(struct duel *u, uint64_t keys, uint64_t bytes) {
 struct duel *duel_new(struct density *d) {
     struct duel *u = mem_zalloc(MEM_UPKEEP, sizeof *u);
     u->density = d;
-    u->random = 1;
     u->bytes = u->room = UINT64_MAX; /* nothing is evicted yet */
     return u;
 }
