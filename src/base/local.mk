@@ -12,6 +12,7 @@ libbase_a_SOURCES = \
   %D%/mem.c %D%/mem.h \
   %D%/num.c %D%/num.h \
   %D%/option.c %D%/option.h \
+  %D%/quad.h \
   %D%/sha1.c %D%/sha1.h \
   %D%/slice.h \
   %D%/squeeze.c %D%/squeeze.h \

@@ -1,12 +1,14 @@
 #include "store/density.h"
 
 #include "base/mem.h"
+#include "base/quad.h"
 
 #include <stdatomic.h>
 #include <string.h>
 
 #define FREQUENCY_BITS DENSITY_FREQUENCY_BITS
 #define FREQUENCY_MAX 63u
+#define UNIT_BITS (DENSITY_AGE_BITS - 1) /* of an age */
 #define AGE_MASK ((1u << DENSITY_AGE_BITS) - 1)
 #define STEADY 16384    /* the clock's unit is such that the cache is about so many units large, */
 #define LEAST 512       /* or stays what it is if it is no smaller than this, */
@@ -129,43 +131,29 @@ struct density_moment density_moment(const struct density *d) {
     return m;
 }
 
-typedef int32_t quad __attribute__((vector_size(16)));
-typedef float floats __attribute__((vector_size(16)));
-
-static inline quad all_four(uint32_t v) { return (quad){} + (int32_t)v; }
-
 /* What is the same for all of some, four times. */
 struct fours {
     quad now, below[DENSITY_SIZES - 1];
 };
 
 static inline struct fours fours_of(const struct density_moment *m) {
-    return (struct fours){all_four(m->now << FREQUENCY_BITS | FREQUENCY_MAX),
-        {all_four(m->size_below[0]), all_four(m->size_below[1]), all_four(m->size_below[2])}};
+    return (struct fours){quad_all(m->now << FREQUENCY_BITS | FREQUENCY_MAX),
+        {quad_all(m->size_below[0]), quad_all(m->size_below[1]), quad_all(m->size_below[2])}};
+}
+
+static inline quad four_units(const struct fours *f, const uint32_t *word) { /* as density_units */
+    quad age = f->now - quad_load(word);
+    return (age & ~(age >> 31)) >> FREQUENCY_BITS;
 }
 
 /* A cell's number is its class and its age's bucket: the size's and the age's share of it are told for four at once, the frequency's is
  * looked up. */
-static inline quad four_cells(const struct fours *f, const uint32_t *word, quad bytes) {
-    quad w, step = all_four(DENSITY_FREQUENCIES * DENSITY_AGES);
-    memcpy(&w, word, sizeof w);
-    quad age = f->now - w; /* as density_units */
-    age = ((age & ~(age >> 31)) >> FREQUENCY_BITS) + 4;
-    quad at = ((quad)__builtin_convertvector(age, floats) >> BUCKET_BITS) - BUCKET_FIRST;
-    for (unsigned k = 0; k < DENSITY_SIZES - 1; k++) at += step & ~(f->below[k] > bytes);
-    return at;
-}
-
-void density_cells(const struct density_moment *m, unsigned n, const uint32_t *restrict word, const uint32_t *restrict bytes,
-    uint32_t *restrict cell) {
-    const struct fours f = fours_of(m);
-    for (unsigned at = 0; at < n; at += 4) {
-        quad b;
-        memcpy(&b, bytes + at, sizeof b);
-        quad c = four_cells(&f, word + at, b);
-        memcpy(cell + at, &c, sizeof c);
-        for (unsigned k = at; k < at + 4; k++) cell[k] += row_of[word[k] & 255];
-    }
+static inline void four_cells(const struct fours *f, const uint32_t *restrict word, quad bytes, uint32_t *restrict cell) {
+    quad at = ((quad)quad_floats(four_units(f, word) + 4) >> BUCKET_BITS) - BUCKET_FIRST;
+    for (unsigned k = 0; k < DENSITY_SIZES - 1; k++) at += quad_all(DENSITY_FREQUENCIES * DENSITY_AGES) & ~(f->below[k] > bytes);
+    quad_store(cell, at);
+#pragma GCC unroll 4
+    for (unsigned k = 0; k < 4; k++) cell[k] += row_of[word[k] & 255];
 }
 
 void density_ranks(const struct density_moment *m, unsigned n, const uint32_t *restrict word, const uint32_t *restrict bytes,
@@ -173,20 +161,24 @@ void density_ranks(const struct density_moment *m, unsigned n, const uint32_t *r
     const worth *worths = m->of->worth[0];
     const struct fours f = fours_of(m);
     for (const uint32_t *end = word + n; word < end; word += 4, bytes += 4, rank += 4, cell += 4) {
-        quad b;
-        memcpy(&b, bytes, sizeof b);
-        quad c = four_cells(&f, word, b);
-        floats cost = __builtin_convertvector(b, floats);
-        memcpy(cell, &c, sizeof c);
-        memcpy(rank, &cost, sizeof cost);
+        float cost[4];
+        four_cells(&f, word, quad_load(bytes), cell);
+        quad_store(cost, (quad)quad_floats(quad_load(bytes)));
 #pragma GCC unroll 4
         for (unsigned k = 0; k < 4; k++) {
-            cell[k] += row_of[word[k] & 255];
-            float of = atomic_load_explicit((worth *)(uintptr_t)&worths[cell[k]], memory_order_relaxed), each;
-            memcpy(&each, rank + k, sizeof each);
-            each *= of;
-            memcpy(rank + k, &each, sizeof each);
+            cost[k] *= atomic_load_explicit((worth *)(uintptr_t)&worths[cell[k]], memory_order_relaxed);
+            memcpy(rank + k, &cost[k], sizeof cost[k]);
         }
+    }
+}
+
+void density_ranks_plain(const struct density_moment *m, bool by_age, unsigned n, const uint32_t *restrict word,
+    const uint32_t *restrict bytes, int32_t *restrict rank, uint32_t *restrict cell) {
+    const struct fours f = fours_of(m);
+    for (const uint32_t *end = word + n; word < end; word += 4, bytes += 4, rank += 4, cell += 4) {
+        quad age = four_units(&f, word), seldom = FREQUENCY_MAX - (quad_load(word) & FREQUENCY_MAX);
+        four_cells(&f, word, quad_load(bytes), cell);
+        quad_store(rank, by_age ? age << (31 - UNIT_BITS) : seldom << UNIT_BITS | age);
     }
 }
 

@@ -46,15 +46,12 @@ struct density_moment {
     uint32_t now, size_below[DENSITY_SIZES - 1]; /* in the clock's units; bytes */
 };
 struct density_moment density_moment(const struct density *d);
-void density_cells(const struct density_moment *m, unsigned n, const uint32_t *restrict word, const uint32_t *restrict bytes,
-    uint32_t *restrict cell);
-/* The same, and ranks: floats from 0 on, as their bits, which compare as they do. Higher: evict sooner. */
+/* Cells, and ranks: floats from 0 on, as their bits, which compare as they do. Higher: evict sooner. */
 void density_ranks(const struct density_moment *m, unsigned n, const uint32_t *restrict word, const uint32_t *restrict bytes,
     int32_t *restrict rank, uint32_t *restrict cell);
-static inline uint32_t density_units(const struct density_moment *m, uint32_t word) { /* an age, 25 bits */
-    uint32_t age = (m->now << DENSITY_FREQUENCY_BITS | ((1u << DENSITY_FREQUENCY_BITS) - 1)) - word;
-    return age > INT32_MAX ? 0 : age >> DENSITY_FREQUENCY_BITS; /* another thread's clock was a little ahead */
-}
+/* The same, but nothing that was learned is in the ranks: by age alone; or by frequency, and of those used as often by age. */
+void density_ranks_plain(const struct density_moment *m, bool by_age, unsigned n, const uint32_t *restrict word,
+    const uint32_t *restrict bytes, int32_t *restrict rank, uint32_t *restrict cell);
 /* One of that cell went; word: its last. */
 void density_evicted(struct density *d, struct density_lane *l, uint32_t cell, uint32_t word, uint64_t hash);
 float density_rank(const struct density *d, uint64_t clock, uint32_t word, size_t bytes);

@@ -12,10 +12,6 @@
 #define SIGNIFICANT 2        /* standard deviations */
 #define MEMORY 1024          /* uses in which two ways differed, after which what they count is halved */
 
-#define AGE_BITS (DENSITY_AGE_BITS - 1) /* of density_units */
-#define AGE_STEP 5           /* ranks are compared down to their sixteenths (shortlist.h) */
-#define FREQUENCY_MOST 63u
-
 struct item {
     uint64_t hash;
     uint32_t word, bytes;
@@ -144,18 +140,10 @@ static void thin_out(struct duel *u) {
 
 /* -- the duel ---------------------------------------------------------------------------------------------------------------- */
 
-/* By frequency: of those used as often the older one. */
 void duel_ranks(const struct density_moment *m, enum duel_way way, unsigned n, const uint32_t *word, const uint32_t *bytes, int32_t *rank,
     uint32_t *cell) {
-    if (way == DUEL_DENSITY) {
-        density_ranks(m, n, word, bytes, rank, cell);
-        return;
-    }
-    density_cells(m, n, word, bytes, cell);
-    for (unsigned k = 0; k < n; k++) {
-        uint32_t age = density_units(m, word[k]);
-        rank[k] = (int32_t)(way == DUEL_AGE ? age << AGE_STEP : (FREQUENCY_MOST - density_frequency(word[k])) << AGE_BITS | age);
-    }
+    if (way == DUEL_DENSITY) density_ranks(m, n, word, bytes, rank, cell);
+    else density_ranks_plain(m, way == DUEL_AGE, n, word, bytes, rank, cell);
 }
 
 static void judge(struct duel *u, const bool hit[DUEL_WAYS]) {

@@ -31,7 +31,7 @@ static inline bool duel_has(const struct duel *u, uint64_t hash) {
 /* A use of such a key; word: its access word from now on. */
 void duel_use(struct duel *u, uint64_t hash, uint32_t word, size_t bytes);
 enum duel_way duel_way(const struct duel *u); /* that the cache goes by */
-/* Ranks by that way, and cells, as density_ranks; by age and by frequency they are numbers below 2^31. Higher: evict sooner. */
+/* Ranks by that way, and cells, as density_ranks. Higher: evict sooner. */
 void duel_ranks(const struct density_moment *m, enum duel_way way, unsigned n, const uint32_t *word, const uint32_t *bytes, int32_t *rank,
     uint32_t *cell);
 /* What the cache holds now that it is full: how large the small caches are, and whether too few keys are drawn. */

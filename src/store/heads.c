@@ -1,17 +1,14 @@
 #include "store/heads.h"
 
+#include "base/quad.h"
 #include "store/inside.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "an entry's first byte is a load's lowest");
 
-typedef int32_t quad __attribute__((vector_size(16)));
-typedef uint32_t quads __attribute__((vector_size(16)));
-typedef uint64_t pair __attribute__((vector_size(16)));
-
 /* Of four entries. */
 struct four {
-    quads word;
-    quads rest; /* bytes 5, 6 and 7, where the lengths are, and byte 0, the kind */
+    quad_unsigned word;
+    quad_unsigned rest; /* bytes 5, 6 and 7, where the lengths are, and byte 0, the kind */
 };
 
 #define KIND_AT 24
@@ -20,8 +17,6 @@ struct four {
 #define LENGTH_AT 5
 #define DEADLINES ((uint32_t)ENTRY_DEADLINE << KIND_AT)
 
-static inline bool any(quads x) { return ((pair)x)[0] | ((pair)x)[1]; }
-
 static inline uint64_t first_of(const struct entry *e) {
     uint64_t v;
     memcpy(&v, e, sizeof v);
@@ -29,8 +24,8 @@ static inline uint64_t first_of(const struct entry *e) {
 }
 
 static inline struct four four_read(const struct entry *const *e) {
-    pair a = {first_of(e[0]), first_of(e[1])}, b = {first_of(e[2]), first_of(e[3])};
-    quads low = __builtin_shufflevector((quads)a, (quads)b, 0, 2, 4, 6), high = __builtin_shufflevector((quads)a, (quads)b, 1, 3, 5, 7);
+    quad_unsigned a = (quad_unsigned)(quad_halves){first_of(e[0]), first_of(e[1])}, b = (quad_unsigned)(quad_halves){first_of(e[2]), first_of(e[3])};
+    quad_unsigned low = __builtin_shufflevector(a, b, 0, 2, 4, 6), high = __builtin_shufflevector(a, b, 1, 3, 5, 7);
     return (struct four){low >> 8 | high << 24, high >> 8 | low << KIND_AT};
 }
 
@@ -43,7 +38,7 @@ static inline struct four four_of(const struct reach *at, unsigned from) {
     return four_read(e);
 }
 
-static inline quad four_costs(quads rest) {
+static inline quad four_costs(quad_unsigned rest) {
     quad x = (quad)rest, value = x >> 8 & 255, two = value > 127;
     quad length = (value & ~two) | ((((value & 63) << 8 | (x >> 16 & 255)) + 1) & two);
     quad deadline = (x << 1) >> 31 & ENTRY_NARROW; /* where bit 30, ENTRY_DEADLINE, is set */
@@ -56,17 +51,16 @@ static __attribute__((noinline)) void costs_slow(struct heads *h, const struct r
 }
 
 static inline void read_all(struct heads *h, const struct reach *at, bool costs) {
-    quads kinds = {0};
+    quad_unsigned kinds = {0};
     for (unsigned k = 0; k < at->n; k += 4) {
         struct four f = four_of(at, k);
-        memcpy(h->word + k, &f.word, sizeof f.word);
+        quad_store(h->word + k, (quad)f.word);
         kinds |= f.rest;
         if (!costs) continue;
-        quad bytes = four_costs(f.rest);
-        memcpy(h->bytes + k, &bytes, sizeof bytes);
-        if (__builtin_expect(any((f.rest & ODD) | (quads)((f.rest & VALUE_ODD) == VALUE_ODD)), 0)) costs_slow(h, at, k);
+        quad_store(h->bytes + k, four_costs(f.rest));
+        if (__builtin_expect(quad_any((quad)(f.rest & ODD) | ((f.rest & VALUE_ODD) == VALUE_ODD)), 0)) costs_slow(h, at, k);
     }
-    h->deadlines = any(kinds & DEADLINES);
+    h->deadlines = quad_any((quad)(kinds & DEADLINES));
 }
 
 void heads_read(struct heads *h, const struct reach *at) { read_all(h, at, false); }

@@ -1,5 +1,6 @@
 #include "store/policy.h"
 
+#include "base/quad.h"
 #include "store/density.h"
 
 static uint32_t minutes(const struct policy *p) { return (uint32_t)(p->now / 60000) & 0xffff; }
@@ -31,15 +32,10 @@ uint32_t policy_touched(const struct policy *p, uint32_t word, uint64_t random) 
 }
 
 void policy_ranks_idle(uint32_t base, unsigned n, const uint32_t *word, int32_t *rank) {
-    typedef int32_t quad __attribute__((vector_size(16)));
-    typedef float floats __attribute__((vector_size(16)));
     for (unsigned k = 0; k < n; k += 4) {
-        quad idle;
-        memcpy(&idle, word + k, sizeof idle);
-        idle = (quad){} + (int32_t)base - idle;
+        quad idle = quad_all(base) - quad_load(word + k);
         idle = (idle | idle >> 31) & INT32_MAX; /* half of all time ago is long ago: floats are made of signed numbers */
-        floats number = __builtin_convertvector(idle, floats);
-        memcpy(rank + k, &number, sizeof number);
+        quad_store(rank + k, (quad)quad_floats(idle));
     }
 }
 

@@ -1,10 +1,8 @@
 #include "store/shortlist.h"
 
-#define NOTHING (INT32_MIN + SHORTLIST_ROOM) /* no rank is as low, all holes are lower */
+#include "base/quad.h"
 
-typedef int32_t quad __attribute__((vector_size(16)));
-typedef uint32_t marks __attribute__((vector_size(16)));
-typedef uint64_t pair __attribute__((vector_size(16)));
+#define NOTHING (INT32_MIN + SHORTLIST_ROOM) /* no rank is as low, all holes are lower */
 
 void shortlist_clear(struct shortlist *s) {
     for (int i = 0; i < SHORTLIST_ROOM; i++) {
@@ -17,10 +15,8 @@ void shortlist_clear(struct shortlist *s) {
 }
 
 bool shortlist_has(const struct shortlist *s, uint64_t hash) {
-    const marks *m = (const marks *)(const void *)s->mark;
-    uint32_t x = (uint32_t)hash | 1; /* 0: none */
-    pair any = (pair)((m[0] == x) | (m[1] == x) | (m[2] == x) | (m[3] == x));
-    return any[0] | any[1];
+    const quad *m = (const quad *)(const void *)s->mark, x = quad_all((uint32_t)hash | 1); /* 0: none */
+    return quad_any((m[0] == x) | (m[1] == x) | (m[2] == x) | (m[3] == x));
 }
 
 static inline quad lower_of(quad a, quad b) {

@@ -37,7 +37,8 @@ static void cache_open(struct cache *c, size_t limit) {
 static void evicted(struct cache *c, uint32_t word, size_t bytes, uint64_t hash) {
     struct density_moment now = density_moment(c->d);
     uint32_t words[4] = {word}, sizes[4] = {(uint32_t)bytes}, cell[4];
-    density_cells(&now, 1, words, sizes, cell);
+    int32_t rank[4];
+    density_ranks(&now, 1, words, sizes, rank, cell);
     density_evicted(c->d, c->l, cell[0], word, hash);
 }
 
@@ -163,20 +164,26 @@ Test(density, ranks_of_four_are_the_ranks_of_each) {
     for (unsigned round = 0; round < 300; round++) {
         struct density_moment now = density_moment(c.d);
         uint32_t word[12], bytes[12], cell[12], again[12];
-        int32_t ranks[12];
+        int32_t ranks[12], by_age[12], by_frequency[12];
         unsigned n = 1 + round % 9;
         for (unsigned k = 0; k < 12; k++) {
             word[k] = c.word[draw(&c) % KEYS];
             bytes[k] = 20 + (uint32_t)(draw(&c) % 3000);
         }
         density_ranks(&now, n, word, bytes, ranks, cell);
-        density_cells(&now, n, word, bytes, again);
+        density_ranks_plain(&now, true, n, word, bytes, by_age, again);
+        for (unsigned k = 0; k < n; k++) cr_assert_eq(cell[k], again[k]);
+        density_ranks_plain(&now, false, n, word, bytes, by_frequency, again);
         for (unsigned k = 0; k < n; k++) {
             float alone = density_rank(c.d, now.clock, word[k], bytes[k]), rank;
             memcpy(&rank, &ranks[k], sizeof rank);
             cr_assert_float_eq(rank, alone, alone * 1e-6f);
             cr_assert_eq(cell[k], again[k]);
             cr_assert_lt(cell[k], DENSITY_CLASSES * DENSITY_AGES);
+            uint64_t age = density_age(c.d, now.clock, word[k]), age_of_first = density_age(c.d, now.clock, word[0]);
+            unsigned often = density_frequency(word[k]), often_first = density_frequency(word[0]);
+            cr_assert_eq(by_age[k] > by_age[0], age > age_of_first);
+            cr_assert_eq(by_frequency[k] > by_frequency[0], often < often_first || (often == often_first && age > age_of_first));
         }
     }
     density_free(c.d);
