@@ -29,16 +29,17 @@ const char *malloc_conf = "dirty_decay_ms:500,muzzy_decay_ms:0,narenas:4,max_bac
 #endif
 
 #define PEAK_LOOKS 8
-#define PEAK_STEP 65536 /* that a peak may be passed by before somebody looks, who else looks ten times a second */
+#define PEAK_STEP 2 /* slacks that a peak may be passed by before somebody looks, who else looks ten times a second */
 
 struct count {
     _Atomic int64_t total[MEM_DOMAINS];
     _Atomic int64_t pending; /* under maxmemory, not yet in `flushed`; its thread writes it */
     int64_t claim;   /* of `claimed`, this thread's */
+    unsigned within; /* domains below this number are under maxmemory */
 } __attribute__((aligned(64)));
 
-/* Process-wide, as the allocator is. */
-static struct count counts[THREAD_MAX];
+/* Process-wide, as the allocator is. `asides` is of what threads do aside: there all domains are outside maxmemory. */
+static struct count counts[THREAD_MAX], asides[THREAD_MAX];
 static _Atomic int64_t flushed, peak, claimed, slack = MEM_SLACK;
 static _Atomic uint64_t slack_limit; /* that it is for */
 static _Atomic bool shrunk; /* the slack has, and some thread may still have more pending */
@@ -49,6 +50,21 @@ static _Noreturn void out_of_memory(size_t n) {
     abort();
 }
 
+static __attribute__((noinline)) struct count *count_mine(void) {
+    mine = &counts[thread_index()];
+    mine->within = MEM_CLIENT;
+    return mine;
+}
+
+bool mem_aside(bool on) {
+    struct count *c = mine ? mine : count_mine();
+    bool was = !c->within;
+    mine = on ? &asides[thread_index()] : &counts[thread_index()];
+    return was;
+}
+
+bool mem_is_aside(void) { return mine && !mine->within; }
+
 static void raise_peak(int64_t now) {
     int64_t seen = atomic_load_explicit(&peak, memory_order_relaxed);
     while (now > seen && !atomic_compare_exchange_weak(&peak, &seen, now)) {}
@@ -56,10 +72,10 @@ static void raise_peak(int64_t now) {
 
 void mem_count(enum mem_domain d, int64_t delta) {
     struct count *c = mine;
-    if (__builtin_expect(!c, 0)) c = mine = &counts[thread_index()];
+    if (__builtin_expect(!c, 0)) c = count_mine();
     int64_t total = atomic_load_explicit(&c->total[d], memory_order_relaxed);
     atomic_store_explicit(&c->total[d], total + delta, memory_order_relaxed);
-    if (d >= MEM_CLIENT) return; /* outside maxmemory */
+    if (d >= c->within) return; /* outside maxmemory */
     int64_t pending = atomic_load_explicit(&c->pending, memory_order_relaxed) + delta;
     int64_t most = atomic_load_explicit(&slack, memory_order_relaxed);
     if (pending <= most && pending >= -most) {
@@ -69,20 +85,27 @@ void mem_count(enum mem_domain d, int64_t delta) {
     int64_t now = atomic_fetch_add_explicit(&flushed, pending, memory_order_relaxed) + pending;
     atomic_store_explicit(&c->pending, 0, memory_order_release); /* whoever sees that sees the total, too */
     /* That total is without what other threads have freed and not told yet, so it may be past a limit that was kept. */
-    if (__builtin_expect(now > atomic_load_explicit(&peak, memory_order_relaxed) + PEAK_STEP, 0)) mem_limited();
+    if (__builtin_expect(now > atomic_load_explicit(&peak, memory_order_relaxed) + PEAK_STEP * most, 0)) mem_limited();
 }
 
 /* Of the domains from `from` on, below `end`. */
-static int64_t counted(int from, int end) {
+static int64_t counted(const struct count *of, int from, int end) {
     int64_t sum = 0;
     for (int i = 0; i < THREAD_MAX; i++)
-        for (int d = from; d < end; d++) sum += atomic_load_explicit(&counts[i].total[d], memory_order_relaxed);
-    return sum > 0 ? sum : 0;
+        for (int d = from; d < end; d++) sum += atomic_load_explicit(&of[i].total[d], memory_order_relaxed);
+    return sum;
 }
 
-uint64_t mem_used(enum mem_domain d) { return (uint64_t)counted((int)d, (int)d + 1); }
+uint64_t mem_used(enum mem_domain d) {
+    int64_t sum = counted(counts, (int)d, (int)d + 1);
+    if (d >= MEM_CLIENT) sum += counted(asides, d == MEM_CLIENT ? 0 : (int)d, (int)d + 1);
+    return sum > 0 ? (uint64_t)sum : 0;
+}
 
-static int64_t limited_now(void) { return counted(0, MEM_CLIENT); }
+static int64_t limited_now(void) {
+    int64_t sum = counted(counts, 0, MEM_CLIENT);
+    return sum > 0 ? sum : 0;
+}
 
 /* What one thread frees and another one takes while the counts are being added up is counted twice, if the one is read before and the
  * other behind it: megabytes, where the reader gets no processor in between. So a new peak is believed only once it has been seen
@@ -156,7 +179,7 @@ static __attribute__((noinline)) bool fits_carefully(struct count *c, uint64_t l
 bool mem_fits(uint64_t limit, size_t n, unsigned threads) {
     struct count *c = mine;
     unsigned others = threads ? threads - 1 : 0;
-    if (__builtin_expect(!c, 0)) c = mine = &counts[thread_index()];
+    if (__builtin_expect(!c, 0)) c = count_mine();
     int64_t most = atomic_load_explicit(&slack, memory_order_relaxed);
     bool same = limit == atomic_load_explicit(&slack_limit, memory_order_relaxed) && !atomic_load_explicit(&shrunk, memory_order_relaxed);
     if (__builtin_expect(!same || c->claim || n > (size_t)most / MEM_CLAIM, 0)) return fits_carefully(c, limit, n, others);

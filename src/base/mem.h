@@ -42,6 +42,11 @@ void *mem_pages(size_t n, size_t align);
 void mem_pages_free(void *p, size_t n);
 void mem_count(enum mem_domain d, int64_t delta);
 
+/* From now on what this thread takes, and gives back, under maxmemory is counted as MEM_CLIENT instead: for what is made only to be replied.
+ * It is to be given back aside, too. Returns what was before. */
+bool mem_aside(bool on);
+bool mem_is_aside(void);
+
 uint64_t mem_used(enum mem_domain d);      /* exact once threads are quiet */
 uint64_t mem_limited(void);                /* the domains under maxmemory */
 uint64_t mem_peak(void);                   /* highest mem_limited() seen at a check */

@@ -153,6 +153,32 @@ Test(mem, the_peak_is_not_of_what_another_thread_has_freed) {
     mem_free(MEM_DATA, much);
 }
 
+/* What is made only to be replied is the clients' memory, and no part of what is under maxmemory. */
+Test(mem, what_is_taken_aside_counts_as_the_clients) {
+    uint64_t limited = mem_limited(), client = mem_used(MEM_CLIENT), data = mem_used(MEM_DATA), upkeep = mem_used(MEM_UPKEEP);
+    mem_peak_reset();
+    cr_assert(!mem_aside(true));
+    cr_assert(mem_is_aside());
+    void *p = mem_alloc(MEM_DATA, 300000), *u = mem_alloc(MEM_UPKEEP, 100);
+    cr_assert_eq(mem_used(MEM_CLIENT), client + mem_usable(p));
+    cr_assert_eq(mem_used(MEM_UPKEEP), upkeep + mem_usable(u));
+    p = mem_realloc(MEM_DATA, p, 500000);
+    cr_assert(mem_aside(false));
+    void *q = mem_alloc(MEM_DATA, 1000);
+    mem_free(MEM_UPKEEP, u);
+    cr_assert_eq(mem_used(MEM_DATA), data + mem_usable(q));
+    cr_assert_eq(mem_limited(), limited + mem_usable(q));
+    cr_assert_eq(mem_peak(), mem_limited());
+    cr_assert_eq(mem_used(MEM_CLIENT), client + mem_usable(p));
+    mem_free(MEM_DATA, q);
+    mem_aside(true);
+    mem_free(MEM_DATA, p);
+    mem_aside(false);
+    cr_assert_eq(mem_used(MEM_CLIENT), client);
+    cr_assert_eq(mem_used(MEM_UPKEEP), upkeep);
+    cr_assert_eq(mem_limited(), limited);
+}
+
 Test(mem, the_kernel_and_the_allocator_answer) {
     struct mem_system s;
     void *p = mem_alloc(MEM_DATA, 1 << 20);

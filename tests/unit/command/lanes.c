@@ -149,7 +149,8 @@ static void take_output(struct lanes_client *c) {
 }
 
 void lanes_send(struct lanes_client *c, const struct slice *word, unsigned n) {
-    struct buf frame = {0};
+    struct buf frame;
+    buf_init(&frame, MEM_CLIENT); /* the other side's memory */
     buf_printf(&frame, "*%u\r\n", n);
     for (unsigned i = 0; i < n; i++) {
         buf_printf(&frame, "$%zu\r\n", word[i].n);

@@ -6,7 +6,7 @@
  * - what was made (its reply has come) before an invalidation of its keys, or a flush, began is seen by nobody behind the reply of that,
  *   neither under its own name nor under one that it was copied or renamed to;
  * - nothing is seen behind the deadline that it was restored with;
- * - behind the last command memory is under the limit, and in the end all of it is given back. */
+ * - memory is under the limit at all times, and in the end all of it is given back. */
 #include "lanes.h"
 
 #include "base/clock.h"
@@ -17,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LANES = 3, CLIENTS = 5, MARKS = 2500, KEYS = 60, FAMILIES = 2, LARGE = 3000, PATIENCE_S = 300 };
+enum { LANES = 3, CLIENTS = 5, MARKS = 2500, KEYS = 60, FAMILIES = 2, LARGE = 3000, LIMIT_KB = 600, PATIENCE_S = 300 };
 
 static const char *const families[FAMILIES] = {"a:", "user:"};
 
@@ -70,8 +70,9 @@ static void place_of(char *to, size_t cap, const struct client *k) { snprintf(to
 static void make(struct client *k) {
     struct slice *word = malloc((LARGE + 200) * sizeof *word);
     char place[32], part[16];
-    struct buf text = {0};
+    struct buf text;
     unsigned n = parts_of(k->mark), size = (unsigned)snprintf(part, sizeof part, "<%08u>", k->mark);
+    buf_init(&text, MEM_CLIENT);
     place_of(place, sizeof place, k);
     k->list = is_list(k->mark);
     word[0] = k->list ? SLICE("RPUSH") : SLICE("SET");
@@ -253,6 +254,7 @@ static void *work(void *arg) {
             if (k->stage != IDLE) done = false;
         }
         if (++turn % 4 == 0) upkeep(l);
+        mem_limited(); /* raises the peak, which else is seen only where it is passed by some KB */
         if (done && !over) over = true, atomic_fetch_sub(&alive, 1);
         if (!busy) lanes_deliver(w->lane, true);
     }
@@ -262,7 +264,7 @@ static void *work(void *arg) {
 static void configure(struct env *e) {
     e->store_config.policy = POLICY_ALLKEYS_LRU;
     e->store_config.active_expire = 1;
-    e->store_config.maxmemory = (int64_t)mem_limited() + (900 << 10);
+    e->store_config.maxmemory = (int64_t)mem_limited() + (LIMIT_KB << 10);
 }
 
 static void flush_all(struct client *k) {
@@ -281,7 +283,7 @@ int main(void) {
     uint64_t before = mem_used(MEM_DATA);
     for (unsigned i = 0; i < LANES; i++) worker[i] = (struct worker){.lane = i, .x = 7919 * (i + 1)};
     lanes_run(work, worker, sizeof *worker);
-    uint64_t used = mem_limited(), evicted = 0, expired = 0;
+    uint64_t used = mem_peak(), evicted = 0, expired = 0;
     for (unsigned i = 0; i < LANES; i++) {
         evicted += counter_get(&env->lane[i]->store_stats.evicted);
         expired += counter_get(&env->lane[i]->store_stats.expired);
@@ -292,7 +294,7 @@ int main(void) {
     const struct {
         const char *what;
         bool ok;
-    } tests[] = {{"every invariant holds", !bad}, {"values are whole, valid and in time", !wrong}, {"memory is under the limit", used <= limit},
+    } tests[] = {{"every invariant holds", !bad}, {"values are whole, valid and in time", !wrong}, {"memory was always under the limit", used <= limit},
         {"all of it is given back", left == before}, {"many were restored", restored > MARKS / 3}, {"many were seen", seen > MARKS / 60},
         {"some were refused, as others were there", refused}, {"eviction had work", evicted}, {"expiry had work", expired},
         {"there were invalidations and flushes", invalidated && flushed}};
@@ -301,7 +303,7 @@ int main(void) {
         failed += !tests[i].ok;
         if (!tests[i].ok) printf("FAILED: %s%s%s\n", tests[i].what, bad ? ": " : "", bad ? bad : "");
     }
-    printf("%u marks, %u restored, %u refused, %u seen, %u moves, %u invalidations, %u flushes, %llu evicted, %llu expired, %lld bytes of the limit, %lld left\n",
+    printf("%u marks, %u restored, %u refused, %u seen, %u moves, %u invalidations, %u flushes, %llu evicted, %llu expired, %lld bytes over the limit at the peak, %lld left\n",
         marks, restored, refused, seen, moved, invalidated, flushed, (unsigned long long)evicted, (unsigned long long)expired,
         (long long)(used - limit), (long long)(left - before));
     for (unsigned i = 0; i < LANES; i++)
