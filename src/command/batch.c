@@ -11,6 +11,8 @@
 
 struct batch *batch_new(void) {
     struct batch *b = mem_zalloc(MEM_MISC, sizeof *b);
+    buf_init(&b->keys, MEM_CLIENT); /* as the request is that they are of */
+    buf_init(&b->places, MEM_CLIENT);
     b->pack = pack_new();
     owing_init(&b->owing);
     b->call.owing = &b->owing;

@@ -2,6 +2,8 @@
 
 #define MEMBER_MOST 64  /* what a member takes beyond its bytes, in the worst of the structures, at most */
 #define GROWTH_MOST 16384 /* a part of the structure, or of the table, that grows or splits meanwhile */
+#define CLASSES 4         /* blocks of the allocator's come in so many sizes to a doubling: large members take up to a part of their bytes more */
+#define LARGE 4096
 
 static bool opens(struct call *c, struct entry *e, enum value_type t) {
     if (!e || __builtin_expect(entry_type(e) == t, 1)) return true;
@@ -29,6 +31,7 @@ bool collection_write(struct call *c, int key, enum value_type t, struct holder 
 }
 
 bool collection_room(struct call *c, struct holder *h, size_t bytes, size_t members) {
+    if (bytes > LARGE) bytes += bytes / CLASSES;
     return call_room(c, bytes + members * MEMBER_MOST + 2 * h->home.n + GROWTH_MOST);
 }
 

@@ -19,7 +19,9 @@ static void add_found(void *arg, struct slice name, struct slice value) {
 }
 
 static void run_get(struct call *c) {
-    struct found f = {0};
+    struct found f = {.n = 0};
+    buf_init(&f.lengths, MEM_CLIENT);
+    buf_init(&f.bytes, MEM_CLIENT);
     options_each(call_env(c)->options, c->argv + 2, (size_t)c->argc - 2, add_found, &f);
     resp_map(c->w, f.n);
     const char *at = f.bytes.p;

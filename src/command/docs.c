@@ -546,7 +546,7 @@ static void put_docs(struct resp_writer *w, struct scratch *s, const struct comm
 }
 
 void docs_run(struct call *c) {
-    struct scratch *s = mem_alloc(MEM_MISC, sizeof *s);
+    struct scratch *s = mem_alloc(MEM_CLIENT, sizeof *s);
     size_t n = 0;
     if (c->argc > 2) { /* unknown names are left out */
         for (int i = 2; i < c->argc; i++) n += introspect_named(c->argv[i]) != NULL;
@@ -561,5 +561,5 @@ void docs_run(struct call *c) {
         for (unsigned i = 0; i < command_total(); i++)
             if (!command_container(command_at(i))) put_docs(c->w, s, command_at(i));
     }
-    mem_free(MEM_MISC, s);
+    mem_free(MEM_CLIENT, s);
 }

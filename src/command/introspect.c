@@ -336,16 +336,16 @@ static void keys_of(struct call *c, bool flags) {
     int few[GETKEYS_FEW], *at = few;
     unsigned few_flags[GETKEYS_FEW], *bits = few_flags;
     if (argc > GETKEYS_FEW) {
-        at = mem_alloc(MEM_MISC, (size_t)argc * sizeof *at);
-        bits = mem_alloc(MEM_MISC, (size_t)argc * sizeof *bits);
+        at = mem_alloc(MEM_CLIENT, (size_t)argc * sizeof *at);
+        bits = mem_alloc(MEM_CLIENT, (size_t)argc * sizeof *bits);
     }
     int n = command_keys_flags(cmd, argv, argc, at, bits, argc > GETKEYS_FEW ? argc : GETKEYS_FEW);
     if (n < 0) reply_error(c, "ERR Invalid arguments specified for command");
     else if (!n && !(cmd->flags & C_NO_MANDATORY_KEYS)) reply_error(c, "ERR The command has no key arguments");
     else put_keys(c, &(struct key_place){at, flags ? bits : NULL, n});
     if (at == few) return;
-    mem_free(MEM_MISC, at);
-    mem_free(MEM_MISC, bits);
+    mem_free(MEM_CLIENT, at);
+    mem_free(MEM_CLIENT, bits);
 }
 
 static void getkeys_run(struct call *c) { keys_of(c, false); }

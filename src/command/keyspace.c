@@ -84,6 +84,12 @@ static bool replaces(struct view *v, const struct key *k) {
     return notify_wants(lane_of_stats(v->stats), EVENT_NEW) && view_peek(v, k);
 }
 
+/* May key 0 go to `to`? It takes room only where it has to be copied. */
+static bool rename_room(struct call *c, struct view *target, int to) {
+    size_t n = view_rename_room(&c->v, &c->key[0], target, &c->key[to]);
+    return !n || call_room(c, n);
+}
+
 static void rename_key(struct call *c, bool only_new) {
     if (!call_write(c, 0)) {
         reply_error(c, "ERR no such key");
@@ -92,6 +98,7 @@ static void rename_key(struct call *c, bool only_new) {
     struct slice from = {c->key[0].p, c->key[0].n}, to = {c->key[1].p, c->key[1].n};
     bool same = slice_equal(from, to), taken = only_new && call_write(c, 1);
     if (!same && !taken) {
+        if (!rename_room(c, &c->v, 1)) return;
         bool over = replaces(&c->v, &c->key[1]);
         view_rename(&c->v, &c->key[0], &c->v, &c->key[1]);
         if (over) call_event(c, EVENT_NEW, "new", 1);
@@ -152,6 +159,7 @@ static void run_move(struct call *c) {
     struct view target = call_view(c, (unsigned)db);
     bool go = call_write(c, 0) && !view_peek(&target, &c->key[0]);
     if (go) {
+        if (!rename_room(c, &target, 0)) return;
         view_rename(&c->v, &c->key[0], &target, &c->key[0]);
         call_event(c, EVENT_GENERIC, "move_from", 0);
         notify_event(&target, EVENT_GENERIC, "move_to", &c->key[0]);

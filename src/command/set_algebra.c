@@ -16,6 +16,7 @@ enum algebra_use { SHOW, STORE_, COUNT };
 struct algebra {
     enum algebra_op op;
     enum algebra_use use;
+    bool aside;               /* what is made is only shown */
     bool settles;             /* once all is stored, integers shall be stored as such */
     int n, which;             /* sets; the one that is walked */
     const struct home **set;
@@ -49,8 +50,10 @@ static void algebra_begin(struct algebra *a, const struct type_limits *limits, u
 }
 
 static void algebra_end(struct algebra *a, struct store *store) {
+    bool was = mem_aside(a->aside);
     if (a->made.object) holder_release(store, VALUE_SET, a->made.object);
     home_free_bytes(&a->made);
+    mem_aside(was);
 }
 
 static bool belongs(const struct algebra *a, struct slice member, size_t *cost) {
@@ -146,6 +149,7 @@ static void combine_later(struct call *c, const struct algebra *a, const struct 
     struct algebra_work *g = work_new(c, sizeof *g + sets + to.n, algebra_slice, algebra_drop);
     g->a = *a;
     g->work.makes = a->use == STORE_;
+    g->work.aside = a->aside;
     g->a.set = g->set;
     g->a.w = &g->work.w;
     for (int i = 0; i < a->n; i++) g->set[i] = work_keep(&g->work, by[i]);
@@ -161,7 +165,9 @@ static void combine_now(struct call *c, struct algebra *a) {
     struct resp_writer w = {&body, c->w->proto};
     chain_init(&body, &c->s->lane->pool);
     a->w = &w;
+    bool was = mem_aside(a->aside);
     algebra_on(a, SIZE_MAX);
+    mem_aside(was);
     if (a->use == COUNT) {
         resp_int(c->w, (int64_t)a->found);
     } else if (a->use == STORE_) {
@@ -271,7 +277,7 @@ static void combine_opened(struct call *c, struct algebra *a, struct source **by
 
 static void combine(struct call *c, enum algebra_op op, enum algebra_use use, size_t limit) {
     struct source near[ON_STACK], *space = near, *by_near[ON_STACK], **by = by_near;
-    struct algebra a = {.op = op, .use = use, .limit = limit};
+    struct algebra a = {.op = op, .use = use, .limit = limit, .aside = use != STORE_};
     int first = use == STORE_;
     size_t n = (size_t)(c->keys - first);
     if (n > ON_STACK) {

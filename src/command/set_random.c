@@ -17,6 +17,7 @@ struct draw {
     const struct home *set;
     struct lane *lane;
     enum draw_way way;
+    bool aside;         /* `others` are only for now */
     bool parts;         /* DRAW_OVER: those that are not drawn go to `others` */
     size_t pick, left;  /* still to be drawn; DRAW_OVER: still to come */
     struct set_at at;
@@ -30,8 +31,10 @@ struct draw_work {
 };
 
 static void draw_end(struct draw *d, struct store *store) {
+    bool was = mem_aside(d->aside);
     if (d->others.object) holder_release(store, VALUE_SET, d->others.object);
     home_free_bytes(&d->others);
+    mem_aside(was);
 }
 
 static bool takes(struct draw *d) {
@@ -111,6 +114,7 @@ static struct draw_work *draw_later(struct call *c, const struct holder *h, cons
     struct draw_work *g = work_new(c, sizeof *g + key.n, draw_slice, draw_drop);
     g->draw = *d;
     g->draw.set = work_keep(&g->work, h);
+    g->work.aside = d->aside;
     if (!key.p) return g;
     g->key = (struct slice){memcpy(g + 1, key.p, key.n), key.n};
     return g;
@@ -118,7 +122,9 @@ static struct draw_work *draw_later(struct call *c, const struct holder *h, cons
 
 static void draw_start(struct call *c, const struct holder *h, struct draw *d, size_t effort) {
     if (effort <= SETS_AT_ONCE) {
+        bool was = mem_aside(d->aside);
         draw(d, c->w, SIZE_MAX);
+        mem_aside(was);
         draw_end(d, c->v.store);
     } else {
         work_start(c, &draw_later(c, h, d, (struct slice){NULL, 0})->work);
@@ -127,7 +133,7 @@ static void draw_start(struct call *c, const struct holder *h, struct draw *d, s
 
 /* `pick` members of the n that there are. */
 static struct draw draw_from(struct call *c, const struct holder *h, enum draw_way way, size_t pick, size_t n) {
-    struct draw d = {.set = &h->home, .lane = c->s->lane, .way = way, .pick = pick, .left = n};
+    struct draw d = {.set = &h->home, .lane = c->s->lane, .way = way, .pick = pick, .left = n, .aside = true};
     home_init_own(&d.others, h->home.limits, h->home.seed);
     return d;
 }
@@ -232,6 +238,7 @@ static void pop_part(struct call *c, struct holder *h, size_t pick, size_t n) {
     struct draw d = draw_from(c, h, DRAW_OVER, pick, n);
     begin_rest(h, &d.others, pick, n - pick);
     d.parts = true;
+    d.aside = false;
     work_start(c, &draw_later(c, h, &d, c->argv[1])->work);
 }
 

@@ -230,7 +230,10 @@ static bool pairs_ok(struct call *c) {
     }
     size_t need = 0;
     enum entry_form form;
-    for (int i = 0; i < c->keys; i++) need += view_room_for(&c->v, &c->key[i], call_value(c, 2 * i + 2, &form).n);
+    for (int i = 0; i < c->keys; i++) {
+        size_t n = call_value(c, 2 * i + 2, &form).n;
+        need += c->keys > 1 ? view_room_beside(&c->v, &c->key[i], n, (size_t)i) : view_room_for(&c->v, &c->key[i], n);
+    }
     return call_room(c, need);
 }
 

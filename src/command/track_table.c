@@ -14,7 +14,7 @@ static struct track_key **find(struct track_shard *s, const struct key *k) {
 
 static void resize(struct track_shard *s, uint32_t buckets) {
     struct track_shard other = {.buckets = buckets, .n = s->n};
-    other.bucket = mem_zalloc(MEM_MISC, buckets * sizeof *other.bucket);
+    other.bucket = mem_zalloc(MEM_CLIENT, buckets * sizeof *other.bucket);
     for (uint32_t i = 0; i < s->buckets; i++)
         for (struct track_key *k = s->bucket[i], *next; k; k = next) {
             struct track_key **at = bucket_of(&other, k->hash);
@@ -22,7 +22,7 @@ static void resize(struct track_shard *s, uint32_t buckets) {
             k->chain = *at;
             *at = k;
         }
-    mem_free(MEM_MISC, s->bucket);
+    mem_free(MEM_CLIENT, s->bucket);
     *s = other;
 }
 
@@ -37,7 +37,7 @@ static void take_out(struct track_table *t, struct track_shard *s, struct track_
 
 static void shrink(struct track_shard *s) {
     if (!s->n) {
-        mem_free(MEM_MISC, s->bucket);
+        mem_free(MEM_CLIENT, s->bucket);
         *s = (struct track_shard){0};
     } else if (s->buckets > BUCKETS_FIRST && s->n < s->buckets / 4) {
         resize(s, s->buckets / 2);
@@ -63,9 +63,9 @@ static bool reader_add(struct track_key *k, struct reach *who) {
     if (at < k->n && track_table_readers(k)[at] == who) return false;
     if (k->n == k->room) {
         uint32_t room = k->room == 1 ? 4 : k->room * 2;
-        struct reach **many = mem_alloc(MEM_MISC, room * sizeof(struct reach *));
+        struct reach **many = mem_alloc(MEM_CLIENT, room * sizeof(struct reach *));
         memcpy(many, track_table_readers(k), k->n * sizeof(struct reach *));
-        if (k->room > 1) mem_free(MEM_MISC, k->many);
+        if (k->room > 1) mem_free(MEM_CLIENT, k->many);
         k->many = many;
         k->room = room;
     }
@@ -81,7 +81,7 @@ void track_table_add(struct track_table *t, const struct key *k, struct reach *w
     if (s->n == s->buckets) resize(s, s->buckets ? s->buckets * 2 : BUCKETS_FIRST);
     struct track_key **at = find(s, k);
     if (!*at) {
-        struct track_key *fresh = mem_alloc(MEM_MISC, sizeof *fresh + k->n);
+        struct track_key *fresh = mem_alloc(MEM_CLIENT, sizeof *fresh + k->n);
         *fresh = (struct track_key){.hash = k->hash, .room = 1, .keylen = k->n};
         if (k->n) memcpy(fresh->key, k->p, k->n);
         *at = fresh;
@@ -95,8 +95,8 @@ void track_table_drop(struct track_table *t, struct track_key *k) {
     (void)t;
     struct reach **r = track_table_readers(k);
     for (uint32_t i = 0; i < k->n; i++) reach_release(r[i]);
-    if (k->room > 1) mem_free(MEM_MISC, k->many);
-    mem_free(MEM_MISC, k);
+    if (k->room > 1) mem_free(MEM_CLIENT, k->many);
+    mem_free(MEM_CLIENT, k);
 }
 
 /* -- taking out -------------------------------------------------------------------------------------------------------------------- */

@@ -229,7 +229,7 @@ static void open_all(struct lane *l, struct letter *m) {
 static void detach(struct tracks *ts, unsigned shard) {
     struct track_shard whole = track_table_detach(&ts->table, shard);
     if (!whole.buckets) return;
-    struct trash_shard *t = mem_zalloc(MEM_MISC, sizeof *t);
+    struct trash_shard *t = mem_zalloc(MEM_CLIENT, sizeof *t);
     t->shard = whole;
     lock_acquire(&ts->trash_lock);
     t->next = ts->trash;
@@ -366,8 +366,8 @@ static bool free_some(struct tracks *ts, struct trash_shard *t, uint64_t start, 
             t->shard.bucket[t->at] = k->chain;
             track_table_drop(&ts->table, k);
         }
-    mem_free(MEM_MISC, t->shard.bucket);
-    mem_free(MEM_MISC, t);
+    mem_free(MEM_CLIENT, t->shard.bucket);
+    mem_free(MEM_CLIENT, t);
     return true;
 }
 

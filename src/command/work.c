@@ -25,6 +25,12 @@ static void work_drop(struct task *t) {
     mem_free(MEM_CLIENT, w);
 }
 
+static bool work_goes_on(struct work *w, struct session *s) {
+    bool was = mem_aside(w->aside), over = w->on(w, s);
+    mem_aside(was);
+    return over;
+}
+
 static void work_until(struct work *w, int64_t slice_us) {
     w->until = clock_ticks() + (uint64_t)((double)(slice_us - LAST_US) * clock_ticks_per_us());
 }
@@ -55,7 +61,7 @@ static enum task_state work_step(struct task *t, struct session *s, int64_t slic
     if (fit == FIT_LATER) return TASK_AGAIN;
     if (fit == FIT_NO) return TASK_DONE;
     work_until(w, w->makes ? slice_us / 2 : slice_us);
-    if (w->on && w->on(w, s)) w->on = NULL;
+    if (w->on && work_goes_on(w, s)) w->on = NULL;
     return !w->on && work_settled(w, s, slice_us) ? TASK_DONE : TASK_AGAIN;
 }
 
@@ -90,7 +96,7 @@ const struct home *work_keep(struct work *w, const struct holder *h) {
 
 void work_start(struct call *c, struct work *w) {
     work_until(w, STORE_SLICE_US);
-    if (w->on(w, c->s)) work_drop(&w->task); /* dispatch looks at maxmemory */
+    if (work_goes_on(w, c->s)) work_drop(&w->task); /* dispatch looks at maxmemory */
     else session_park(c->s, &w->task);
 }
 

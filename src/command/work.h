@@ -32,6 +32,7 @@ struct work {
     struct view *view;               /* the call's, while it runs inside the call; NULL later */
     struct call *call;               /* the same */
     bool wrote;                      /* work_put did: maxmemory is looked at once more */
+    bool aside;                      /* set where data is made only to be replied: it is no part of maxmemory (mem_aside) while `on` is at it */
     bool makes;                      /* set where data is made to be stored: there is room for it before each slice, or an error */
     struct work_kept *kept;
     struct chain body;               /* a reply whose head comes last gathers here: */

@@ -218,8 +218,10 @@ static bool algebra_on(struct work *w, struct session *s) {
 
 static void algebra_drop(struct work *w) {
     struct algebra *a = (struct algebra *)w;
+    bool was = mem_aside(w->aside);
     home_free_bytes(&a->made);
     if (a->made.object) holder_release(w->store, VALUE_ZSET, a->made.object);
+    mem_aside(was);
 }
 
 /* -- words ---------------------------------------------------------------------------------------------------------------- */
@@ -315,6 +317,7 @@ static void algebra(struct call *c, enum operation op, bool store) {
     struct algebra *a = work_new(c, size + target, algebra_on, algebra_drop);
     a->op = op;
     a->store = a->work.makes = store;
+    a->work.aside = !store;
     a->inputs = n;
     a->limits.zset_entries = a->limits.zset_value = INT64_MAX;
     if (store) a->target = (struct slice){memcpy((char *)a + size, c->argv[1].p, target), target};

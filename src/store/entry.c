@@ -124,6 +124,19 @@ void entry_rewrite(struct entry *e, const struct entry_spec *s, size_t keep) {
     put_header(e, s, shape.extended);
 }
 
+bool entry_rename(struct entry *e, struct slice key) {
+    struct entry_spec spec = entry_spec_of(e);
+    struct entry_parts old = entry_parts(e);
+    spec.key = key;
+    if (!entry_can_rewrite(e, &spec, false)) return false;
+    struct shape shape = shape_of(&spec);
+    char *to = (char *)e + shape.header;
+    memmove(to + key.n, old.value, old.valuelen);
+    put_header(e, &spec, shape.extended);
+    memcpy(to, key.p, key.n);
+    return true;
+}
+
 bool entry_set_deadline(struct entry *e, int64_t deadline) {
     uint8_t *kind = (uint8_t *)e;
     if (in_slab(e)) return false;

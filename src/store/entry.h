@@ -37,6 +37,8 @@ struct entry *entry_new(const struct entry_spec *spec);       /* the value's byt
 bool entry_can_rewrite(const struct entry *e, const struct entry_spec *spec, bool grow);
 /* Writes the header of spec over e's; key and the first `keep` bytes of the value stay what they are. */
 void entry_rewrite(struct entry *e, const struct entry_spec *spec, size_t keep);
+/* The same entry under another key, which does not lie in it, in the same block: false where entry_can_rewrite says so of that. */
+bool entry_rename(struct entry *e, struct slice key);
 #define ENTRY_ROOMY 8 /* part of its length that an edited value gets as room to grow */
 struct entry *entry_new_roomy(const struct entry_spec *spec); /* as entry_new, with that room */
 /* Sets the deadline where it is, whoever refers to the value; false: the header has no place for it, or the block is not large. */

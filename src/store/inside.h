@@ -30,6 +30,7 @@ struct trash { /* a detached table, one entry, or one object */
     uint32_t slot, capture; /* how far its segment there; of a table with something for a capture: 1 + the database that it was */
     struct entry *entry;
     enum value_type type;
+    bool aside; /* the object was made aside (mem.h) */
     void *object;
 };
 

@@ -221,7 +221,7 @@ static void trash_item(struct store *s, struct trash what) {
 
 bool store_drop_object(struct store *s, enum value_type t, void *object) {
     bool large = value_ops(t)->effort(object) > LAZY_EFFORT;
-    if (large) trash_item(s, (struct trash){.type = t, .object = object});
+    if (large) trash_item(s, (struct trash){.type = t, .object = object, .aside = mem_is_aside()});
     else value_free(t, object);
     return large;
 }
@@ -295,7 +295,9 @@ static enum trash_state trash_some(struct store *s, struct trash *item) {
         if (state == TRASH_DONE) entry_free(item->entry);
         freed = state == TRASH_DONE;
     } else if (item->object) {
+        bool was = mem_aside(item->aside);
         state = value_ops(item->type)->free(item->object, LAZY_EFFORT) ? TRASH_DONE : TRASH_MORE;
+        mem_aside(was);
         freed = state == TRASH_DONE;
     } else {
         state = trash_entries(s, item, &freed);

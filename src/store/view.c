@@ -300,17 +300,31 @@ static void view_adopt(const struct entry *e, void *object, struct view *target,
     view_place(target, to, at, old, fresh);
 }
 
+size_t view_rename_room(struct view *v, const struct key *from, struct view *target, const struct key *to) {
+    struct spot at;
+    struct entry *e = view_find(v, from, &at);
+    struct entry_spec spec = entry_spec_of(e);
+    if (entry_need(&spec) <= SLAB_MAX) return 0;
+    view_keep(v, at); /* it may refer to the value from now on */
+    spec.key = (struct slice){to->p, to->n};
+    return entry_can_rewrite(e, &spec, false) ? 0 : view_room_for(target, to, spec.valuelen);
+}
+
+/* In the block that it has, if that goes: then nothing is taken, and large values stay where they are. */
 void view_rename(struct view *v, const struct key *from, struct view *target, const struct key *to) {
     struct spot at;
     struct entry *e = view_find(v, from, &at);
     assert(e);
     view_keep(v, at);
-    bool object = entry_form(e) == FORM_POINTER;
     view_tell(v, from, STORE_DELETED); /* first, as Redis tells it */
-    view_adopt(e, object ? entry_pointer(e) : NULL, target, to);
-    /* The table may have grown meanwhile: look again. */
-    e = table_find(view_table(v, from), from, &at);
     table_remove(view_table(v, from), from->hash, at);
+    if (entry_rename(e, (struct slice){to->p, to->n})) {
+        struct entry *old = view_find(target, to, &at);
+        view_place(target, to, at, old, e);
+        return;
+    }
+    bool object = entry_form(e) == FORM_POINTER;
+    view_adopt(e, object ? entry_pointer(e) : NULL, target, to);
     if (object) entry_free_block(e);
     else store_drop(v->store, e, true);
 }
@@ -320,11 +334,24 @@ void view_copy(struct view *v, const struct entry *e, struct view *target, const
     view_adopt(e, entry_form(e) == FORM_POINTER ? value_ops(entry_type(e))->clone(entry_pointer(e)) : NULL, target, to);
 }
 
-size_t view_room_for(struct view *v, const struct key *k, size_t n) {
+static size_t entry_room(const struct view *v, const struct key *k, size_t n) {
     struct entry_spec spec = {.key = {k->p, k->n}, .valuelen = n, .deadline = v->now};
     size_t need = entry_need(&spec);
+    return need <= SLAB_MAX ? slab_class_size(need) : mem_class(need);
+}
+
+/* Tables that begin, or grow: of those that hold n keys more, in the mean, and then what the one that is at it takes for a moment. */
+#define BEGINS 256
+#define EACH 16
+#define AT_IT 4096
+
+size_t view_room_beside(const struct view *v, const struct key *k, size_t n, size_t i) {
+    return entry_room(v, k, n) + EACH + (i < STORE_SHARDS ? BEGINS : 0) + (i ? 0 : AT_IT);
+}
+
+size_t view_room_for(struct view *v, const struct key *k, size_t n) {
     struct spot at;
     struct table *t = view_table(v, k);
-    size_t room = need <= SLAB_MAX ? slab_class_size(need) : mem_class(need);
+    size_t room = entry_room(v, k, n);
     return room + (table_find(t, k, &at) ? 0 : table_room(t, k->hash));
 }

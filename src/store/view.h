@@ -54,9 +54,13 @@ bool view_unlink(struct view *v, const struct key *k);        /* the same; what 
 struct entry *view_set_deadline(struct view *v, const struct key *k, struct entry *e, int64_t deadline); /* 0: none */
 /* Gives the entry `from` (in `v`) the name `to` in `target`, with its value, deadline and access; whatever `to` was is freed. */
 void view_rename(struct view *v, const struct key *from, struct view *target, const struct key *to);
+/* Bytes that it takes for a moment: of a large value that cannot stay in its block, as a reply refers to it or the name is too long. */
+size_t view_rename_room(struct view *v, const struct key *from, struct view *target, const struct key *to);
 void view_copy(struct view *v, const struct entry *e, struct view *target, const struct key *to);
 
 /* Bytes that setting a value of n bytes at k may take on top of what is taken now, growth of the table included. */
 size_t view_room_for(struct view *v, const struct key *k, size_t n);
+/* The same of the i-th (from 0) of many keys, whose tables are not looked at: at most so much for all that come before it together. */
+size_t view_room_beside(const struct view *v, const struct key *k, size_t n, size_t i);
 
 #endif

@@ -9,6 +9,7 @@ test_command_SOURCES = \
   %D%/test-invalidate.c \
   %D%/test-keys.c \
   %D%/test-lease.c \
+  %D%/test-limit.c \
   %D%/test-list.c \
   %D%/test-lookup.c \
   %D%/test-set.c \
