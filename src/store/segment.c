@@ -4,14 +4,23 @@
 
 #include <assert.h>
 
-/* Bytes of a segment by size; from 4096 on, four to a doubling. */
-static const uint16_t sizes[] = {128, 256, 512, 1024, 2048, 4096, 5120, 6144, 7168, 8192};
+/* Bytes of a segment by size; from 512 on, four to a doubling. */
+static const uint16_t sizes[] = {128, 256, 512, 640, 768, 896, 1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096, 5120, 6144, 7168, 8192};
 #define SIZES (sizeof sizes / sizeof *sizes)
+#define SLOTS(bytes) (((bytes) - sizeof(struct segment)) / 8 - 1) /* the last stays empty: it ends every search */
+#define LIMIT(slots) ((slots) * 11 / 12)
+/* As few entries as make a segment sparse, by size: they would leave a quarter of a smaller one free, so that one that grows and loses some
+ * does not shrink at once, and where sizes are close they are under half of its own slots. */
+#define SPARSE(bytes, smaller) (SLOTS(bytes) / 2 < LIMIT(SLOTS(smaller)) * 3 / 4 ? SLOTS(bytes) / 2 : LIMIT(SLOTS(smaller)) * 3 / 4)
+static const uint16_t sparse[SIZES] = {0, 4 /* the smallest crowd soon */, SPARSE(512, 256), SPARSE(640, 512), SPARSE(768, 640), SPARSE(896, 768),
+    SPARSE(1024, 896), SPARSE(1280, 1024), SPARSE(1536, 1280), SPARSE(1792, 1536), SPARSE(2048, 1792), SPARSE(2560, 2048),
+    SPARSE(3072, 2560), SPARSE(3584, 3072), SPARSE(4096, 3584), SPARSE(5120, 4096), SPARSE(6144, 5120), SPARSE(7168, 6144),
+    SPARSE(8192, 7168)};
 #define SPREAD 24 /* by chance a segment of several hundred has this part more than the mean: one standard deviation */
 
-static uint32_t slots_of(unsigned size) { return (uint32_t)((sizes[size] - sizeof(struct segment)) / 8) - 1; } /* the last stays empty: it ends every search */
+static uint32_t slots_of(unsigned size) { return (uint32_t)SLOTS(sizes[size]); }
 static uint32_t spill_of(uint32_t slots) { return slots / 16 + 1 < 32 ? slots / 16 + 1 : 32; }
-static uint32_t limit_of(uint32_t slots) { return slots * 11 / 12; }
+static uint32_t limit_of(uint32_t slots) { return LIMIT(slots); }
 
 static struct segment *make(unsigned size, unsigned depth) {
     struct segment *s = mem_zalloc(MEM_INDEX, sizes[size]);
@@ -47,7 +56,7 @@ size_t segment_bytes_next(const struct segment *s) {
 }
 
 bool segment_full(const struct segment *s) { return s->used >= limit_of(s->slots); }
-bool segment_sparse(const struct segment *s) { return s->used * 2 < s->slots && s->size; }
+bool segment_sparse(const struct segment *s) { return s->used < sparse[s->size]; }
 
 bool segment_insert(struct segment *s, uint64_t slot) { return segment_insert_at(s, segment_seek(s, segment_tag(slot)), slot); }
 
@@ -96,10 +105,14 @@ static struct segment *filled(struct segment *s, unsigned size) {
     return out;
 }
 
-struct segment *segment_resized(struct segment *s, int step) {
-    int size = s->size + step;
-    if (size < 0 || (size_t)size >= SIZES || limit_of(slots_of((unsigned)size)) < s->used) return NULL;
-    return filled(s, (unsigned)size);
+struct segment *segment_larger(struct segment *s) { return s->size + 1u < SIZES ? filled(s, s->size + 1u) : NULL; }
+
+struct segment *segment_smaller(struct segment *s) {
+    unsigned size = s->size;
+    while (s->used < sparse[size]) size--;
+    struct segment *out = NULL;
+    for (; size < s->size && !out; size++) out = filled(s, size); /* where tags crowd a larger one may do */
+    return out;
 }
 
 struct segment *segment_merged(const struct segment *a, const struct segment *b) {

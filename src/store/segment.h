@@ -11,8 +11,9 @@
  *   slots:    [0x0a..]  [0x11..]  [0x2b..]  [0x2c..]  [0x2e..]  [] | []
  *                                 home 1,   home 2,   home 2...
  *
- * Sizes are four to a doubling, as the allocator's are, so a segment is between 3/4 and 11/12 full whatever the number of keys;
- * the largest splits in two by the next bit of the hashes.
+ * Sizes are four to a doubling, as the allocator's are, so a segment that grows is between 3/4 and 11/12 full whatever the number of
+ * keys; the largest splits in two by the next bit of the hashes. It shrinks where it is less than half full, and never to a size that
+ * it would grow out of soon: in a full cache, where each entry that comes takes the place of another one's, hardly any is resized.
  *
  * Deadlines before `beyond` are on the agenda, the others are not; where there is no agenda, `beyond` is before all of them. It is
  * given one when it is looked through (expire.c), takes it along when it grows or shrinks, and loses it when it splits or merges.
@@ -64,9 +65,10 @@ bool segment_sparse(const struct segment *s);                /* worth shrinking 
 bool segment_insert(struct segment *s, uint64_t slot);        /* false: no room where it belongs */
 bool segment_insert_at(struct segment *s, uint32_t i, uint64_t slot); /* the same, where segment_seek is known to say i */
 void segment_remove(struct segment *s, uint32_t i);
-/* A segment one size larger or smaller (step 1, -1) with the same entries, and the agenda; NULL where they do not fit. Frees
- * nothing. */
-struct segment *segment_resized(struct segment *s, int step);
+/* A segment with the same entries, and the agenda: one size larger, or of the first smaller size that is not sparse with them. NULL where
+ * there is none, or where they do not fit. Frees nothing. */
+struct segment *segment_larger(struct segment *s);
+struct segment *segment_smaller(struct segment *s);
 /* Both halves' entries in one segment; NULL where they do not fit. They were swept alike. */
 struct segment *segment_merged(const struct segment *a, const struct segment *b);
 /* Asks of each entry what is to stand in its place: itself, another block with the same key, or nothing (then it was freed); those

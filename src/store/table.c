@@ -62,7 +62,7 @@ static void table_split(struct table *t, uint64_t place, uint64_t seed) {
         unsigned h = half_of[i];
         /* A run too long for the spill of a smaller size: the tags of one half crowd at the end. */
         while (!segment_append(half[h], &at[h], slots[i])) {
-            struct segment *larger = segment_resized(half[h], 1);
+            struct segment *larger = segment_larger(half[h]);
             if (!larger) abort(); /* hundreds of equal hashes under a random seed */
             segment_free(half[h]);
             half[h] = larger;
@@ -85,7 +85,7 @@ static void table_split(struct table *t, uint64_t place, uint64_t seed) {
 }
 
 static void table_grow(struct table *t, uint64_t place, uint64_t seed) {
-    struct segment *s = t->dir[place], *larger = segment_largest(s) ? NULL : segment_resized(s, 1);
+    struct segment *s = t->dir[place], *larger = segment_larger(s);
     if (larger) {
         table_point(t, place, s->depth, larger);
         segment_free(s);
@@ -168,17 +168,18 @@ void table_replace(struct table *t, struct spot at, struct entry *e) {
     table_changed(t, at, before);
 }
 
+#define MERGE_BELOW 4096
+
 /* After entries went: a smaller segment, or one with the neighbour. */
 static void table_shrink(struct table *t, uint64_t place) {
     struct segment *s = t->dir[place];
-    while (segment_sparse(s)) {
-        struct segment *smaller = segment_resized(s, -1);
-        if (!smaller) break;
+    struct segment *smaller = segment_smaller(s);
+    if (smaller) {
         table_point(t, place, s->depth, smaller);
         segment_free(s);
         s = smaller;
     }
-    while (s->depth && s->size < 5) { /* under 4 KB: nearly empty for a segment that was once split off */
+    while (s->depth && segment_bytes(s) < MERGE_BELOW) { /* nearly empty for a segment that was once split off */
         uint64_t span = 1ull << (t->depth - s->depth), first = place & ~(span - 1);
         struct segment *other = t->dir[first ^ span];
         if (other->depth != s->depth || other->swept != s->swept || other->used + s->used > 400) return;
