@@ -10,7 +10,6 @@
 
 #define WASTE 5
 #define TRIM_US 100000
-#define MOVES_MOST 128 /* without a look at the clock */
 
 /* The last thread to finish leaves the plan to the first part's, which ends it. */
 static void compact_done(struct store *s) {
@@ -19,10 +18,11 @@ static void compact_done(struct store *s) {
     atomic_store(&s->plan, NULL);
 }
 
-/* Returns whether there is more to be moved. */
-static bool compact_segment(const struct slab_plan *plan, struct segment *seg, struct store_stats *stats) {
-    unsigned moved_here = 0;
-    for (uint32_t i = 0; i < seg->slots; i++) {
+/* From slot *at on. Returns whether there is more to be moved: behind *at, when the segment's turn comes again. What has come before that
+ * place by then is not looked at, and its slab is used on. Moving one entry may mean to give a page back to the kernel, or to get one. */
+static bool compact_segment(const struct slab_plan *plan, struct segment *seg, uint32_t *at, uint64_t start, int64_t slice_us,
+    struct store_stats *stats) {
+    for (uint32_t i = *at; i < seg->slots; i++) {
         uint64_t slot = seg->slot[i];
         if (!slot || !slab_plan_has(plan, segment_entry(slot))) continue;
         struct entry *e = segment_entry(slot);
@@ -33,8 +33,10 @@ static bool compact_segment(const struct slab_plan *plan, struct segment *seg, s
         seg->slot[i] = segment_moved(slot, moved);
         slab_free(e);
         counter_add(&stats->moved, 1);
-        if (++moved_here == MOVES_MOST) return true;
+        *at = i + 1;
+        if (slice_over(start, slice_us)) return true;
     }
+    *at = 0;
     return false;
 }
 
@@ -98,7 +100,7 @@ bool store_compact_step(struct store *s, unsigned part, unsigned parts, struct s
     const struct slab_plan *plan = atomic_load(&s->plan);
     struct walk here = p->compact;
     for (struct stop at; walk_next(s, &p->compact, parts, &at); here = p->compact) {
-        if (compact_segment(plan, at.segment, stats)) p->compact = here;
+        if (compact_segment(plan, at.segment, &p->compact_slot, start, slice_us / 2, stats)) p->compact = here;
         store_unlock(s, at.shard);
         if (slice_over(start, slice_us / 2)) return true;
     }

@@ -44,6 +44,7 @@ struct part { /* belongs to the thread that steps it */
     struct agenda *sheet;   /* of full size, to write the next agenda on; NULL before the first pass */
     int64_t trimmed_us;     /* monotonic */
     unsigned compact_round;
+    uint32_t compact_slot;  /* how far the segment is that the walk goes on with */
 } __attribute__((aligned(64)));
 
 struct store {

@@ -136,3 +136,23 @@ Test(memory, sparse_pages_are_emptied_and_entries_stay_whole) {
     cr_assert_eq(store_count(f.store, 0), keys);
     cr_assert_null(store_check(f.store));
 }
+
+/* Each entry that moves may mean to give a page back or to get one, so the clock is looked at behind each, and the walk goes on there. */
+Test(memory, compaction_stops_within_a_segment) {
+    for (unsigned n = 0; n < 60000; n++) fixture_set(&f, n, bytes, 200, 0, NOW);
+    for (unsigned n = 0; n < 60000; n++)
+        if (n % 8) fixture_delete(&f, n, NOW);
+    struct slab_totals before, after;
+    slab_totals(&before);
+    for (unsigned quiet = 0, steps = 0; quiet < 20; steps++) {
+        cr_assert_lt(steps, 200000, "it never ends");
+        uint64_t moved = counter_get(&f.stats.moved);
+        quiet = store_compact_step(f.store, 0, 1, &f.stats, 0) ? 0 : quiet + 1;
+        cr_assert_leq(counter_get(&f.stats.moved), moved + 1);
+    }
+    slab_totals(&after);
+    cr_assert_gt(counter_get(&f.stats.moved), 3000);
+    cr_assert_lt(after.pages * 2, before.pages, "%lu of %lu pages left", (unsigned long)after.pages, (unsigned long)before.pages);
+    cr_assert_eq(store_count(f.store, 0), 7500);
+    cr_assert_null(store_check(f.store));
+}
