@@ -217,6 +217,11 @@ static void restore_past(struct view *v, const struct key *k, const struct wish 
     if (o->replace && view_unlink(v, k)) notify_event(v, EVENT_GENERIC, "del", k);
 }
 
+static bool restore_may_grow(void *store, size_t built, size_t n) {
+    (void)built;
+    return store_fits(store, n);
+}
+
 static void restore_now(struct call *c, const struct wish *o, struct slice payload) {
     const uint8_t *p = (const uint8_t *)payload.p;
     struct rdb_reader in = {.p = p + 1, .end = p + payload.n - FOOTER};
@@ -227,7 +232,14 @@ static void restore_now(struct call *c, const struct wish *o, struct slice paylo
         reply_error(c, load_error(st));
         return;
     }
+    rdb_load_wait(l, (struct allowance_giver){restore_may_grow, c->v.store});
     while ((st = rdb_load_step(l, SIZE_MAX)) == RDB_MORE) {}
+    if (st == RDB_ROOM) { /* once more, with room for twice of what there is */
+        size_t built, wants = rdb_load_wants(l, &built);
+        rdb_load_free(l);
+        call_room_slow(c, wants + 2 * built);
+        return;
+    }
     size_t object, room = st ? 0 : restore_room(&c->v, &c->key[0], l, &object);
     if (!st && !store_fits(c->v.store, room)) {
         rdb_load_free(l);
@@ -254,6 +266,7 @@ struct restore {
     struct buf packed;
     size_t key;            /* bytes of it, which the payload follows */
     size_t payload;
+    size_t wants;          /* room for the next member */
     char bytes[];
 };
 
@@ -276,7 +289,9 @@ static enum rdb_status restore_read(struct restore *r, struct session *s) {
     if (r->load) return rdb_load_step(r->load, STEP);
     r->in = (struct rdb_reader){.p = p + 1, .end = p + r->payload - FOOTER};
     enum rdb_status st = rdb_load_new(&r->load, &r->in, *p, &s->lane->env->store_config.limits, store_seed(store), clock_ms());
-    return st ? st : RDB_MORE;
+    if (st) return st;
+    rdb_load_wait(r->load, (struct allowance_giver){restore_may_grow, store});
+    return RDB_MORE;
 }
 
 static void restore_finish(struct restore *r, struct session *s) {
@@ -312,16 +327,18 @@ static bool restore_on(struct work *w, struct session *s) {
     if (w->view) return false; /* not under the call's locks */
     while (!r->read) {
         if (work_over(w)) return false;
-        if ((fit = restore_fits(r, s, 0)) != FIT_YES) break;
+        if ((fit = restore_fits(r, s, r->wants)) != FIT_YES) break;
+        size_t built;
         r->status = restore_read(r, s);
-        r->read = r->status != RDB_MORE;
+        r->wants = r->status == RDB_ROOM ? rdb_load_wants(r->load, &built) : 0;
+        r->read = r->status != RDB_MORE && r->status != RDB_ROOM;
     }
     if (r->read && r->status != RDB_OK && r->status != RDB_PAST) {
         session_error(s, load_error(r->status));
         return true;
     }
     if (fit == FIT_YES && !restore_pack(r, s)) return false;
-    if (fit == FIT_YES) fit = restore_fits(r, s, AT_ONCE + (r->status ? 0 : r->packed.n ? r->packed.n : rdb_load_string(r->load).n));
+    if (fit == FIT_YES) fit = restore_fits(r, s, AT_ONCE + mem_class(r->status ? 0 : r->packed.n ? r->packed.n : rdb_load_string(r->load).n));
     if (fit == FIT_NO) session_error(s, CALL_OUT_OF_MEMORY);
     if (fit != FIT_YES) return fit == FIT_NO;
     restore_finish(r, s);

@@ -14,6 +14,7 @@
 #define ALLOWANCE_FREE ((size_t)4 << 10)
 #define ALLOWANCE_STEP ((size_t)16 << 10)
 #define ALLOWANCE_MEMBER ((size_t)24) /* what a member takes beside its bytes, about */
+#define ALLOWANCE_LARGE ((size_t)4 << 10) /* from here on a block of its own, which may be a quarter larger */
 
 struct allowance_giver {
     bool (*room)(void *arg, size_t built, size_t n); /* `built` bytes are there already: may n more be? NULL: always */
@@ -30,6 +31,7 @@ static inline struct allowance allowance_of(struct allowance_giver g) { return (
 /* False: there is no room for n more. */
 static inline bool allowance_take(struct allowance *a, size_t n) {
     if (!a->giver.room) return true;
+    if (n > ALLOWANCE_LARGE) n += n / 4;
     if (n > a->credit) {
         if (!a->giver.room(a->giver.arg, a->built, n + ALLOWANCE_STEP)) return false;
         a->credit = n + ALLOWANCE_STEP;

@@ -25,6 +25,7 @@ enum rdb_status {
     RDB_EMPTY,       /* a collection of nothing */
     RDB_PAST,        /* a hash whose fields are all past their deadlines */
     RDB_UNSUPPORTED, /* right maybe, but a type that is not built */
+    RDB_ROOM,        /* of rdb_load_wait: there is no room for the next member */
 };
 
 enum rdb_type {
@@ -50,6 +51,9 @@ void rdb_load_valkey(struct rdb_load *l);
 /* Before the first step: who is asked for the room that its members take. If there is none, what was built is freed, and the rest is
  * read and left out, as if rdb_load_forget had been called. */
 void rdb_load_ask(struct rdb_load *l, struct allowance_giver g);
+/* The same, of a reader of bytes that lie in memory: RDB_ROOM until there is room for the next member; then it goes on with that one. */
+void rdb_load_wait(struct rdb_load *l, struct allowance_giver g);
+size_t rdb_load_wants(const struct rdb_load *l, size_t *built); /* behind RDB_ROOM: for how much it asked, and what is there, about */
 void rdb_load_forget(struct rdb_load *l);
 bool rdb_load_forgotten(const struct rdb_load *l);
 /* Reads on, about `most` bytes of the value. RDB_OK: all of it is there. */

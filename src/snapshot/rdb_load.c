@@ -58,6 +58,8 @@ struct rdb_load {
     bool forgotten;      /* it is only read */
     bool packed;         /* `pack` is being walked */
     bool minus_zero;     /* a score is -0 */
+    bool waits;          /* for room */
+    size_t wants;
     uint64_t left;       /* plain items, or nodes */
     uint64_t items, past;
     int64_t base, now;   /* of relative deadlines */
@@ -101,6 +103,16 @@ void rdb_load_valkey(struct rdb_load *l) {
 
 void rdb_load_ask(struct rdb_load *l, struct allowance_giver g) { l->allowance = allowance_of(g); }
 
+void rdb_load_wait(struct rdb_load *l, struct allowance_giver g) {
+    rdb_load_ask(l, g);
+    l->waits = true;
+}
+
+size_t rdb_load_wants(const struct rdb_load *l, size_t *built) {
+    *built = l->allowance.built;
+    return l->wants + l->wants / 4 + ALLOWANCE_STEP;
+}
+
 void rdb_load_forget(struct rdb_load *l) {
     if (l->home.object && !l->taken) value_free(l->form->type, l->home.object);
     l->home.object = NULL;
@@ -123,13 +135,15 @@ void rdb_load_free(struct rdb_load *l) {
 
 static enum rdb_status add(struct rdb_load *l, const struct found *m) {
     bool fresh = true;
-    l->items++;
-    l->done += m->name.n + m->value.n + 32;
-    if (l->forgotten) return RDB_OK;
-    if (!allowance_take(&l->allowance, m->name.n + m->value.n + ALLOWANCE_MEMBER)) {
+    size_t n = m->name.n + m->value.n + ALLOWANCE_MEMBER;
+    if (!l->forgotten && !allowance_take(&l->allowance, n)) {
+        l->wants = n;
+        if (l->waits) return RDB_ROOM;
         rdb_load_forget(l);
-        return RDB_OK;
     }
+    l->items++;
+    l->done += n;
+    if (l->forgotten) return RDB_OK;
     switch (l->form->type) {
     case VALUE_LIST:
         list_growing(&l->home, m->name.n, 1);
@@ -262,10 +276,23 @@ static enum rdb_status next(struct rdb_load *l) {
     return plain_item(l);
 }
 
+/* Where the next member has no room it is as if it had not been read. */
+static enum rdb_status next_if_room(struct rdb_load *l) {
+    struct rdb_reader in = *l->in;
+    struct rdb_pack pack = l->pack;
+    uint64_t left = l->left;
+    enum rdb_status st = next(l);
+    if (st != RDB_ROOM) return st;
+    *l->in = in;
+    l->pack = pack;
+    l->left = left;
+    return st;
+}
+
 enum rdb_status rdb_load_step(struct rdb_load *l, size_t most) {
     if (l->form->layout == WHOLE) return rdb_reader_string(l->in, &l->name, &l->string);
     enum rdb_status st = l->begun ? RDB_OK : begin(l);
-    for (l->done = 0; !st && l->done < most;) st = next(l);
+    for (l->done = 0; !st && l->done < most;) st = l->waits ? next_if_room(l) : next(l);
     return st == RDB_END ? finish(l) : st ? st : RDB_MORE;
 }
 

@@ -14,6 +14,7 @@ static struct peer *p;
 
 static void configure(struct env *e, void *arg) {
     (void)arg;
+    e->config.rdb_compression = 1;
     e->store_config.maxmemory = LIMIT;
     e->store_config.policy = POLICY_NOEVICTION;
 }
@@ -197,7 +198,7 @@ Test(limit, renaming_a_long_string_that_is_being_sent_asks_first) {
 }
 
 /* Over and over with a little more room: what is let in fits, whatever the allocator rounds up and the table grows by. */
-static void fits_or_is_refused(const char *command, size_t from, size_t to, size_t step) {
+static void fits_or_is_refused(struct slice command, size_t from, size_t to, size_t step) {
     unsigned in = 0, out = 0;
     for (size_t room = from; room < to; room += step) {
         setting *limit = &fixture_env(p)->store_config.maxmemory;
@@ -206,11 +207,11 @@ static void fits_or_is_refused(const char *command, size_t from, size_t to, size
         *limit = (int64_t)mem_limited() + (int64_t)room;
         mem_peak_reset();
         p->output.n = 0;
-        peer_send(p, command, strlen(command));
+        peer_send(p, command.p, command.n);
         const char *got = buf_cstr(&p->output);
         cr_assert(*got == '+' || *got == ':' || !strcmp(got, "-" OOM "\r\n"), "%.60s", got);
         *(*got == '-' ? &out : &in) += 1;
-        cr_assert_leq(mem_peak(), (uint64_t)*limit, "%.20s with %zu bytes of room", command, room);
+        cr_assert_leq(mem_peak(), (uint64_t)*limit, "%.20s with %zu bytes of room", command.p, room);
     }
     cr_assert(in && out, "%u went in, %u were refused", in, out);
 }
@@ -221,7 +222,7 @@ Test(limit, many_small_values_at_once) {
     buf_puts(&b, "MSET");
     for (unsigned i = 0; i < 4000; i++) buf_printf(&b, " k%u v", i);
     buf_puts(&b, "\r\n");
-    fits_or_is_refused(buf_cstr(&b), 60000, 400000, 2000);
+    fits_or_is_refused(buf_slice(&b), 60000, 400000, 2000);
     buf_free(&b);
 }
 
@@ -235,7 +236,30 @@ Test(limit, one_large_member) {
         memset(buf_room(&b, LENGTH), 'x', LENGTH);
         b.n += LENGTH;
         buf_puts(&b, "\r\n");
-        fits_or_is_refused(buf_cstr(&b), LENGTH, LENGTH * 3 / 2, 2500);
+        fits_or_is_refused(buf_slice(&b), LENGTH, LENGTH * 3 / 2, 2500);
+        buf_free(&b);
+    }
+}
+
+/* A few KB that become hundreds of them, at once or in slices. */
+Test(limit, what_is_restored) {
+    for (unsigned i = 0; i < 2; i++) {
+        struct buf b;
+        buf_init(&b, MEM_CLIENT);
+        say("FLUSHALL SYNC");
+        buf_printf(&b, "*4\r\n$4\r\nHSET\r\n$1\r\nk\r\n$1\r\nf\r\n$%d\r\n", LENGTH);
+        memset(buf_room(&b, LENGTH), 'x', LENGTH);
+        b.n += LENGTH;
+        buf_puts(&b, "\r\n");
+        peer_send(p, b.p, b.n);
+        if (i) fill("HSET k", " f%u %u", 0, 4000);
+        say("DUMP k");
+        size_t n = strtoul(p->output.p + 1, NULL, 10);
+        cr_assert(i ? n > 16384 : n < 16384, "%zu bytes", n);
+        b.n = 0;
+        buf_printf(&b, "*4\r\n$7\r\nRESTORE\r\n$1\r\nr\r\n$1\r\n0\r\n$%zu\r\n", n);
+        buf_put(&b, strchr(p->output.p, '\n') + 1, n + 2);
+        fits_or_is_refused(buf_slice(&b), LENGTH / 2, LENGTH * 4, 20000);
         buf_free(&b);
     }
 }

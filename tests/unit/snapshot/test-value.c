@@ -261,6 +261,31 @@ static void within_room(const struct buf *b, enum value_type t, const struct hom
     cr_assert_leq(most, 4 * memory + 16 * ALLOWANCE_STEP);
 }
 
+/* Where there is never more room than for the next members: nothing is lost or comes twice. */
+static void bit_by_bit(const struct buf *b, enum value_type t, const char *want) {
+    const uint8_t *p = (const uint8_t *)b->p;
+    struct rdb_reader in = {.p = p + 1, .end = p + b->n};
+    struct giver g = {.left = 0};
+    struct rdb_load *l;
+    unsigned waits = 0;
+    enum rdb_status st = rdb_load_new(&l, &in, *p, &limits, 7, NOW);
+    cr_assert_not(st);
+    rdb_load_wait(l, (struct allowance_giver){give, &g});
+    while ((st = rdb_load_step(l, 300)) == RDB_MORE || st == RDB_ROOM) {
+        size_t built;
+        if (st != RDB_ROOM) continue;
+        g.left = rdb_load_wants(l, &built);
+        cr_assert_geq(built, g.built);
+        waits++;
+    }
+    cr_assert_eq(st, RDB_OK);
+    cr_assert(waits >= b->n / (4 * ALLOWANCE_STEP), "it asked %u times", waits);
+    char *got = describe(t, rdb_load_home(l));
+    cr_assert_str_eq(got, want);
+    free(got);
+    rdb_load_free(l);
+}
+
 static void there_and_back(enum value_type t, size_t n, int kind, bool deadlines) {
     struct home h;
     unsigned version;
@@ -277,6 +302,7 @@ static void there_and_back(enum value_type t, size_t n, int kind, bool deadlines
             free(got);
         }
         if (n >= 600) within_room(&whole, t, &h);
+        bit_by_bit(&whole, t, want);
         if (n <= 30 || (n <= 600 && kind == 2)) damage(&whole);
         buf_free(&small);
         buf_free(&whole);
