@@ -239,7 +239,9 @@ static void pop_part(struct call *c, struct holder *h, size_t pick, size_t n) {
     begin_rest(h, &d.others, pick, n - pick);
     d.parts = true;
     d.aside = false;
-    work_start(c, &draw_later(c, h, &d, c->argv[1])->work);
+    struct draw_work *g = draw_later(c, h, &d, c->argv[1]);
+    g->work.makes = g->work.must = true;
+    work_start(c, &g->work);
 }
 
 static void pop_several(struct call *c, struct holder *h, size_t pick) {

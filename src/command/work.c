@@ -49,6 +49,10 @@ static enum store_fit work_room(struct work *w, struct session *s, int64_t slice
     if (fit == FIT_NO) fit = store_make_room(w->store, LEAST, clock_ms(), stats, slice_us);
     if (fit != FIT_NO) return fit;
     if (store_trash(w->store)) return FIT_LATER; /* what was dropped comes back first */
+    if (w->must) {
+        w->pressed = true;
+        return FIT_YES;
+    }
     work_error(w, s, CALL_OUT_OF_MEMORY);
     return fit;
 }
@@ -57,6 +61,7 @@ static enum task_state work_step(struct task *t, struct session *s, int64_t slic
     struct work *w = (struct work *)t;
     w->view = NULL;
     w->call = NULL;
+    w->pressed = false;
     enum store_fit fit = w->on ? work_room(w, s, slice_us / 2) : FIT_YES;
     if (fit == FIT_LATER) return TASK_AGAIN;
     if (fit == FIT_NO) return TASK_DONE;
@@ -105,7 +110,7 @@ void work_error(struct work *w, struct session *s, const char *text) {
     else session_error(s, text);
 }
 
-bool work_over(const struct work *w) { return clock_ticks() >= w->until || (w->makes && !store_fits(w->store, LEAST)); }
+bool work_over(const struct work *w) { return clock_ticks() >= w->until || (w->makes && !w->pressed && !store_fits(w->store, LEAST)); }
 
 size_t work_store(struct view *v, const struct key *k, enum value_type t, const struct home *made, const char *event) {
     size_t n = value_ops(t)->count(made);

@@ -34,6 +34,8 @@ struct work {
     bool wrote;                      /* work_put did: maxmemory is looked at once more */
     bool aside;                      /* set where data is made only to be replied: it is no part of maxmemory (mem_aside) while `on` is at it */
     bool makes;                      /* set where data is made to be stored: there is room for it before each slice, or an error */
+    bool must;                       /* with makes: what frees memory in the end goes on even where nothing can be evicted ... */
+    bool pressed;                    /* ... as in this slice */
     struct work_kept *kept;
     struct chain body;               /* a reply whose head comes last gathers here: */
     struct resp_writer w;            /* writes to body, in the session's protocol */

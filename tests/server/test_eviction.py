@@ -72,6 +72,15 @@ def some_write(r, n):
         lambda: ['SUNIONSTORE', 'v' + key, 'e%d' % few, 'e%d' % r.randrange(20)],
         lambda: ['SORT', 'e%d' % few, 'ALPHA', 'STORE', 'w' + key],
         lambda: ['GETEX', 's' + key, 'EX', 100],
+        lambda: ['RENAME', r.choice('sacuvw') + key, 'n%d' % few],
+        lambda: ['MSET', *[w for i in range(60) for w in ('m%s:%d' % (key, i), 'x')]],
+        lambda: ['BITOP', 'NOT', 'o' + key, 'b%d' % few],
+        lambda: ['SUNION', *['e%d' % i for i in range(20)]],
+        lambda: ['ZUNION', 20, *['z%d' % i for i in range(20)]],
+        lambda: ['EXISTS', *['%x' % i for i in range(1000)]],
+        lambda: ['SRANDMEMBER', 'e%d' % few, 300],
+        lambda: ['SPOP', 'e%d' % few, r.randrange(1, 400)],
+        lambda: ['LPOP', 'l%d' % few, r.randrange(1, 100)],
     ])()
 
 

@@ -263,3 +263,28 @@ Test(limit, what_is_restored) {
         buf_free(&b);
     }
 }
+
+/* What stays of a large set is built beside it: others make room for that. Where nothing may go it is popped all the same. */
+Test(limit, what_stays_of_a_set) {
+    setting *limit = &fixture_env(p)->store_config.maxmemory;
+    for (unsigned i = 0; i < 2; i++) {
+        *limit = 64 << 20;
+        say("FLUSHALL SYNC");
+        fill("SADD a", " member:%u", 0, 2 * MANY);
+        for (unsigned k = 0; k < 30; k++) {
+            char key[8];
+            snprintf(key, sizeof key, "k%u", k);
+            set_long(key, 20000);
+        }
+        say("SCARD a"); /* the latest */
+        *limit = (int64_t)mem_limited() + BLUR;
+        fixture_env(p)->store_config.policy = i ? POLICY_NOEVICTION : POLICY_ALLKEYS_LRU;
+        mem_peak_reset();
+        cr_assert(!strncmp(say("SPOP a 3000"), "*3000\r\n", 7));
+        if (!i) cr_assert_leq(mem_peak(), (uint64_t)*limit);
+        cr_assert(!i || mem_limited() < (uint64_t)*limit);
+        *limit = 0;
+        const char *left = say("SCARD a");
+        cr_assert(!strcmp(left, ":9000\r\n") || (!i && !strcmp(left, ":0\r\n")), "%s", left);
+    }
+}
