@@ -8,6 +8,8 @@
 #define LARGE_SHARE 8
 #define LARGE_PLACES 64
 #define SAVE_STEP 2048
+#define AHEAD 1024 /* that is made free beyond what is asked for: so small values that follow need not ask, one by one */
+#define AHEAD_SHARE 8192 /* of maxmemory, where that is less */
 #define STORE_TRASH_US 60 /* of freeing between two looks at what there is room for */
 #define EVICT_SPARE_US 40 /* of a slice: for what is done between two looks at the clock */
 
@@ -76,7 +78,7 @@ enum store_fit store_make_room(struct store *s, size_t n, int64_t now, struct st
     if (p.kind & POLICY_LHD && evict_too_large(s, n, limit)) return FIT_NO;
     uint64_t start = clock_ticks();
     enum store_fit fit = FIT_YES;
-    size_t save = evict_save(s, &p, limit);
+    size_t save = evict_save(s, &p, limit), ahead = limit / AHEAD_SHARE < AHEAD ? limit / AHEAD_SHARE : AHEAD;
     counter_add(&stats->evict_slices, 1);
     do {
         /* What was dropped already comes back before anything else is dropped: a large collection takes many slices. */
@@ -93,10 +95,10 @@ enum store_fit store_make_room(struct store *s, size_t n, int64_t now, struct st
             fit = FIT_LATER;
             break;
         }
-    } while (!store_fits(s, n + save));
+    } while (!store_fits(s, n + save + ahead));
     if (save && fit == FIT_YES) atomic_fetch_add(&s->aside, save);
     uint64_t us = (uint64_t)clock_ticks_us(clock_ticks() - start);
     if (us > counter_get(&stats->evict_us_worst)) atomic_store_explicit(&stats->evict_us_worst, us, memory_order_relaxed);
     /* What was dropped may still wait in the trash, or for a reply: not lost, only late. */
-    return fit == FIT_NO && store_fits(s, n) ? FIT_YES : fit;
+    return fit != FIT_YES && store_fits(s, n) ? FIT_YES : fit;
 }
