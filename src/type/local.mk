@@ -13,6 +13,9 @@ libtype_a_SOURCES = \
   %D%/list_spine.c %D%/list_spine.h \
   %D%/list_walk.c \
   %D%/members.c %D%/members.h \
+  %D%/members_inside.h \
+  %D%/members_record.h \
+  %D%/members_walk.c \
   %D%/set.c %D%/set.h \
   %D%/value.c %D%/value.h \
   %D%/zset.c %D%/zset.h \

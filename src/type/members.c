@@ -11,167 +11,16 @@
  *   [name length] name                                             in sets
  *   [LONG] [pointer]                                               to [has due] [name length] [value length] [due 6] name value
  */
-#include "type/members.h"
-
-#include "base/hash.h"
+#include "type/members_inside.h"
 
 #include <endian.h>
 #include <stdlib.h>
 
 #define LOAD 16       /* members to a bucket, on average */
-#define PART_BITS 7   /* buckets are in groups of 128 */
-#define PART ((size_t)1 << PART_BITS)
 #define FIRST 4       /* the first group begins with room for so many */
-#define INLINE_MAX 120
-#define WITH_DUE 0x80
-#define LONG 0xff
-#define LONG_SIZE (1 + sizeof(uint8_t *))
-#define DUE_SIZE 6
-#define NEVER INT64_MAX
 #define WIDEST 2048 /* more records in one bucket would be thousands of equal hashes under a random seed */
-#define POSITION_BITS 53 /* a client may keep it in a double */
-
-typedef unsigned wide __attribute__((mode(TI)));
-
-struct bucket {
-    uint32_t used; /* bytes of records */
-    uint16_t n;
-    uint16_t size; /* of the block, in units of 8 */
-    uint8_t records[];
-};
-
-struct part {
-    struct bucket **bucket; /* NULL: an empty one */
-    int64_t earliest;
-};
-
-struct members {
-    struct value_object object;
-    bool values;
-    uint8_t marks;
-    uint32_t widest; /* no bucket has ever had more records since there was but one */
-    uint64_t seed;
-    size_t count, buckets;
-    unsigned shift; /* 62 - floor(log2(buckets)) */
-    size_t bytes, longs, deadlines;
-    struct part *part;
-    size_t parts_room, first_room;
-    int64_t earliest;
-    struct { /* a sweep for what is due, from the last bucket to the first: those that are merged meanwhile are done already */
-        bool running, begun;  /* begun: a part, and not to its end */
-        size_t at;            /* the bucket before this is next */
-        int64_t part, beyond; /* the earliest that stays: in this part so far, in all before and meanwhile */
-    } sweep;
-};
-
-static uint64_t hash_of(const struct members *m, struct slice name) { return hash_bytes(name.p, name.n, m->seed); }
-static inline uint8_t tag_of(uint64_t hash) { return (uint8_t)hash; }
-static inline uint64_t position_of(uint64_t hash) { return hash >> (64 - POSITION_BITS); }
-
-/* 2^62 times about 2^u, where u = position / 2^53: 1 + u (11 + 5 u) / 16, which is never more than a hundredth off. */
-static inline uint64_t curve(uint64_t position) {
-    return (1ull << 62) + (uint64_t)((wide)position * (11 * (1ull << POSITION_BITS) + 5 * position) >> 48);
-}
-
-/* The number of the bucket that covers a position: from `buckets` to twice that. *shift: number = curve >> *shift. */
-static inline uint64_t number_of(const struct members *m, uint64_t position, unsigned *shift) {
-    uint64_t at = curve(position), i = at >> m->shift;
-    bool was_split = i < m->buckets;
-    *shift = m->shift - was_split;
-    return at >> *shift;
-}
-
-/* Bucket i lies where i / 2 lay before it was split, if i is even; the odd ones come at the end. */
-static inline size_t place_of_number(uint64_t i) { return i >> __builtin_ctzll(i) >> 1; }
-static inline size_t place_of(const struct members *m, uint64_t hash) {
-    unsigned shift;
-    return place_of_number(number_of(m, position_of(hash), &shift));
-}
-
-static inline struct part *part_of(const struct members *m, size_t i) { return &m->part[i >> PART_BITS]; }
-static inline struct bucket **slot_of(const struct members *m, size_t i) { return &part_of(m, i)->bucket[i & (PART - 1)]; }
-
-static inline size_t block_size(const struct bucket *b) { return (size_t)b->size * 8; }
-static inline uint8_t *tag_at(const struct bucket *b, size_t i) {
-    return (uint8_t *)(uintptr_t)b + block_size(b) - 1 - i;
-}
-
-static void lower(int64_t *earliest, int64_t due) {
-    if (due < *earliest) *earliest = due;
-}
-
-/* Bucket i has, or may have, a deadline of `due`. */
-static void note_due(struct members *m, size_t i, int64_t due) {
-    lower(&part_of(m, i)->earliest, due);
-    lower(&m->earliest, due);
-    if (!m->sweep.running) return;
-    lower(&m->sweep.beyond, due);
-    if (i >> PART_BITS == (m->sweep.at - 1) >> PART_BITS) lower(&m->sweep.part, due);
-}
-
-/* No deadline in bucket i is before this. */
-static int64_t bound_of(const struct members *m, size_t i) {
-    bool swept = m->sweep.begun && i >= m->sweep.at && i >> PART_BITS == (m->sweep.at - 1) >> PART_BITS;
-    return swept ? m->sweep.part : part_of(m, i)->earliest;
-}
 
 /* -- records ------------------------------------------------------------------------------------------------------------- */
-
-static int64_t read_due(const uint8_t *p) {
-    int64_t due = 0;
-    for (unsigned i = 0; i < DUE_SIZE; i++) due |= (int64_t)p[i] << (8 * i);
-    return due;
-}
-
-static uint8_t *put_due(uint8_t *p, int64_t due) {
-    for (unsigned i = 0; i < DUE_SIZE; i++) p[i] = (uint8_t)(due >> (8 * i));
-    return p + DUE_SIZE;
-}
-
-static uint8_t *put_slice(uint8_t *p, struct slice s) {
-    if (s.n) memcpy(p, s.p, s.n);
-    return p + s.n;
-}
-
-static inline size_t record_size(const uint8_t *p, bool values) {
-    if (__builtin_expect(p[0] == LONG, 0)) return LONG_SIZE;
-    return values ? 2 + (p[0] & 0x7fu) + p[1] + (p[0] & WITH_DUE ? DUE_SIZE : 0) : 1u + p[0];
-}
-
-static bool is_long(const struct member *what) { return what->name.n + what->value.n + (what->due ? DUE_SIZE : 0) > INLINE_MAX; }
-
-static size_t size_for(const struct members *m, const struct member *what) {
-    if (is_long(what)) return LONG_SIZE;
-    return (m->values ? 2 : 1) + what->name.n + what->value.n + (what->due ? DUE_SIZE : 0);
-}
-
-static uint8_t *long_block(const uint8_t *record) {
-    uint8_t *block;
-    memcpy(&block, record + 1, sizeof block);
-    return block;
-}
-
-static void read_long(const uint8_t *record, struct member *out) {
-    const uint8_t *p = long_block(record);
-    bool due = *p++;
-    out->name.n = varint_get(&p);
-    out->value.n = varint_get(&p);
-    out->due = due ? read_due(p) : 0;
-    if (due) p += DUE_SIZE;
-    out->name.p = (const char *)p;
-    out->value.p = (const char *)p + out->name.n;
-}
-
-static inline void read_record(const uint8_t *p, bool values, struct member *out) {
-    if (__builtin_expect(p[0] == LONG, 0)) {
-        read_long(p, out);
-        return;
-    }
-    size_t n = p[0] & 0x7f;
-    out->name = (struct slice){(const char *)p + (values ? 2 : 1), n};
-    out->value = (struct slice){out->name.p + n, values ? p[1] : 0};
-    out->due = p[0] & WITH_DUE ? read_due((const uint8_t *)out->value.p + out->value.n) : 0;
-}
 
 static void put_long(struct members *m, uint8_t *record, const struct member *what) {
     size_t n = 1 + varint_size(what->name.n) + varint_size(what->value.n) + (what->due ? DUE_SIZE : 0) + what->name.n + what->value.n;
@@ -208,8 +57,6 @@ static void drop_block(struct members *m, uint8_t *block) {
 static void drop_long(struct members *m, const uint8_t *p) {
     if (p[0] == LONG) drop_block(m, long_block(p));
 }
-
-static bool has_due(const uint8_t *p) { return p[0] == LONG ? *long_block(p) : (p[0] & WITH_DUE) != 0; }
 
 /* -- buckets ------------------------------------------------------------------------------------------------------------- */
 
@@ -329,8 +176,6 @@ static void first_resize(struct members *m, size_t room) {
     m->part[0].bucket = mem_realloc(MEM_DATA, m->part[0].bucket, room * sizeof(struct bucket *));
     m->first_room = room;
 }
-
-static unsigned shift_for(size_t buckets) { return (unsigned)__builtin_clzll(buckets) - 1; }
 
 static void add_place(struct members *m) {
     size_t i = m->buckets++;
@@ -526,86 +371,6 @@ bool members_set_due(struct members *m, struct slice name, int64_t due) {
     return true;
 }
 
-static uint64_t next_random(uint64_t *state) { /* SplitMix64 (Steele, Lea, Flood) */
-    uint64_t z = *state += 0x9e3779b97f4a7c15ull;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-    return z ^ z >> 31;
-}
-
-/* A place among buckets * widest, until there is a record: so each is as likely as any other. */
-bool members_random(const struct members *m, uint64_t random, struct member *out) {
-    if (!m->count) return false;
-    for (;;) {
-        uint64_t r = next_random(&random);
-        const struct bucket *b = *slot_of(m, (size_t)((unsigned __int128)r * m->buckets >> 64));
-        size_t k = (size_t)((next_random(&random) >> 32) * m->widest >> 32);
-        if (!b || k >= b->n) continue;
-        const uint8_t *p = b->records;
-        while (k--) p += record_size(p, m->values);
-        read_record(p, m->values, out);
-        return true;
-    }
-}
-
-bool members_next(const struct members *m, struct members_at *at, struct member *out) {
-    for (; at->bucket < m->buckets; at->bucket++, at->record = 0) {
-        const struct bucket *b = *slot_of(m, at->bucket);
-        if (!b || at->record >= b->used) continue;
-        const uint8_t *p = b->records + at->record;
-        read_record(p, m->values, out);
-        at->record += record_size(p, m->values);
-        return true;
-    }
-    return false;
-}
-
-bool members_count_due(const struct members *m, struct members_at *at, int64_t now, size_t most, size_t *n) {
-    for (struct member have; most; most--) {
-        while (at->bucket < m->buckets && part_of(m, at->bucket)->earliest > now)
-            *at = (struct members_at){.bucket = (at->bucket | (PART - 1)) + 1};
-        if (!members_next(m, at, &have)) return false;
-        *n += have.due && have.due <= now;
-    }
-    return true;
-}
-
-/* The first position whose curve is at least `at`. */
-static uint64_t position_where(uint64_t at) {
-    uint64_t low = 0, high = 1ull << POSITION_BITS;
-    while (low < high) {
-        uint64_t middle = (low + high) / 2;
-        if (curve(middle) < at) low = middle + 1;
-        else high = middle;
-    }
-    return low;
-}
-
-static void show_bucket(const struct members *m, const struct bucket *b, members_each *each, void *arg) {
-    const uint8_t *p = b->records;
-    for (size_t i = 0; i < b->n; i++) {
-        struct member have;
-        read_record(p, m->values, &have);
-        p += record_size(p, m->values);
-        each(arg, &have);
-    }
-}
-
-uint64_t members_scan(const struct members *m, uint64_t cursor, size_t count, members_each *each, void *arg) {
-    cursor &= (1ull << POSITION_BITS) - 1;
-    for (size_t shown = 0, empty = 0;;) {
-        unsigned shift;
-        uint64_t i = number_of(m, cursor, &shift);
-        const struct bucket *b = *slot_of(m, place_of_number(i));
-        if (b) show_bucket(m, b, each, arg);
-        shown += b ? b->n : 0;
-        empty += !b;
-        if (i + 1 >= 1ull << (63 - shift)) return 0;
-        cursor = position_where((i + 1) << shift);
-        if (shown >= count || empty >= 10 * count) return cursor;
-    }
-}
-
 /* -- deadlines ----------------------------------------------------------------------------------------------------------- */
 
 /* Removes what is due from bucket i; returns how many were looked at. */
@@ -732,52 +497,3 @@ struct members *members_clone(const struct members *m) {
     return to;
 }
 
-/* -- for tests ----------------------------------------------------------------------------------------------------------- */
-
-struct sums {
-    size_t count, bytes, longs, deadlines;
-    int64_t earliest;
-};
-
-static const char *check_bucket(const struct members *m, size_t i, struct sums *s) {
-    const struct bucket *b = *slot_of(m, i);
-    if (!b) return NULL;
-    if (!b->n) return "an empty bucket has a block";
-    if (b->n > m->widest) return "a bucket is wider than the widest";
-    if (sizeof *b + b->used + b->n > block_size(b)) return "records and tags overlap";
-    if (mem_usable(b) < block_size(b)) return "a bucket is larger than its block";
-    const uint8_t *p = b->records;
-    for (size_t k = 0; k < b->n; k++, p += record_size(p, m->values)) {
-        struct member have;
-        read_record(p, m->values, &have);
-        if (is_long(&have) != (p[0] == LONG)) return "a record lies where it should not";
-        uint64_t hash = hash_of(m, have.name);
-        if (place_of(m, hash) != i) return "a member is in a bucket that is not its own";
-        if (*tag_at(b, k) != tag_of(hash)) return "a tag is not its member's";
-        if (have.due && have.due < part_of(m, i)->earliest) return "a deadline is before its group's earliest";
-        if (have.due) lower(&s->earliest, have.due);
-        s->deadlines += have.due != 0;
-        s->longs += p[0] == LONG;
-        if (p[0] == LONG) s->bytes += mem_usable(long_block(p));
-    }
-    if (p != b->records + b->used) return "records do not end where they should";
-    s->count += b->n;
-    s->bytes += block_size(b);
-    return NULL;
-}
-
-const char *members_check(const struct members *m) {
-    struct sums s = {.earliest = NEVER};
-    if (!m->buckets || m->shift != shift_for(m->buckets)) return "the shift does not fit the buckets";
-    for (size_t i = 0; i < m->buckets; i++) {
-        const char *wrong = check_bucket(m, i, &s);
-        if (wrong) return wrong;
-    }
-    if (m->count != s.count) return "the count is wrong";
-    if (m->longs != s.longs) return "the count of long records is wrong";
-    if (m->deadlines != s.deadlines) return "the count of deadlines is wrong";
-    if (s.earliest < m->earliest) return "a deadline is before the earliest";
-    s.bytes += mem_usable(m) + m->parts_room * sizeof *m->part + m->first_room * sizeof(struct bucket *);
-    if (m->buckets > PART) s.bytes += ((m->buckets - 1) >> PART_BITS) * PART * sizeof(struct bucket *);
-    return m->bytes == s.bytes ? NULL : "the count of bytes is wrong";
-}
