@@ -112,7 +112,7 @@ static enum zset_did add_large(struct home *h, struct slice member, double *scor
     if (did != ZSET_CHANGED) return did;
     struct zset_path path;
     zset_tree_reach(t, member, &found, &path);
-    zset_tree_rescore(t, &path, hash, t->tall ? *score : plain(*score, when));
+    zset_tree_rescore(t, &path, hash, found.word, t->tall ? *score : plain(*score, when));
     return did;
 }
 
@@ -157,7 +157,7 @@ static void settle_large(struct zset_tree *t) {
         const uint8_t *next;
         zset_tree_at_rank(t, rank, &path);
         const uint8_t *p = path.leaf->records + path.offset;
-        if (is_minus_zero(p)) zset_tree_rescore(t, &path, zset_tree_hash(t, zset_record_member(p, &next)), 0);
+        if (is_minus_zero(p)) zset_tree_rescore(t, &path, zset_tree_hash(t, zset_record_member(p, &next)), NULL, 0);
     }
 }
 

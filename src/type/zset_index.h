@@ -43,6 +43,12 @@ static inline const uint64_t *zset_index_find(const struct zset_index *x, uint32
 void zset_index_add(struct zset_index *x, uint64_t word);
 void zset_index_remove(struct zset_index *x, uint64_t word);             /* it is there */
 void zset_index_move(struct zset_index *x, uint64_t word, uint32_t to);  /* to another leaf */
+/* The same of a word that was at `at` (NULL: not known) since when none was added or removed; it may have been told another leaf in place
+ * of one that was its equal. */
+static inline void zset_index_move_from(struct zset_index *x, const uint64_t *at, uint64_t word, uint32_t to) {
+    if (__builtin_expect(at && *at == word, 1)) *(uint64_t *)(uintptr_t)at = zset_index_word((uint32_t)word, to);
+    else zset_index_move(x, word, to);
+}
 /* The words of hashes that come next from the position on, in the order of their reversed bits; moves it on, 0 at the end. Of
  * the bucket's words those count whose reversed hash is not below `cursor`. */
 const uint64_t *zset_index_walk(const struct zset_index *x, uint32_t cursor, uint64_t *next, uint32_t *n);

@@ -120,7 +120,9 @@ const uint8_t *zset_record_find(const uint8_t *p, const uint8_t *end, struct sli
 /* The least whole number that is not below the score, or what no whole number in a record reaches. */
 static inline int64_t first_not_below(double score) {
     if (score > (double)INT48) return INT48;
-    return score > (double)-INT48 ? (int64_t)ceil(score) : -INT48;
+    if (score <= (double)-INT48) return -INT48;
+    int64_t whole = (int64_t)score; /* towards 0 */
+    return whole + ((double)whole < score);
 }
 
 /* Neighbours have scores alike, so a run of one width has a loop of its own. Stops before what may not be below. */
@@ -129,9 +131,16 @@ static inline __attribute__((always_inline)) const uint8_t *skip_whole(
     for (; p < end && *p == tag && get_whole(p + 1, bytes) < limit; ++*i) p = behind(p + 1 + bytes);
     return p;
 }
+static inline const uint8_t *skip_bytes(const uint8_t *p, const uint8_t *end, int64_t limit, uint32_t *i) {
+    unsigned most = limit > ZSET_PAIR ? ZSET_PAIR : (unsigned)limit;
+    for (; limit > 0 && p < end && *p < most; ++*i) p = behind(p + 1);
+    return p;
+}
+/* Both bytes in one comparison: what is no pair is no number below `most`. */
 static inline const uint8_t *skip_pairs(const uint8_t *p, const uint8_t *end, int64_t limit, uint32_t *i) {
     limit -= ZSET_PAIR;
-    for (; p < end && *p >= ZSET_PAIR && *p < ZSET_WIDE && ((*p - ZSET_PAIR) << 8 | p[1]) < limit; ++*i) p = behind(p + 2);
+    uint16_t most = (uint16_t)(limit < 0 ? 0 : limit > ZSET_PAIR_END - ZSET_PAIR ? ZSET_PAIR_END - ZSET_PAIR : limit);
+    for (; p < end && (uint16_t)((p[0] << 8 | p[1]) - (ZSET_PAIR << 8)) < most; ++*i) p = behind(p + 2);
     return p;
 }
 
@@ -141,7 +150,7 @@ static inline const uint8_t *skip_run(const uint8_t *p, const uint8_t *end, int6
     case ZSET_INT24: return skip_whole(p, end, ZSET_INT24, 3, limit, i);
     case ZSET_INT32: return skip_whole(p, end, ZSET_INT32, 4, limit, i);
     case ZSET_INT48: return skip_whole(p, end, ZSET_INT48, 6, limit, i);
-    default: return skip_pairs(p, end, limit, i);
+    default: return *p < ZSET_PAIR ? skip_bytes(p, end, limit, i) : skip_pairs(p, end, limit, i);
     }
 }
 

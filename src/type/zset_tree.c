@@ -19,6 +19,7 @@ bool zset_tree_find(const struct zset_tree *t, struct slice member, uint32_t has
         if ((uint32_t)word[i] != hash) continue;
         f->leaf = zset_grow_leaf(t, zset_index_leaf(word[i]));
         f->record = zset_record_find(f->leaf->records, f->leaf->records + f->leaf->used, member, &f->index);
+        f->word = &word[i];
         if (f->record) return true;
     }
     return false;
@@ -34,16 +35,30 @@ static struct slice first_member(const void *child, uint32_t height) {
     return zset_record_member(first_record(child, height), &next);
 }
 
-/* The last slot whose first score is below the score (`after`: or the same), or the first slot. */
-static inline __attribute__((always_inline)) uint32_t slot_by_score(const struct zset_node *node, double score, bool after) {
-    uint32_t at = 0;
-    for (uint32_t n = node->n; n > 1;) {
-        uint32_t half = n / 2;
-        double first = node->slot[at + half].first;
-        at += (after ? first <= score : first < score) ? half : 0;
-        n -= half;
+static inline __attribute__((always_inline)) const struct zset_slot *step(
+    const struct zset_slot *s, size_t width, double score, bool after) {
+    const struct zset_slot *next = s + width;
+    bool reached = after ? next->first <= score : next->first < score;
+    __asm__("" : "+r"(next)); /* it is not told what these are, or it makes a branch of it, which is wrong every other time */
+    s = reached ? next : s;
+    __asm__("" : "+r"(s));
+    return s;
+}
+
+/* The last slot whose first score is below the score (`after`: or the same), or the first slot. The slots among which it is become
+ * a power of two, and then half as many at each step. */
+static inline __attribute__((always_inline)) const struct zset_slot *slot_by_score(const struct zset_node *node, double score, bool after) {
+    _Static_assert(ZSET_FANOUT < 64, "the first step is of 16 at the most");
+    unsigned bits = 31 ^ (unsigned)__builtin_clz(node->n);
+    const struct zset_slot *s = step(node->slot, node->n - (1u << bits), score, after);
+    switch (bits) {
+    case 5: s = step(s, 16, score, after); /* fall through */
+    case 4: s = step(s, 8, score, after); /* fall through */
+    case 3: s = step(s, 4, score, after); /* fall through */
+    case 2: s = step(s, 2, score, after); /* fall through */
+    case 1: s = step(s, 1, score, after); /* fall through */
+    default: return s;
     }
-    return at;
 }
 
 /* Between slots low and high (which are not ruled out by score, low being right if no other is) the last whose first member is
@@ -64,12 +79,16 @@ static struct zset_leaf *descend(const struct zset_tree *t, double score, struct
     void *child = t->root;
     for (uint32_t level = 0; level < t->height; level++) {
         struct zset_node *node = child;
-        uint32_t i = slot_by_score(node, score, true);
-        if (i && node->slot[i].first == score)
-            i = slot_by_bytes(node, t->height - level - 1, slot_by_score(node, score, false), i, member, true);
+        const struct zset_slot *s = slot_by_score(node, score, true);
+        uint32_t i = (uint32_t)(s - node->slot);
+        if (__builtin_expect(i && s->first == score, 0)) {
+            uint32_t low = (uint32_t)(slot_by_score(node, score, false) - node->slot);
+            i = slot_by_bytes(node, t->height - level - 1, low, i, member, true);
+            s = &node->slot[i];
+        }
         path->step[level].node = node;
         path->step[level].i = i;
-        child = node->slot[i].child;
+        child = s->child;
     }
     return path->leaf = child;
 }
@@ -120,9 +139,9 @@ uint64_t zset_tree_below_score(const struct zset_tree *t, double score, bool aft
     uint64_t rank = 0;
     for (uint32_t level = 0; level < t->height; level++) {
         const struct zset_node *node = child;
-        uint32_t i = slot_by_score(node, score, after);
-        rank += count_before(node, i);
-        child = node->slot[i].child;
+        const struct zset_slot *s = slot_by_score(node, score, after);
+        rank += count_before(node, (uint32_t)(s - node->slot));
+        child = s->child;
     }
     const struct zset_leaf *leaf = child;
     return rank + zset_record_below_score(leaf->records, leaf->records + leaf->used, score, after);

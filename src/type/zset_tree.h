@@ -65,6 +65,7 @@ struct zset_found {
     struct zset_leaf *leaf;
     const uint8_t *record;
     uint32_t index; /* records before it in the leaf */
+    const uint64_t *word; /* of the index */
 };
 bool zset_tree_find(const struct zset_tree *t, struct slice member, uint32_t hash, struct zset_found *f);
 /* The way down to what was found. */
@@ -79,8 +80,8 @@ uint64_t zset_tree_below_bytes(const struct zset_tree *t, struct slice bytes, bo
 void zset_tree_insert(struct zset_tree *t, double score, struct slice member, uint32_t hash); /* it is not there */
 /* Takes up to n members away, from the record at `path` on, all in its leaf. Returns how many. */
 uint64_t zset_tree_cut(struct zset_tree *t, struct zset_path *path, uint64_t n);
-/* Gives the member at `path` another score. */
-void zset_tree_rescore(struct zset_tree *t, struct zset_path *path, uint32_t hash, double score);
+/* Gives the member at `path` another score. `word`: as it was found, or NULL. */
+void zset_tree_rescore(struct zset_tree *t, struct zset_path *path, uint32_t hash, const uint64_t *word, double score);
 
 size_t zset_tree_memory(const struct zset_tree *t);
 size_t zset_tree_effort(const struct zset_tree *t);

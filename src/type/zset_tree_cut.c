@@ -197,7 +197,7 @@ static bool rescore_here(struct zset_tree *t, struct zset_path *path, const uint
     return true;
 }
 
-void zset_tree_rescore(struct zset_tree *t, struct zset_path *path, uint32_t hash, double score) {
+void zset_tree_rescore(struct zset_tree *t, struct zset_path *path, uint32_t hash, const uint64_t *word, double score) {
     uint8_t record[ZSET_RECORD_MAX], *end = zset_record_put_score(record, score);
     const uint8_t *was = path->leaf->records + path->offset, *rest = was + zset_record_score_size(*was), *next;
     struct slice member = zset_record_rest(rest, &next);
@@ -212,5 +212,5 @@ void zset_tree_rescore(struct zset_tree *t, struct zset_path *path, uint32_t has
     leaf_close(t, path, (uint32_t)(next - was), 1);
     zset_tree_place(t, score, member, path);
     uint32_t to = zset_grow_put(t, path, record, (uint32_t)(end - record));
-    if (to != from) zset_index_move(&t->index, zset_index_word(hash, from), to);
+    if (to != from) zset_index_move_from(&t->index, word, zset_index_word(hash, from), to);
 }
