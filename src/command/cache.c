@@ -156,8 +156,8 @@ static void run_stats(struct call *c) {
 /* -- HELP ------------------------------------------------------------------------------------------------------------------ */
 
 static const char *const lines[] = {
-    "FEED [FROM <number> [EPOCH <id>]] [PREFIX <prefix> ...]",
-    "    From now on, or from a number on, this connection is told of every change of a key.",
+    "FEED [FROM <number> [EPOCH <id>]] [HASHED] [PREFIX <prefix> ...]",
+    "    From now on, or from a number on, this connection is told of every change of a key, or of its hash.",
     "FETCH <key> [LEASE <ms>] [WAIT <ms>]",
     "    The value, or the lease to load it, which one caller at a time gets.",
     "FILL <key> <token> <value> [EX <seconds>|PX <ms>] [STALE <ms>]",

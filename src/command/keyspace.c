@@ -287,9 +287,9 @@ static const char *const object_lines[] = {
     "ENCODING <key>",
     "    Say how the value at <key> is represented inside.",
     "FREQ <key>",
-    "    Say how often <key> is used: a logarithmic counter, kept under the LFU policies.",
+    "    Say how often <key> is used: under the LFU policies a logarithmic counter, under allkeys-lhd up to 63.",
     "IDLETIME <key>",
-    "    Say for how many seconds nobody has used <key>.",
+    "    Say for how many seconds nobody has used <key>; not under the LFU policies and allkeys-lhd.",
     "REFCOUNT <key>",
     "    Say how many references there are to the value at <key>.",
     NULL,
@@ -324,8 +324,8 @@ static const char *const flush_history[] = {"4.0.0", "ASYNC.", "6.2.0", "SYNC.",
 
 static const struct command object_rows[] = {
     OBJECT_ROW("ENCODING", object_encoding, "2.2.3", "Says how the value at a key is represented inside."),
-    OBJECT_ROW("FREQ", object_freq, "4.0.0", "Says how often a key is used, as the LFU policies count it."),
-    OBJECT_ROW("IDLETIME", object_idletime, "2.2.3", "Says for how many seconds nobody has used a key."),
+    OBJECT_ROW("FREQ", object_freq, "4.0.0", "Says how often a key is used: under the lfu policies and allkeys-lhd only."),
+    OBJECT_ROW("IDLETIME", object_idletime, "2.2.3", "Says for how many seconds nobody has used a key: not under the lfu policies and allkeys-lhd."),
     OBJECT_ROW(
         "REFCOUNT", object_refcount, "2.2.3", "Says how many references there are to the value at a key."),
     {.name = "HELP",

@@ -282,7 +282,7 @@ static const char help[] =
     "  larderd --port 7000 --maxmemory 2gb --maxmemory-policy allkeys-lru\n"
     "  echo 'port 0' | larderd - --unixsocket /tmp/larder.sock\n"
     "\n"
-    "See larderd(8) and larder.conf(5).\n";
+    "See larderd(8), larder.conf(5), larder-cache(7) and larder-info(7).\n";
 
 enum wish { WISH_RUN, WISH_HELP, WISH_VERSION, WISH_CHECK, WISH_SAMPLE, WISH_MAN };
 

@@ -134,16 +134,17 @@ static const struct option_row server_rows[] = {
 static const struct option_row store_rows[] = {
     {"maxmemory", OPTION_MEMORY, .max = INT64_MAX, .initial = "0", LIVE, M(maxmemory), .sample = "1gb",
         SAYS(MEMORY, "Most memory for keys, values and their index; used_memory stays at or under it after every command. "
-                     "0: no limit. Units: k kb m mb g gb.")},
+                     "Buffers of clients are not part of it. 0: no limit. Units: k kb m mb g gb.")},
     {"maxmemory-policy", OPTION_ENUM, .initial = "noeviction", .words = policy_words, LIVE, M(policy), .sample = "allkeys-lhd",
         SAYS(MEMORY, "What goes when maxmemory is reached: of all keys, or of those with a TTL (volatile), the least recently "
                      "used (lru), the least often used (lfu), any (random), the next to expire (ttl), or what promises the fewest "
-                     "hits for its bytes, as learned from the hits so far (allkeys-lhd: larder's own); or nothing, and writes "
-                     "are refused (noeviction).")},
+                     "hits for its bytes, as learned from the hits so far (allkeys-lhd: larder's own); or nothing (noeviction). "
+                     "Where nothing may go, writes are refused. OBJECT FREQ works under lfu and lhd, OBJECT IDLETIME under the others.")},
     {"lfu-log-factor", OPTION_INT, .max = INT32_MAX, .initial = "10", LIVE, M(lfu_log_factor),
-        SAYS(MEMORY, "How slowly the counter of uses grows under the lfu policies: 10 tells up to about a million uses apart.")},
+        SAYS(MEMORY, "How slowly the counter of uses grows under the lfu policies, which is OBJECT FREQ, up to 255: 10 tells up to "
+                     "about a million uses apart.")},
     {"lfu-decay-time", OPTION_INT, .max = INT32_MAX, .initial = "1", LIVE, M(lfu_decay_time),
-        SAYS(MEMORY, "Minutes after which the counter of uses loses one. 0: it never does.")},
+        SAYS(MEMORY, "Minutes after which that counter loses one. 0: it never does.")},
     {"compression", OPTION_BOOL, .flags = OPTION_OURS, .initial = "yes", LIVE, M(compression),
         SAYS(MEMORY, "Keep long strings compressed (LZ4) where that saves at least an eighth of them. Those that are there already "
                      "stay as they are when this changes.")},

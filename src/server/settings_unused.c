@@ -29,7 +29,7 @@
 #define USERS "There are no ACL users but the default one; requirepass sets its password."
 #define TYPES "This is about a type that is not built yet, or about encodings that are no more."
 #define DEFRAG "Memory is compacted all the time, in slices of 250 microseconds."
-#define EVICTION "Eviction looks at whole segments of the table, with nothing to tune."
+#define EVICTION "Eviction goes round all keys and remembers the worst that it has seen, with nothing to tune."
 #define LAZY "Memory of what is overwritten, expires or is evicted never holds up a request."
 #define THREADS "Every thread reads, executes and writes; 'threads' says how many there are."
 #define CPULIST "Use CPUAffinity= of the systemd unit, or taskset."
