@@ -104,7 +104,7 @@ bool persist_start(struct env *e) {
     bool ok = path_of(e, &path, &name);
     if (ok) {
         struct saver_plan plan = {.path = buf_cstr(&path), .format = format_of(e, buf_slice(&name)),
-            .compress = option_get(&e->config.rdb_compression), .checksum = option_get(&e->config.rdb_checksum), .changes = env_changes(e)};
+            .compress = option_get(&e->config.rdb_compression), .checksum = option_get(&e->config.rdb_checksum), .changes = env_changes(e), .keep = warmup_gave_up(e->warmup, buf_cstr(&path))};
         ok = saver_start(e->persist->saver, &plan);
     } else {
         log_warning("Background saving error: where is the folder? %s", strerror(errno));
@@ -124,7 +124,9 @@ void persist_schedule(struct env *e) { atomic_store(&e->persist->scheduled, true
 
 void persist_abandon(struct env *e) { saver_abandon(e->persist->saver); }
 
+/* What the file had is not wanted any more, whether all of it was loaded or not. */
 void persist_flushed(struct env *e) {
+    warmup_forget(e->warmup);
     if (option_get(&e->config.save_points)) persist_schedule(e);
 }
 

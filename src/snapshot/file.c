@@ -1,13 +1,12 @@
 #include "snapshot/file.h"
 
-#include "base/buf.h"
-
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SYNC_EVERY ((uint64_t)8 << 20)
@@ -105,6 +104,25 @@ static int open_folder(const char *path) {
 
 /* Some file systems cannot, and say so. */
 static bool sync_folder(int fd) { return !fsync(fd) || errno == EINVAL; }
+
+/* Where there are no links it is moved, and there is nothing at `path` until the new one is put there. */
+static bool link_or_move(const char *path, const char *name) {
+    if (!link(path, name)) return true;
+    return (errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS) && !renameat2(AT_FDCWD, path, AT_FDCWD, name, RENAME_NOREPLACE);
+}
+
+bool file_keep(const char *path, struct buf *name) {
+    struct stat old, st;
+    if (stat(path, &old)) return errno == ENOENT;
+    for (unsigned i = 1; i < TRIES; i++) {
+        name->n = 0;
+        buf_printf(name, i == 1 ? "%s.cancelled" : "%s.cancelled-%u", path, i);
+        if (link_or_move(path, buf_cstr(name))) return true;
+        if (errno != EEXIST) return false;
+        if (!stat(buf_cstr(name), &st) && st.st_dev == old.st_dev && st.st_ino == old.st_ino) return true; /* by a save that failed */
+    }
+    return false;
+}
 
 /* All that can fail comes before the rename, but for the folder's sync: then the new file stands, and after a crash either may. */
 bool file_commit(struct file *f) {

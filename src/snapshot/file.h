@@ -5,6 +5,8 @@
 #ifndef LARDER_SNAPSHOT_FILE_H
 #define LARDER_SNAPSHOT_FILE_H
 
+#include "base/buf.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,6 +24,9 @@ uint64_t file_size(const struct file *f);
 /* True: the file stands under its name, on disk. False, with errno: the old one, if there is any, stands as it did, unless it was the
  * folder that could not be synced: then the new one stands, but may not after a crash. Frees f. */
 bool file_commit(struct file *f);
+/* What stands at `path`, if anything, gets a second name beside it, under which it outlives what takes its place: `path`.cancelled, or with
+ * -2 and so on behind it; *name: which. False: see errno. */
+bool file_keep(const char *path, struct buf *name);
 void file_abandon(struct file *f); /* removes what was written; frees f. NULL: nothing */
 
 #endif

@@ -129,6 +129,17 @@ static bool take_all(struct writing *w) {
     return capture_end(s);
 }
 
+/* Of a file that was not loaded to its end. */
+static bool keep_old(const struct saver *v) {
+    struct buf name = {0};
+    bool ok = !v->plan.keep || file_keep(v->path, &name);
+    int error = errno;
+    if (ok && name.n) log_notice("%s was not loaded to its end: it is kept as %s", v->path, buf_cstr(&name));
+    buf_free(&name);
+    errno = error;
+    return ok;
+}
+
 enum outcome { SAVED, FAILED, CANCELLED };
 
 /* 0 or an errno. */
@@ -146,7 +157,9 @@ static enum outcome save_once(struct saver *v, uint64_t *keys, uint64_t *bytes, 
     if (saved) {
         *bytes = file_size(w.file);
         *keys = image_writer_facts(w.image).records;
-        saved = file_commit(w.file);
+        saved = keep_old(v);
+        if (!saved) file_abandon(w.file);
+        saved = saved && file_commit(w.file);
         if (!saved) *error = errno;
     } else {
         file_abandon(w.file);

@@ -24,6 +24,7 @@ struct saver_plan {
     const char *path;     /* copied */
     enum image_format format;
     bool compress, checksum;
+    bool keep;            /* what stands at `path` so far is not to be lost: file_keep */
     uint64_t changes;     /* a number of the caller's: see saver_facts */
 };
 

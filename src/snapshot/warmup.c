@@ -70,6 +70,24 @@ const char *warmup_guards(struct warmup *w, const char *path) {
     return why;
 }
 
+bool warmup_gave_up(struct warmup *w, const char *path) {
+    struct stat st;
+    if (!w || stat(path, &st)) return false;
+    pthread_mutex_lock(&w->mutex);
+    bool given_up = list_has(w->given_up, &st);
+    pthread_mutex_unlock(&w->mutex);
+    return given_up;
+}
+
+void warmup_forget(struct warmup *w) {
+    if (!w) return;
+    pthread_mutex_lock(&w->mutex);
+    struct warmup_file *dropped = w->given_up;
+    w->given_up = NULL;
+    pthread_mutex_unlock(&w->mutex);
+    list_drop(dropped);
+}
+
 bool warmup_looks_right(int fd, struct buf *why) {
     uint8_t head[NATIVE_HEAD] = {0};
     struct native_head h;
@@ -189,7 +207,43 @@ static void begin(struct warmup *w) {
     log_notice("Warming from %s (%s, %" PRIu64 " bytes), %u threads", w->path, w->format, (uint64_t)st.st_size, w->threads);
 }
 
-/* A file that could not be read stays known, so that no save writes over it. */
+static void file_shut(struct warmup_file *f) {
+    if (f->request.fd >= 0) close(f->request.fd);
+    f->request.fd = -1;
+}
+
+static void list_add(struct warmup_file **list, struct warmup_file *f) {
+    file_shut(f);
+    f->next = *list;
+    *list = f;
+}
+
+static void list_forget(struct warmup_file **list, const struct warmup_file *whole) {
+    while (*list) {
+        struct warmup_file *f = *list;
+        bool same = f->dev == whole->dev && f->ino == whole->ino;
+        if (!same) {
+            list = &f->next;
+            continue;
+        }
+        *list = f->next;
+        file_drop(f);
+    }
+}
+
+static bool wants_all(const struct warmup_request *r) { return !r->pattern.n && r->db < 0 && !r->max_ttl_ms; }
+
+/* All of it was wanted, so what is not loaded is missed. */
+static void give_up(struct warmup *w, struct warmup_file *f) {
+    if (wants_all(&f->request)) {
+        list_forget(&w->given_up, f);
+        list_add(&w->given_up, f);
+    } else {
+        file_drop(f);
+    }
+}
+
+/* A file that could not be read, or was given up, stays known: no save writes over it, or loses it. */
 static void end(struct warmup *w, bool ok) {
     struct warmup_facts f;
     pthread_mutex_lock(&w->mutex);
@@ -199,14 +253,10 @@ static void end(struct warmup *w, bool ok) {
     w->ended_us = clock_mono_us();
     struct warmup_file *done = w->file;
     w->file = NULL;
-    close(done->request.fd);
-    done->request.fd = -1;
-    if (w->state == WARMUP_FAILED) {
-        done->next = w->unreadable;
-        w->unreadable = done;
-    } else {
-        file_drop(done);
-    }
+    if (w->state == WARMUP_DONE && wants_all(&done->request)) list_forget(&w->given_up, done);
+    if (w->state == WARMUP_FAILED) list_add(&w->unreadable, done);
+    else if (w->state == WARMUP_CANCELLED) give_up(w, done);
+    else file_drop(done);
     facts(w, &f);
     f.state = w->state;
     pthread_mutex_unlock(&w->mutex);
@@ -283,6 +333,7 @@ void warmup_free(struct warmup *w) {
     warmup_cancel(w);
     if (w->joinable) pthread_join(w->thread, NULL);
     list_drop(w->unreadable);
+    list_drop(w->given_up);
     for (unsigned i = 0; i < WARMUP_THREADS; i++) mem_free(MEM_MISC, w->stats[i]);
     pthread_mutex_destroy(&w->mutex);
     pthread_cond_destroy(&w->changed);
@@ -328,10 +379,7 @@ bool warmup_add(struct warmup *w, const struct warmup_request *r) {
 void warmup_unreadable(struct warmup *w, const char *path, int fd, const char *why) {
     struct warmup_file *f = file_of(&(struct warmup_request){.path = path, .fd = fd});
     pthread_mutex_lock(&w->mutex);
-    if (fd >= 0) close(fd);
-    f->request.fd = -1;
-    f->next = w->unreadable;
-    w->unreadable = f;
+    list_add(&w->unreadable, f);
     if (w->state == WARMUP_NONE) {
         w->state = WARMUP_FAILED;
         snprintf(w->path, sizeof w->path, "%s", path);
@@ -343,12 +391,14 @@ void warmup_unreadable(struct warmup *w, const char *path, int fd, const char *w
 bool warmup_cancel(struct warmup *w) {
     pthread_mutex_lock(&w->mutex);
     bool any = w->file || w->waiting;
-    struct warmup_file *dropped = w->waiting;
-    w->waiting = NULL;
+    while (w->waiting) {
+        struct warmup_file *f = w->waiting;
+        w->waiting = f->next;
+        give_up(w, f);
+    }
     w->last = &w->waiting;
     if (w->file) atomic_store(&w->cancelled, true);
     pthread_mutex_unlock(&w->mutex);
-    list_drop(dropped);
     return any;
 }
 

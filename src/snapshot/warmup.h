@@ -72,6 +72,10 @@ const char *warmup_state_name(enum warmup_state s);
 
 /* May a save write over that file? Not while it is still being loaded, nor when it could not be read. NULL, or why not. */
 const char *warmup_guards(struct warmup *w, const char *path);
+/* Was the file at `path` given up by warmup_cancel, and not loaded as a whole since? A save that takes its place keeps it under another
+ * name. */
+bool warmup_gave_up(struct warmup *w, const char *path);
+void warmup_forget(struct warmup *w); /* what was given up: its keys are not wanted any more */
 /* A file that is not even tried, as warmup_guards should know. The descriptor is closed; below 0: it could not be opened. */
 void warmup_unreadable(struct warmup *w, const char *path, int fd, const char *why);
 /* Looks at the head of a file, which is left where it was. False: it is no snapshot that can be read, and why says what it is. */

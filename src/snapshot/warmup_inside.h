@@ -57,6 +57,7 @@ struct warmup {
     pthread_cond_t changed;
     struct warmup_file *file, *waiting, **last;
     struct warmup_file *unreadable; /* those that a save may not write over */
+    struct warmup_file *given_up;   /* by warmup_cancel, before their end */
     enum warmup_state state;
     bool running;             /* a thread is at the queue */
     pthread_t thread;

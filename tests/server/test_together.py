@@ -122,6 +122,56 @@ def test_a_warm_up_is_cancelled():
             equal(warmed(c)['loaded'], KEYS - loaded)
 
 
+def test_a_file_that_was_given_up_is_kept():
+    """What was not loaded is not lost to the next save: it stands beside it, whoever saves. Once it is loaded, or flushed, it does not."""
+    with Folder() as d, Faults() as f:
+        populate(d, KEYS)
+        before = d.bytes('dump.larder')
+        kept = ['dump.larder', 'dump.larder.cancelled']
+
+        def cancelled(more=()):
+            h = Held(f)
+            s = in_folder(d, f, *more)
+            c = s.__enter__().client()
+            h.reached()
+            equal(c.call('CACHE', 'WARM', 'CANCEL'), 'OK')
+            equal(str(c.call('BGSAVE')), 'ERR Not saved: that file is still being loaded')
+            h.go()
+            assert warmed(c, b'cancelled')['loaded'] < KEYS
+            equal(c.call('SET', 'mine', 1), 'OK')
+            return s, c
+
+        s, c = cancelled()
+        with s, c:
+            equal(c.call('SAVE'), 'OK')
+            s.await_line('was not loaded to its end: it is kept as')
+            equal(sorted(os.listdir(d.path)), kept)
+            equal(d.bytes('dump.larder.cancelled'), before)
+            equal(c.call('SAVE'), 'OK')
+            equal(sorted(os.listdir(d.path)), kept)
+            equal(c.call('CACHE', 'WARM', 'dump.larder.cancelled'), 'Warming started')
+            warmed(c)
+            equal(c.call('DBSIZE'), KEYS + 1)
+            equal(c.call('SAVE'), 'OK')
+        whole = d.bytes('dump.larder')
+        s, c = cancelled(('--save', '3600', '1'))  # an end saves, too; and the name is taken
+        with s, c:
+            os.kill(s.pid, signal.SIGTERM)
+            equal(s.wait(), 0)
+        equal(sorted(os.listdir(d.path)), kept + ['dump.larder.cancelled-2'])
+        equal((d.bytes(kept[1]), d.bytes('dump.larder.cancelled-2')), (before, whole))
+        d.write('dump.larder', before)
+        for name in (kept[1], 'dump.larder.cancelled-2'):
+            os.remove(d.file(name))
+        for again in (('CACHE', 'WARM', 'dump.larder'), ('FLUSHALL',)):
+            s, c = cancelled()
+            with s, c:
+                assert not c.call(*again).startswith('ERR')
+                warmed(c, b'cancelled' if again[0] == 'FLUSHALL' else b'done')
+                equal(c.call('SAVE'), 'OK')
+                equal(os.listdir(d.path), ['dump.larder'])
+
+
 def both_at_once(d, f, end):
     """A daemon that is loading one file, and saving to another, is told to end."""
     s = in_folder(d, f, '--dbfilename', 'dump.rdb', '--snapshot-rate-limit', '1mb', '--rdbcompression', 'no')

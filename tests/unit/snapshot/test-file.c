@@ -74,6 +74,23 @@ Test(file, a_stale_one_is_in_the_way) {
     cr_assert_eq(count(), 1);
 }
 
+Test(file, is_kept) {
+    static const char *const names[] = {"dump.cancelled", "dump.cancelled-2", "dump.cancelled-3"}, *const texts[] = {"one", "two", "three"};
+    struct buf name = {0};
+    cr_assert(file_keep(in("dump"), &name) && !name.n); /* there is nothing */
+    for (size_t i = 0; i < 3; i++) {
+        struct file *f = file_create(in("dump"));
+        cr_assert(file_write(f, texts[i], strlen(texts[i])) && file_commit(f));
+        for (int again = 0; again < 2; again++) { /* the second time it has that name already */
+            cr_assert(file_keep(in("dump"), &name));
+            cr_assert_str_eq(buf_cstr(&name), in(names[i]));
+        }
+        cr_assert_eq(count(), i + 2);
+    }
+    for (size_t i = 0; i < 3; i++) holds(names[i], texts[i]);
+    buf_free(&name);
+}
+
 Test(file, no_folder) {
     cr_assert_null(file_create(in("gone/dump")));
     cr_assert_eq(errno, ENOENT);
