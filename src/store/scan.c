@@ -7,6 +7,9 @@
 #include "store/inside.h"
 
 #define PREFIX_BITS (TABLE_MAX_DEPTH + 1)
+#define SPARSE 8       /* a segment of which less than an eighth is taken is one that waits for what is still to be loaded ... */
+#define SPARSE_COST 64 /* ... and so many of its slots count as one entry that was looked at */
+#define SEGMENTS 128   /* most segments that are gone through for a random entry, where hardly any slot is taken */
 
 struct cursor {
     unsigned shard, depth;
@@ -74,6 +77,8 @@ static bool scan_table(struct scan *scan, struct table *t, struct cursor *c) {
     c->depth = s->depth;
     c->prefix = place >> (t->depth - s->depth);
     if (scan_segment(scan, s, c)) return true;
+    size_t idle = s->used * SPARSE < s->slots ? s->slots / SPARSE_COST : 0;
+    scan->left -= idle < scan->left ? idle : scan->left;
     c->tag = 0;
     return !(++c->prefix >> c->depth); /* past the last prefix: the shard is done */
 }
@@ -99,16 +104,31 @@ static uint64_t mix(uint64_t *x) {
     return *x * 0x2545f4914f6cdd1dull >> 11;
 }
 
-/* A random entry of a table: a random place, then random slots until one is taken. */
+/* The first one behind a random slot. */
+static struct entry *segment_random(const struct segment *s, uint64_t *random) {
+    uint32_t from = (uint32_t)(mix(random) % s->slots);
+    for (uint32_t i = 0; s->used && i < s->slots; i++) {
+        uint64_t slot = s->slot[from + i < s->slots ? from + i : from + i - s->slots];
+        if (slot) return segment_entry(slot);
+    }
+    return NULL;
+}
+
+/* A random entry of a table: a random place, then random slots until one is taken. A table that has room for what is still to be
+ * loaded may have next to nothing in it: then NULL, if the segments from a random one on have nothing. */
 static struct entry *table_random(struct table *t, uint64_t *random) {
     for (int tries = 0; tries < 64; tries++) {
         struct segment *seg = t->dir[mix(random) & ((1ull << t->depth) - 1)];
         uint64_t slot = seg->slot[mix(random) % seg->slots];
         if (slot) return segment_entry(slot);
     }
-    for (uint64_t place = 0; !(place >> t->depth); place = table_next(t, place))
-        for (uint32_t i = 0; i < t->dir[place]->slots; i++)
-            if (t->dir[place]->slot[i]) return segment_entry(t->dir[place]->slot[i]);
+    uint64_t place = mix(random) & ((1ull << t->depth) - 1);
+    for (int looked = 0; looked < SEGMENTS; looked++, place = table_next(t, place)) {
+        const struct segment *s = table_segment(t, &place);
+        if (!s) s = t->dir[place = 0];
+        struct entry *e = segment_random(s, random);
+        if (e) return e;
+    }
     return NULL;
 }
 

@@ -78,7 +78,8 @@ void store_swap(struct store *s, unsigned a, unsigned b);     /* the caller hold
  * whatever is inserted, deleted, split or merged meanwhile. Cursor 0 starts, 0 back means done. */
 typedef void store_each(void *arg, struct entry *e);
 uint64_t store_scan(struct store *s, unsigned db, uint64_t cursor, size_t count, int64_t now, store_each *each, void *arg);
-/* A random live entry, `each` called once under its lock; false where 16 tries found none: nearly all are past their deadlines. */
+/* A random live entry, `each` called once under its lock; false where 16 tries found none: nearly all are past their
+ * deadlines, or still to be loaded. */
 bool store_sample(struct store *s, unsigned db, int64_t now, uint64_t random, store_each *each, void *arg);
 
 /* -- memory -----------------------------------------------------------------------------------------------------------

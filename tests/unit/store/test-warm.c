@@ -1,6 +1,7 @@
 /* What a warm-up puts in is what nobody wrote, deleted, flushed or invalidated since it began: compared with a naive twin. */
 #include "fixture.h"
 #include "store/rule.h"
+#include "store/segment.h"
 #include "store/warm.h"
 
 #include <stdlib.h>
@@ -198,6 +199,43 @@ Test(warm, stops_at_maxmemory) {
     cr_assert_gt(counts.loaded, 10000);
     cr_assert_eq(store_count(f.store, 0), counts.loaded);
     cr_assert_eq(f.stats.evicted, 0);
+    warm_end(f.store);
+    fixture_close(&f);
+}
+
+static void count_shown(void *arg, struct entry *e) {
+    (void)e;
+    ++*(unsigned *)arg;
+}
+
+/* Where next to nothing of what is expected has come, a walk is in pieces, as it is where all has, and a random key is not looked for
+ * through all that is empty. */
+Test(warm, nearly_empty) {
+    enum { SEGMENTS = 4096, PIECE = 64 };
+    struct fixture f;
+    fixture_open(&f);
+    const uint64_t expect[STORE_DATABASES] = {SEGMENTS * 700};
+    struct warm_item item[1], spare[1];
+    struct warm_counts counts = {0};
+    struct store_shape shape;
+    unsigned shown = 0, pieces = 0, sampled = 0;
+    uint64_t cursor = 0, seed = 7;
+    now = NOW;
+    cr_assert(warm_begin(f.store));
+    item[0] = record(&f, 0, 1);
+    warm_put(f.store, item, spare, 1, now, &f.stats, &(struct warm_how){.expect = expect}, &counts);
+    store_shape(f.store, 0, &shape);
+    cr_assert_geq(shape.segments, SEGMENTS);
+    do {
+        cursor = store_scan(f.store, 0, cursor, PIECE, now, count_shown, &shown);
+        pieces++;
+    } while (cursor);
+    cr_assert_eq(shown, 1);
+    cr_assert_geq(pieces, shape.segments * SEGMENT_SLOTS_MAX / 2 / 64 / PIECE, "%u pieces", pieces);
+    for (int i = 0; i < 200; i++) sampled += store_sample(f.store, 0, now, fixture_random(&seed), count_shown, &shown);
+    cr_assert(sampled > 20 && sampled < 200, "%u of 200 times", sampled);
+    warm_settle(f.store);
+    for (int i = 0; i < 200; i++) cr_assert(store_sample(f.store, 0, now, fixture_random(&seed), count_shown, &shown));
     warm_end(f.store);
     fixture_close(&f);
 }
