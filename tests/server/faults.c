@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum kind { CREATE, WRITE, SHORT_WRITE, SYNC, CLOSE, RENAME, OPEN_FOLDER, SYNC_FOLDER, READ, HOLD, KINDS };
+enum kind { CREATE, WRITE, SHORT_WRITE, SYNC, CLOSE, RENAME, OPEN_FOLDER, SYNC_FOLDER, READ, HOLD, LINK, KINDS };
 
 struct fault {
     _Atomic int count, error;
@@ -96,6 +96,11 @@ int close(int fd) {
     int wrong = armed(CLOSE) && about_a_dump(fd) && fails(CLOSE), error = errno, r = NEXT(close)(fd);
     if (wrong) errno = error;
     return wrong ? -1 : r;
+}
+
+int link(const char *from, const char *to) {
+    if (armed(LINK) && strstr(from, "dump.") && fails(LINK)) return -1;
+    return NEXT(link)(from, to);
 }
 
 int rename(const char *from, const char *to) {

@@ -14,7 +14,7 @@ from larder import Server, Skip, daemon_path, equal, until
 from test_saving import left_in, pipeline, saved, warm_status
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-KINDS = ('create', 'write', 'short write', 'sync', 'close', 'rename', 'open folder', 'sync folder', 'read', 'hold')
+KINDS = ('create', 'write', 'short write', 'sync', 'close', 'rename', 'open folder', 'sync folder', 'read', 'hold', 'link')
 
 
 class Faults:

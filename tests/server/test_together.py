@@ -1,5 +1,6 @@
 """A save, a warm-up and an end at the same time: a preloaded library (faults.c) holds a warm-up at its next read of a file, a rate
 limit holds a save, so each case is at the moment that it is about."""
+import errno
 import os
 import signal
 import socket
@@ -143,7 +144,13 @@ def test_a_file_that_was_given_up_is_kept():
 
         s, c = cancelled()
         with s, c:
+            f.set('link', 1, errno.EIO)
+            equal(str(c.call('SAVE')), 'ERR')  # what cannot be kept is not replaced
+            equal(os.listdir(d.path), ['dump.larder'])
+            equal(d.bytes('dump.larder'), before)
+            f.set('link', 1, errno.EPERM)  # there are no links: it is moved
             equal(c.call('SAVE'), 'OK')
+            f.set('link', 0)
             s.await_line('was not loaded to its end: it is kept as')
             equal(sorted(os.listdir(d.path)), kept)
             equal(d.bytes('dump.larder.cancelled'), before)
