@@ -19,9 +19,6 @@
 #define EXACT_SIZES /* the address sanitizer's malloc gives what was asked for */
 #endif
 
-#ifdef HAVE_CONFIG_H
-#include "config.h"
-#endif
 #ifdef HAVE_JEMALLOC
 #include <jemalloc/jemalloc.h>
 /* Free pages go back within a second, so that RSS follows what is used; few arenas, because each keeps free pages. */

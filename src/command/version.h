@@ -6,10 +6,6 @@
 #ifndef LARDER_COMMAND_VERSION_H
 #define LARDER_COMMAND_VERSION_H
 
-#ifdef HAVE_CONFIG_H
-#include "config.h"
-#endif
-
 #define REDIS_VERSION "7.2.4"
 
 #ifdef PACKAGE_VERSION

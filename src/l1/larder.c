@@ -7,10 +7,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-#ifdef HAVE_CONFIG_H
-#include "config.h"
-#endif
-
 #define OPEN_MARGIN_US 100000
 
 void larder_options_init(larder_options *o) {

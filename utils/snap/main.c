@@ -1,5 +1,4 @@
 /* larder-snap: looks at snapshots, larder's own and RDB files, and turns one into the other: see larder-snap(1). */
-#include "config.h"
 
 #include "base/clock.h"
 #include "base/match.h"
