@@ -15,7 +15,10 @@ bool call_room_slow(struct call *c, size_t n) {
 struct entry *call_read(struct call *c, int key) {
     struct entry *e = view_get(&c->v, &c->key[key]);
     counter_add(e ? &c->v.stats->hits : &c->v.stats->misses, 1);
-    if (__builtin_expect(!e && !c->anew, 0)) call_event(c, EVENT_MISS, "keymiss", key);
+    if (__builtin_expect(!e && !c->anew, 0)) {
+        view_missed(&c->v, &c->key[key]);
+        call_event(c, EVENT_MISS, "keymiss", key);
+    }
     return e;
 }
 

@@ -33,7 +33,8 @@ enum outcome room_run(struct batch *b, const struct request *q, size_t need) {
         if (c->busy || held_back(c)) return ROOM_LATER;
         bool again = c->again;
         if (again && need == 1) need = 0;
-        enum store_fit fit = need ? store_make_room(c->v.store, need, c->v.now, c->v.stats, STORE_SLICE_US) : FIT_YES;
+        uint64_t hash = c->keys == 1 ? c->key->hash : 0;
+        enum store_fit fit = need ? store_make_room_for(c->v.store, hash, need, c->v.now, c->v.stats, STORE_SLICE_US) : FIT_YES;
         if (fit == FIT_NO) fit = room_from_trash(c, need);
         switch (fit) {
         case FIT_YES:

@@ -43,6 +43,7 @@ struct density {
     _Atomic uint64_t clock;
     char apart[56]; /* the clock is written by all threads */
     worth worth[DENSITY_CLASSES][DENSITY_AGES];
+    _Atomic float hit_share;
     _Atomic uint64_t limit;
     _Atomic uint32_t shift;      /* of the clock */
     _Atomic uint32_t period;     /* in units of it */
@@ -182,6 +183,8 @@ void density_ranks_plain(const struct density_moment *m, bool by_age, unsigned n
     }
 }
 
+float density_hits(const struct density *d) { return atomic_load_explicit(&((struct density *)(uintptr_t)d)->hit_share, memory_order_relaxed); }
+
 float density_rank(const struct density *d, uint64_t clock, uint32_t word, size_t bytes) {
     unsigned c = class_of(d, word & FREQUENCY_MAX, bytes);
     const worth *at = &d->worth[c][bucket(word_age(clock_units(d, clock), word))];
@@ -258,9 +261,17 @@ static void learn_class(struct density *d, unsigned c, float keys) {
     }
 }
 
-static void gather(float *to, tally *from) {
-    *to += (float)atomic_load_explicit(from, memory_order_relaxed);
+static float gather(float *to, tally *from) {
+    float n = (float)atomic_load_explicit(from, memory_order_relaxed);
+    *to += n;
     atomic_store_explicit(from, 0, memory_order_relaxed);
+    return n;
+}
+
+/* Half of it is what it was before. */
+static void learn_hits(struct density *d, float hits, float evicted) {
+    float was = atomic_load_explicit(&d->hit_share, memory_order_relaxed);
+    if (hits + evicted > 0) atomic_store_explicit(&d->hit_share, (was + hits / (hits + evicted)) / 2, memory_order_relaxed);
 }
 
 static inline uint32_t fade(uint32_t v) {
@@ -321,15 +332,17 @@ void density_learn(struct density *d, uint64_t keys, uint64_t bytes, uint64_t li
     uint32_t shift = atomic_load(&d->shift), round = atomic_fetch_add(&d->rounds, 1);
     atomic_store(&d->due, density_clock(d) + (round < EARLY_ROUNDS ? keys / 2 : keys) + 64);
     float units = (float)(keys + 1) / (float)(1u << shift), mean = (float)bytes / (float)(keys + 1);
+    float hits = 0, evicted = 0;
     static const float edge[DENSITY_SIZES - 1] = {0.4f, 0.8f, 1.5f};
     atomic_store(&d->period, (uint32_t)(units * PERIOD) + 1);
     ghosts_fade(atomic_load(&d->ghosts), round);
     for (unsigned i = 0; i < DENSITY_SIZES - 1; i++) atomic_store(&d->size_below[i], (uint32_t)(mean * edge[i]) + 1);
     for (struct density_lane *l = d->lanes; l; l = l->next)
         for (unsigned i = 0; i < DENSITY_CLASSES * DENSITY_AGES; i++) {
-            gather(&d->hits[0][0] + i, &l->hits[0][0] + i);
-            gather(&d->evicted[0][0] + i, &l->evicted[0][0] + i);
+            hits += gather(&d->hits[0][0] + i, &l->hits[0][0] + i);
+            evicted += gather(&d->evicted[0][0] + i, &l->evicted[0][0] + i);
         }
+    learn_hits(d, hits, evicted);
     for (unsigned c = 0; c < DENSITY_CLASSES; c++) learn_class(d, c, units);
     lock_release(&d->lock);
 }
@@ -340,6 +353,7 @@ struct density *density_new(void) {
     struct density *d = mem_zalloc(MEM_UPKEEP, sizeof *d);
     atomic_store(&d->period, UINT32_MAX);
     atomic_store(&d->shift, SHIFT_FIRST);
+    atomic_store(&d->hit_share, 1.0f);
     for (unsigned c = 0; c < DENSITY_CLASSES; c++) learn_class(d, c, STEADY);
     return d;
 }

@@ -54,6 +54,7 @@ void density_ranks_plain(const struct density_moment *m, bool by_age, unsigned n
     const uint32_t *restrict bytes, int32_t *restrict rank, uint32_t *restrict cell);
 /* One of that cell went; word: its last. */
 void density_evicted(struct density *d, struct density_lane *l, uint32_t cell, uint32_t word, uint64_t hash);
+float density_hits(const struct density *d); /* what part hits are of all uses of the cache, lately; 1 as long as nothing is known */
 float density_rank(const struct density *d, uint64_t clock, uint32_t word, size_t bytes);
 uint64_t density_clock(const struct density *d);
 unsigned density_frequency(uint32_t word); /* OBJECT FREQ */

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 
+#include <math.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -9,6 +10,8 @@
 #define PLACES (ITEMS * 2)
 #define LOOKS 16             /* a multiple of four (density_ranks) */
 #define EVICTIONS 8          /* for one use, at the most: the rest with the next ones */
+#define HUGE_SHARE 8         /* larger than this of a small cache, */
+#define HUGE_PLACES 64       /* and than so many others: is not in it */
 #define SIGNIFICANT 2        /* standard deviations */
 #define MEMORY 1024          /* uses in which two ways differed, after which what they count is halved */
 
@@ -138,6 +141,62 @@ static void thin_out(struct duel *u) {
     if (u->bytes != UINT64_MAX) u->room = u->bytes / (mask + 1);
 }
 
+/* -- what the worst are worth ------------------------------------------------------------------------------------------------ */
+
+#define RANK_BITS 21 /* of a float's bits, below those that a rank is sorted by here: a quarter of an octave */
+#define RANKS (1u << (31 - RANK_BITS))
+
+struct worst { /* by rank: how many bytes there are of it, and hits that they are good for */
+    float bytes[RANKS], hits[RANKS], entries[RANKS];
+};
+
+/* In place of one there would be most of the others, and it is not by its rank that it stays (claim.h). */
+static bool is_huge(const struct duel *u, size_t bytes) {
+    return bytes > u->room / HUGE_SHARE && bytes / HUGE_PLACES > u->room / (u->small[DUEL_DENSITY].n + 1u);
+}
+
+static void worst_gather(const struct duel *u, const struct small *s, struct worst *w) {
+    struct density_moment m = density_moment(u->density);
+    memset(w, 0, sizeof *w);
+    for (uint32_t i = 0; i < s->n; i += LOOKS) {
+        uint32_t word[LOOKS] = {0}, bytes[LOOKS] = {0}, cell[LOOKS], n = s->n - i < LOOKS ? s->n - i : LOOKS;
+        int32_t rank[LOOKS];
+        for (uint32_t k = 0; k < n; k++) {
+            word[k] = s->item[i + k].word;
+            bytes[k] = s->item[i + k].bytes;
+        }
+        density_ranks(&m, LOOKS, word, bytes, rank, cell);
+        for (uint32_t k = 0; k < n; k++) {
+            float each, size = (float)bytes[k];
+            memcpy(&each, &rank[k], sizeof each);
+            if (each <= 0 || is_huge(u, bytes[k])) continue;
+            w->bytes[rank[k] >> RANK_BITS] += size;
+            w->hits[rank[k] >> RANK_BITS] += size / each;
+            w->entries[rank[k] >> RANK_BITS] += 1;
+        }
+    }
+}
+
+/* What the densities say is taken for shares of the hits that there are: as sums they are too high or too low while they are learned. */
+struct duel_loss duel_loss(struct duel *u, uint64_t first, uint64_t bytes) {
+    struct worst w;
+    lock_acquire(&u->lock);
+    worst_gather(u, &u->small[atomic_load_explicit(&u->way, memory_order_relaxed)], &w);
+    float part = (float)(atomic_load_explicit(&u->drawn.mask, memory_order_relaxed) + 1);
+    lock_release(&u->lock);
+    float from = (float)first / part, to = from + (float)bytes / part, at = 0, hits = 0, all = 0, entries = 0;
+    for (unsigned r = RANKS; r-- > 0; at += w.bytes[r]) {
+        float here = fminf(at + w.bytes[r], to) - fmaxf(at, from);
+        if (here > 0) {
+            hits += w.hits[r] * here / w.bytes[r];
+            entries += w.entries[r] * here / w.bytes[r];
+        }
+        all += w.hits[r];
+    }
+    float share = density_hits(u->density);
+    return (struct duel_loss){.hits = all > 0 ? hits / all * share : 0, .misses = entries * part * share};
+}
+
 /* -- the duel ---------------------------------------------------------------------------------------------------------------- */
 
 void duel_ranks(const struct density_moment *m, enum duel_way way, unsigned n, const uint32_t *word, const uint32_t *bytes, int32_t *rank,
@@ -167,6 +226,10 @@ static void judge(struct duel *u, const bool hit[DUEL_WAYS]) {
 
 void duel_use(struct duel *u, uint64_t hash, uint32_t word, size_t bytes) {
     if (!lock_try(&u->lock)) return;
+    if (__builtin_expect(is_huge(u, bytes), 0)) {
+        lock_release(&u->lock);
+        return;
+    }
     struct item use = {.hash = hash, .word = word, .bytes = bytes < INT32_MAX ? (uint32_t)bytes : INT32_MAX};
     bool hit[DUEL_WAYS], full = false;
     for (int way = 0; way < DUEL_WAYS; way++) hit[way] = small_use(u, (enum duel_way)way, use);

@@ -34,6 +34,13 @@ enum duel_way duel_way(const struct duel *u); /* that the cache goes by */
 /* Ranks by that way, and cells, as density_ranks. Higher: evict sooner. */
 void duel_ranks(const struct density_moment *m, enum duel_way way, unsigned n, const uint32_t *word, const uint32_t *bytes, int32_t *rank,
     uint32_t *cell);
+/* What would be lost, about, if the worst of what a cache holds in which there is nothing huge went, so many bytes of it, behind the first
+ * ones, which are gone already. */
+struct duel_loss {
+    float hits;   /* of each use of the cache, as long as they are gone */
+    float misses; /* until they are all back */
+};
+struct duel_loss duel_loss(struct duel *u, uint64_t first, uint64_t bytes);
 /* What the cache holds now that it is full: how large the small caches are, and whether too few keys are drawn. */
 void duel_size(struct duel *u, uint64_t keys, uint64_t bytes);
 

@@ -44,9 +44,9 @@ static uint64_t evict_count_all(const struct store *s) {
 
 /* What the cache holds now, for learning from what was evicted of it. */
 static void evict_learn(struct store *s, uint64_t limit) {
-    uint64_t keys = evict_count_all(s), bytes = mem_used(MEM_DATA) + mem_used(MEM_INDEX);
+    uint64_t keys = evict_count_all(s), bytes = mem_used(MEM_DATA) + mem_used(MEM_INDEX), all = mem_limited();
     density_learn(s->density, keys, bytes, limit);
-    duel_size(s->duel, keys, bytes);
+    duel_size(s->duel, keys, bytes + (limit > all ? limit - all : 0)); /* when it is full */
 }
 
 /* What is to be remembered of the evicted takes megabytes where the limit is large: more than a slice can free. So each keeps a little
@@ -63,19 +63,24 @@ static size_t evict_save(struct store *s, const struct policy *p, uint64_t limit
 }
 
 /* One value that would take more than an eighth of the limit, and the place of many others, drives none of them out under the policy
- * that weighs sizes: it gets what is free. */
-static bool evict_too_large(struct store *s, size_t n, uint64_t limit) {
-    if (n <= limit / LARGE_SHARE) return false;
+ * that weighs sizes: it gets what is free, until it has earned more. */
+static bool evict_refused(struct store *s, uint64_t hash, size_t n, uint64_t limit) {
     uint64_t keys = evict_count_all(s);
-    return keys && n / LARGE_PLACES > mem_limited() / keys;
+    if (!keys || n / LARGE_PLACES <= mem_limited() / keys) return false;
+    if (density_due(s->density)) evict_learn(s, limit); /* nothing may ever go */
+    return !hash || !claims_let_in(&s->claims, s->duel, hash, n, limit, density_clock(s->density));
 }
 
 enum store_fit store_make_room(struct store *s, size_t n, int64_t now, struct store_stats *stats, int64_t slice_us) {
+    return store_make_room_for(s, 0, n, now, stats, slice_us);
+}
+
+enum store_fit store_make_room_for(struct store *s, uint64_t hash, size_t n, int64_t now, struct store_stats *stats, int64_t slice_us) {
     if (store_fits(s, n)) return FIT_YES;
     struct policy p = store_policy(s, now);
     uint64_t limit = (uint64_t)option_get(&s->config->maxmemory);
     if (p.kind == POLICY_NOEVICTION || n > limit) return FIT_NO;
-    if (p.kind & POLICY_LHD && evict_too_large(s, n, limit)) return FIT_NO;
+    if (p.kind & POLICY_LHD && __builtin_expect(n > limit / LARGE_SHARE, 0) && evict_refused(s, hash, n, limit)) return FIT_NO;
     uint64_t start = clock_ticks();
     enum store_fit fit = FIT_YES;
     size_t save = evict_save(s, &p, limit), ahead = limit / AHEAD_SHARE < AHEAD ? limit / AHEAD_SHARE : AHEAD;

@@ -11,6 +11,7 @@
 #include "store/duel.h"
 #include "store/slab.h"
 #include "store/captures.h"
+#include "store/claim.h"
 #include "store/graves.h"
 #include "store/holder.h"
 #include "store/rules.h"
@@ -59,6 +60,7 @@ struct store {
 
     struct density *density;
     struct duel *duel;
+    struct claims claims;
     _Atomic uint64_t aside;  /* bytes kept free for what density wants to have at once */
     struct lock pools_lock; /* the list */
     struct pool *pools;     /* of all threads */

@@ -7,6 +7,7 @@
 
 #define AGES_ALL 256         /* ages of so many evicted are told, and then of one in so many: */
 #define AGES_EACH 32
+#define SPARED_MOST 256
 #define STALE_MS 10000      /* ranks change with time, those of LRU all alike */
 
 struct pool {
@@ -14,6 +15,8 @@ struct pool {
     enum policy_kind kind;
     enum duel_way way; /* of LHD */
     int64_t since;     /* ms: when it was empty last */
+    uint64_t spared_at; /* huge ones that have earned to stay: how many in a row, when so many had been evicted */
+    unsigned spared;
     struct patrol patrol;
     struct shortlist list;
     struct calendar calendar; /* of density's clock */
@@ -174,6 +177,18 @@ static void evict(struct look *l, struct table *t, const struct candidate *c, st
     store_drop(l->store, e, true);
 }
 
+/* Has it earned to stay? (claim.h) But where nothing else is found any more it goes. */
+static bool spared(const struct look *l, const struct entry *e, uint64_t hash, struct store_stats *stats) {
+    struct store *s = l->store;
+    struct pool *pool = l->pool;
+    int64_t deadline = entry_deadline(e);
+    if (!(l->policy->kind & POLICY_LHD) || !claims_may_be(&s->claims, store_cost(e)) || (deadline && deadline <= l->policy->now)) return false;
+    if (pool->spared_at != counter_get(&stats->evicted)) pool->spared = 0;
+    pool->spared_at = counter_get(&stats->evicted);
+    return ++pool->spared <= SPARED_MOST &&
+        claims_keep(&s->claims, s->duel, hash, (uint64_t)option_get(&s->config->maxmemory), l->moment.clock);
+}
+
 /* The candidate goes if it still is what it was; what is invalid in its segment goes in place of it. */
 static bool evict_from(struct look *l, struct table *t, const struct candidate *c, struct store_stats *stats) {
     uint64_t place = table_place(t, c->hash);
@@ -187,6 +202,7 @@ static bool evict_from(struct look *l, struct table *t, const struct candidate *
     for (uint32_t i = segment_seek(seg, tag); seg->slot[i] && segment_tag(seg->slot[i]) == tag; i++) {
         const struct entry *e = segment_entry(seg->slot[i]);
         if (entry_access(e) != c->word || (!(l->policy->kind & POLICY_ALL_KEYS) && !entry_deadline(e))) continue;
+        if (__builtin_expect(claims_any_in(&l->store->claims), 0) && spared(l, e, c->hash, stats)) return false;
         evict(l, t, c, (struct spot){seg, i}, stats);
         return true;
     }

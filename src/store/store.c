@@ -13,6 +13,7 @@ struct store *store_new(const struct store_config *config) {
     s->capture = captures_new();
     sieve_init(&s->rules.sieve);
     s->duel = duel_new(s->density);
+    claims_open(&s->claims);
     s->started = clock_ms();
     if (getrandom(&s->seed, sizeof s->seed, 0) != (ssize_t)sizeof s->seed) s->seed = clock_ticks() ^ (uintptr_t)s;
     return s;

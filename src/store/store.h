@@ -86,6 +86,8 @@ bool store_sample(struct store *s, unsigned db, int64_t now, uint64_t random, st
  * No lock held. Evicts until n more bytes fit under maxmemory, or until `slice_us` of CPU are gone. */
 enum store_fit { FIT_YES, FIT_LATER /* the slice is over: call again */, FIT_NO /* nothing to evict */ };
 enum store_fit store_make_room(struct store *s, size_t n, int64_t now, struct store_stats *stats, int64_t slice_us);
+/* The same for what is to be stored at the key with that hash, which may have earned to drive out many others (claim.h). */
+enum store_fit store_make_room_for(struct store *s, uint64_t hash, size_t n, int64_t now, struct store_stats *stats, int64_t slice_us);
 bool store_fits(const struct store *s, size_t n); /* would n more bytes stay under maxmemory? cheap; any lock */
 bool store_far(const struct store *s, size_t n, size_t spare); /* the same, and is there much more? cheaper; false: ask store_fits */
 

@@ -10,6 +10,10 @@ void view_init(struct view *v, struct store *s, unsigned db, int64_t now, struct
 
 void view_rules(struct view *v) { v->rules = atomic_load_explicit(&v->store->rules.last, memory_order_acquire); }
 
+void view_missed(struct view *v, const struct key *k) {
+    if (v->touch) claims_missed(&v->store->claims, v->policy.density, k->hash);
+}
+
 bool view_rules_old(const struct view *v) {
     return v->rules != atomic_load_explicit(&v->store->rules.last, memory_order_acquire);
 }
@@ -58,6 +62,8 @@ static uint32_t view_touched(struct view *v, const struct key *k, const struct e
     if (__builtin_expect(v->policy.kind & POLICY_LHD, 1)) {
         struct density_lane *lane = store_density_lane(v->store, v->stats);
         size_t bytes = store_cost(e);
+        if (__builtin_expect(claims_may_be(&v->store->claims, bytes), 0))
+            claims_count(&v->store->claims, k->hash, density_clock(v->policy.density));
         if (__builtin_expect(!duel_has(v->store->duel, k->hash), 1))
             return density_used(v->policy.density, lane, entry_access(e), bytes);
         uint32_t word = density_used(v->policy.density, lane, entry_access(e), bytes);

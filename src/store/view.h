@@ -28,6 +28,7 @@ void view_rules(struct view *v); /* from here on it sees the rules that there ar
 bool view_rules_old(const struct view *v); /* are there rules that it does not see? */
 
 struct entry *view_get(struct view *v, const struct key *k);  /* NULL, or the live entry, its use noted */
+void view_missed(struct view *v, const struct key *k);        /* somebody wanted to read it, and it is not there */
 struct entry *view_peek(struct view *v, const struct key *k); /* the same without noting it */
 uint32_t view_born(struct view *v, const struct key *k);      /* the access word of a new entry */
 

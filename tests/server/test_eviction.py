@@ -25,6 +25,13 @@ def hits(c, keys, name='k'):
     return found
 
 
+def hits_of_few(c, n):
+    """Reads of a few keys, which are there."""
+    c.send(b''.join(Client.encode('GET', 'k:%d' % (49999 - i % 50)) for i in range(n)))
+    for _ in range(n):
+        c.reply()
+
+
 def under_load(policy, sizes, clients=4, rounds=12, limit=64 * MB):
     """Bursts of values of those sizes by several clients at once; used_memory is looked at all the time."""
     with Server('--maxmemory', str(limit), '--maxmemory-policy', policy, threads=2) as s:
@@ -162,6 +169,37 @@ def test_a_huge_value_does_not_drive_out_many_small_ones():
             for i in range(12):
                 equal(c.call('SET', 'large:%d' % i, NOISE[:7 * MB]), 'OK')
             assert 3 <= int(c.call('DBSIZE')) < 7, c.call('DBSIZE')
+
+
+def test_a_huge_value_that_many_write_and_nobody_reads_drives_nobody_out():
+    with Server('--maxmemory', str(16 * MB), '--maxmemory-policy', 'allkeys-lhd', threads=2) as s:
+        with s.client() as c:
+            fill(c, 60000, 200)
+            kept = int(c.call('DBSIZE'))
+
+        def write(n, c):
+            for i in range(12):
+                assert c.call('SET', 'huge:%d' % (n % 2), NOISE[:4 * MB]) != 'OK', i
+                equal(c.call('SET', 'k:%d' % (n * 12 + i), NOISE[:200]), 'OK')
+        assert worst_used(s, 4, write) <= 16 * MB
+        with s.client() as c:
+            assert int(c.call('DBSIZE')) > kept * 0.98, (kept, c.call('DBSIZE'))
+
+
+def test_a_huge_value_that_is_read_often_gets_the_room_that_it_earns():
+    with Server('--maxmemory', str(16 * MB), '--maxmemory-policy', 'allkeys-lhd') as s:
+        with s.client() as c:
+            fill(c, 50000, 200)
+            found = 0
+            for i in range(60):
+                hit = c.call('GET', 'huge') is not None
+                found += hit
+                if not hit:
+                    c.call('SET', 'huge', NOISE[:3 * MB])
+                hits_of_few(c, 400)
+            assert found > 20, found
+            assert int(c.call('DBSIZE')) > 20000, c.call('DBSIZE')
+            assert int(c.info('used_memory_peak')) <= 16 * MB, c.info('used_memory_peak')
 
 
 def test_sizes_count_a_large_one_must_earn_the_room_of_many_small_ones():

@@ -197,11 +197,12 @@ static bool store_use(struct store_play *s, struct key k, int64_t now, uint64_t 
     view_init(&v, s->store, 0, now, &s->stats);
     store_lock(s->store, shard);
     bool hit = view_get(&v, &k) != NULL;
+    if (!hit) view_missed(&v, &k);
     size_t room = hit ? 0 : view_room_for(&v, &k, size);
     store_unlock(s->store, shard);
     if (hit) return true;
     enum store_fit fit;
-    do fit = store_make_room(s->store, room, now, &s->stats, STORE_SLICE_US);
+    do fit = store_make_room_for(s->store, k.hash, room, now, &s->stats, STORE_SLICE_US);
     while (fit == FIT_LATER);
     if (fit == FIT_NO) return false;
     store_lock(s->store, shard);

@@ -3,7 +3,7 @@ check_PROGRAMS += test-store
 TESTS += test-store
 test_store_SOURCES = \
   %D%/fixture.h \
-  %D%/test-agenda.c %D%/test-calendar.c %D%/test-capture.c %D%/test-density.c %D%/test-duel.c %D%/test-entry.c \
+  %D%/test-agenda.c %D%/test-calendar.c %D%/test-capture.c %D%/test-claim.c %D%/test-density.c %D%/test-duel.c %D%/test-entry.c \
   %D%/test-expire-inside.c \
   %D%/test-heads.c \
   %D%/test-holder.c \

@@ -124,3 +124,60 @@ Test(duel, ranks_mean_what_their_names_say) {
     cr_assert_gt(of[0], 9 * of[1], "ten times the bytes");
     density_free(d);
 }
+
+static void evicted(struct load *l, uint32_t word, uint32_t bytes, uint32_t key) {
+    struct density_moment now = density_moment(l->d);
+    uint32_t words[4] = {word}, sizes[4] = {bytes}, cell[4];
+    int32_t ranks[4];
+    density_ranks(&now, 1, words, sizes, ranks, cell);
+    density_evicted(l->d, l->lane, cell[0], word, hash_of(key));
+}
+
+/* All keys are drawn here and nothing is evicted, so the small caches hold what was used. */
+Test(duel, what_is_lost_with_the_worst_is_what_a_sum_over_all_of_them_says) {
+    enum { N = 900, STEPS = 40000 };
+    struct load *l = load_new(N);
+    static uint32_t size[N];
+    for (uint32_t k = 0; k < N; k++) size[k] = 20 + (uint32_t)draw(l) % 4000;
+    for (unsigned i = 0; i < STEPS; i++) {
+        uint32_t k = (uint32_t)(draw(l) % N * (draw(l) % N) / N);
+        uint64_t hash = hash_of(k);
+        l->word[k] = l->word[k] ? density_used(l->d, l->lane, l->word[k], size[k]) : density_born(l->d, l->lane, hash);
+        duel_use(l->duel, hash, l->word[k], size[k]);
+        if (i % 7 == 0) evicted(l, l->word[k], size[k], KEYS + i);
+        if (i % 2000 == 0) density_learn(l->d, N, N * 2000, N * 2000);
+    }
+    struct worth {
+        float rank, hits;
+        uint64_t bytes;
+    } worth[N];
+    uint64_t clock = density_clock(l->d), all = 0;
+    unsigned n = 0;
+    float hits = 0;
+    for (uint32_t k = 0; k < N; k++) {
+        if (!l->word[k]) continue;
+        float rank = density_rank(l->d, clock, l->word[k], size[k]);
+        unsigned at = n++; /* the worst first */
+        for (; at > 0 && worth[at - 1].rank < rank; at--) worth[at] = worth[at - 1];
+        worth[at] = (struct worth){rank, (float)size[k] / rank, size[k]};
+        all += size[k];
+        hits += (float)size[k] / rank;
+    }
+    cr_assert_eq(duel_loss(l->duel, 0, 0).hits, 0);
+    cr_assert_float_eq(duel_loss(l->duel, 0, all * 2).hits, density_hits(l->d), 0.001f);
+    for (unsigned first = 0; first < n; first += n / 7) {
+        uint64_t before = 0, gone = 0;
+        float lost = 0;
+        for (unsigned i = 0; i < first; i++) before += worth[i].bytes;
+        for (unsigned i = first; i < n; i++) {
+            gone += worth[i].bytes;
+            lost += worth[i].hits / hits * density_hits(l->d);
+            if (i - first < 60) continue;
+            struct duel_loss loss = duel_loss(l->duel, before, gone);
+            float told = loss.hits, misses = (float)(i - first + 1) * density_hits(l->d);
+            cr_assert_float_eq(loss.misses, misses, misses / 10, "%u to %u: %f", first, i, (double)loss.misses);
+            cr_assert(told > lost * 0.9f && told < lost * 1.1f, "%u to %u: %f, %f is right", first, i, (double)told, (double)lost);
+        }
+    }
+    load_free(l);
+}
