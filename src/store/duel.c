@@ -13,6 +13,7 @@
 #define HUGE_SHARE 8         /* larger than this of a small cache, */
 #define HUGE_PLACES 64       /* and than so many others: is not in it */
 #define SIGNIFICANT 2        /* standard deviations */
+#define DEBT 8               /* a way that has lost so many more than it won is no further behind; after each change twice as many */
 #define MEMORY 1024          /* uses in which two ways differed, after which what they count is halved */
 
 struct item {
@@ -36,6 +37,7 @@ struct duel {
     struct lock lock;
     struct density *density;
     uint64_t bytes, room; /* of the real cache; of a small one */
+    uint32_t debt;
     uint32_t won[DUEL_WAYS], lost[DUEL_WAYS]; /* against the way that the cache goes by */
     struct small small[DUEL_WAYS];
 };
@@ -211,11 +213,17 @@ static void judge(struct duel *u, const bool hit[DUEL_WAYS]) {
         if (hit[other] == hit[way]) continue;
         if (hit[other]) u->won[other]++;
         else u->lost[other]++;
+        uint32_t debt = other == DUEL_DENSITY ? DEBT : u->debt;
+        if (u->lost[other] >= u->won[other] + debt) { /* how it was for long says little of how it is from now on */
+            u->won[other] = 0;
+            u->lost[other] = debt;
+        }
         int64_t differed = u->won[other] + u->lost[other], lead = (int64_t)u->won[other] - u->lost[other];
         if (lead > 4 && (lead - 4) * (lead - 4) > SIGNIFICANT * SIGNIFICANT * differed) {
             atomic_store_explicit(&u->way, other, memory_order_relaxed);
             memset(u->won, 0, sizeof u->won);
             memset(u->lost, 0, sizeof u->lost);
+            if (u->debt < MEMORY) u->debt *= 2;
             return;
         }
         if (differed < MEMORY) continue;
@@ -255,6 +263,7 @@ void duel_size(struct duel *u, uint64_t keys, uint64_t bytes) {
 struct duel *duel_new(struct density *d) {
     struct duel *u = mem_zalloc(MEM_UPKEEP, sizeof *u);
     u->density = d;
+    u->debt = DEBT;
     u->bytes = u->room = UINT64_MAX; /* nothing is evicted yet */
     return u;
 }

@@ -97,6 +97,24 @@ Test(duel, where_popularity_stays_it_does_not_go_by_age) {
     load_free(l);
 }
 
+/* For a long time another way than LRU was better, and then what was popular is dead: that is seen before a cache is full of new keys. */
+Test(duel, what_was_better_for_long_is_left_when_the_load_changes) {
+    enum { FITS = 3000, BEFORE = 400000 };
+    struct load *l = load_new(FITS);
+    for (unsigned i = 0; i < BEFORE; i++) {
+        use(l, i % 2 ? (uint32_t)(draw(l) % 3000) : 3000 + i / 2 % 30000);
+        if (i >= FITS * 4 && i % FITS == 0) {
+            density_learn(l->d, FITS, FITS * LINE, FITS * LINE);
+            duel_size(l->duel, FITS, FITS * LINE);
+        }
+    }
+    cr_assert_neq(duel_way(l->duel), DUEL_AGE);
+    unsigned after = 0; /* uses of a window that moves on */
+    for (; after < 60000 && duel_way(l->duel) != DUEL_AGE; after++) use(l, 34000 + (uint32_t)(after / 8 + draw(l) % 1500) % 20000);
+    cr_assert_lt(after, 4000, "%u", after);
+    load_free(l);
+}
+
 static int32_t rank(const struct density *d, enum duel_way way, uint32_t word, uint32_t size) {
     struct density_moment now = density_moment(d);
     uint32_t words[4] = {word}, bytes[4] = {size}, cell[4];
