@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -123,12 +124,20 @@ static bool small_use(struct duel *u, enum duel_way way, struct item use) {
     } else {
         for (unsigned k = 0; s->n && k < EVICTIONS && s->bytes + use.bytes > u->room; k++) small_evict(u, way);
         at = small_find(s, use.hash);
+        assert(s->n < ITEMS);
         s->item[s->n] = use;
         small_touch(s, s->n);
         s->place[at] = (uint16_t)++s->n;
         s->bytes += use.bytes;
     }
     return hit;
+}
+
+static uint32_t most_items(const struct duel *u) {
+    uint32_t most = 0;
+    for (int way = 0; way < DUEL_WAYS; way++)
+        if (u->small[way].n > most) most = u->small[way].n;
+    return most;
 }
 
 /* Half as many keys are drawn from now on. */
@@ -239,11 +248,10 @@ void duel_use(struct duel *u, uint64_t hash, uint32_t word, size_t bytes) {
         return;
     }
     struct item use = {.hash = hash, .word = word, .bytes = bytes < INT32_MAX ? (uint32_t)bytes : INT32_MAX};
-    bool hit[DUEL_WAYS], full = false;
+    bool hit[DUEL_WAYS];
     for (int way = 0; way < DUEL_WAYS; way++) hit[way] = small_use(u, (enum duel_way)way, use);
     judge(u, hit);
-    for (int way = 0; way < DUEL_WAYS; way++) full |= u->small[way].n == ITEMS;
-    if (full) thin_out(u);
+    while (most_items(u) == ITEMS) thin_out(u); /* more than once where those that it would drop had not been drawn before */
     lock_release(&u->lock);
 }
 
