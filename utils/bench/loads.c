@@ -198,6 +198,84 @@ static struct use short_phases(struct load *l) {
     return n == 1 ? key((1ull << 40) + l->i % (l->cache * 12 / 10 + 1)) : key((1ull << 41) + l->i);
 }
 
+/* -- as some that were published ----------------------------------------------------------------------------------------------- */
+
+/* Most are asked for once. */
+static struct use one_hit_most(struct load *l) { return key(chance(l) < 0.8 ? (1ull << 40) + l->i : zipf(l, 0.9)); }
+
+/* Three loops side by side, of which one, two or all three fit. */
+static struct use loops(struct load *l) {
+    static const double length[] = {0.2, 0.7, 2};
+    uint64_t n = below(l, 3);
+    uint64_t *at = n == 0 ? &l->at : n == 1 ? &l->left : &l->other;
+    return key(n << 40 | (*at)++ % ((uint64_t)((double)l->cache * length[n]) + 1));
+}
+
+/* Loops that change: each is run through four times. */
+static struct use loops_change(struct load *l) {
+    uint64_t length = l->cache * 13 / 10 + 1;
+    return key(l->i / (length * 4) << 40 | l->i % length);
+}
+
+/* A program's pieces: one at a time, at random within it, of very different lengths. */
+static struct use pieces(struct load *l) {
+    if (!l->left--) {
+        l->at = zipf(l, 0.6);
+        l->left = l->cache / 2 + below(l, l->cache * 2);
+    }
+    return key(l->at << 30 | below(l, 1 + mix(l->at) % (l->cache + 1)));
+}
+
+/* Disks: most of them hot places, some anywhere, some runs. */
+static struct use disk(struct load *l) {
+    double c = chance(l);
+    if (c < 0.5) return key(mix(below(l, l->keys / 20)) % l->keys);
+    if (c < 0.8) return key(below(l, l->keys));
+    uint64_t n = l->at++;
+    return key((n / 3 * 7919 + n % 3) % (l->keys * 4));
+}
+
+/* Each value is good for some time only: then its key has a new name. */
+static struct use versions(struct load *l) {
+    uint64_t k = zipf(l, 0.9);
+    return key(k << 20 | (l->i + mix(k) % l->cache * 5) / (l->cache * 5 + 1));
+}
+
+/* A job reads all of its keys by turns, again and again after a while, beside the usual. */
+static struct use job(struct load *l) {
+    if (l->i % (l->cache * 8 + 1) > l->cache * 2 || l->i % 2) return zipf_usual(l);
+    return key(l->keys + l->i % (l->cache * 8 + 1));
+}
+
+/* Two populations that come and go as day and night do. */
+static struct use tides(struct load *l) {
+    bool day = chance(l) < 0.5 + 0.5 * sin(passed(l) * 6 * 6.2831853);
+    return key(day ? zipf(l, 0.9) : l->keys + zipf(l, 0.9));
+}
+
+/* What came is asked for once more soon, and seldom later. */
+static struct use twice(struct load *l) {
+    if (chance(l) < 0.2) return zipf_usual(l);
+    bool again = l->fresh && chance(l) < 0.5;
+    return key((1ull << 40) + (again ? l->fresh - 1 - below(l, l->cache / 8 < l->fresh ? l->cache / 8 : l->fresh) : l->fresh++));
+}
+
+/* A window that moves on, and popularity that stays: half and half. */
+static struct use window_and_zipf(struct load *l) {
+    if (chance(l) < 0.5) return zipf_usual(l);
+    return key(1ull << 40 | window(l, 0.4, 8).key);
+}
+
+/* The popular grow in number. */
+static struct use grows(struct load *l) { return key(below(l, (uint64_t)((double)l->keys * passed(l)) + 1)); }
+
+/* New popular ones all the time, a few at once, which fade. */
+static struct use trends(struct load *l) {
+    if (chance(l) < 0.3) return zipf_usual(l);
+    uint64_t born = l->i / 200, back = about(l, (double)l->cache / 30);
+    return key(1ull << 40 | (born > back ? born - back : 0));
+}
+
 /* -- sizes ---------------------------------------------------------------------------------------------------------------------- */
 
 static struct use sized(uint64_t k, double size) { return (struct use){k, (uint64_t)size + 1}; }
@@ -236,6 +314,57 @@ static struct use huge(struct load *l, double often) {
 static struct use huge_seldom(struct load *l) { return huge(l, 0.0005); }
 static struct use huge_often(struct load *l) { return huge(l, 0.1); }
 
+static double cache_bytes(const struct load *l) { return (double)l->cache * 373; }
+
+/* Another one each twenty times; two by turns, of more than half a cache each; some of a tenth, of a sixteenth of it. */
+static struct use huge_bursts(struct load *l) {
+    if (chance(l) >= 0.1) return zipf_usual(l);
+    return sized((1ull << 50) + l->at++ / 20, cache_bytes(l) / 5);
+}
+static struct use huge_two(struct load *l) {
+    return chance(l) < 0.1 ? sized((1ull << 50) + l->at++ % 2, cache_bytes(l) * 0.6) : zipf_usual(l);
+}
+static struct use huge_moves(struct load *l) {
+    return chance(l) < 0.05 ? sized((1ull << 50) + phase(l, 20), cache_bytes(l) / 4) : zipf_usual(l);
+}
+static struct use huge_few(struct load *l) {
+    return chance(l) < 0.15 ? sized((1ull << 50) + below(l, 5), cache_bytes(l) / 10) : zipf_usual(l);
+}
+static struct use large_some(struct load *l) {
+    return chance(l) < 0.05 ? sized((1ull << 50) + below(l, 12), cache_bytes(l) / 16) : zipf_usual(l);
+}
+
+/* A network's edge: most are asked for once, sizes have a tail up to a quarter of a cache. */
+static struct use edge(struct load *l) {
+    uint64_t k = chance(l) < 0.4 ? (1ull << 40) + l->i : zipf(l, 0.8);
+    return sized(k, fmin(cache_bytes(l) / 4, 200 * pow((double)(mix(k) >> 11) * 0x1p-53 + 1e-9, -1 / 1.2)));
+}
+
+/* One user's small values by popularity, another's large ones out of a window; and the other way round. */
+static struct use two_users(struct load *l) {
+    if (chance(l) < 0.5) return sized(zipf(l, 0.9), 100);
+    return sized(1ull << 40 | window(l, 0.1, 20).key, 3000);
+}
+static struct use two_users_back(struct load *l) {
+    if (chance(l) < 0.5) return sized(zipf(l, 0.9), 3000);
+    return sized(1ull << 40 | window(l, 1, 20).key, 100);
+}
+
+/* Small ones, then large ones, by turns. */
+static struct use sizes_by_turns(struct load *l) {
+    return phase(l, 8) % 2 ? sized(1ull << 40 | zipf(l, 0.9), 2000) : sized(zipf(l, 0.9), 100);
+}
+
+/* Stack distances and sessions, of all sizes. */
+static struct use stack_sizes(struct load *l) {
+    uint64_t k = stack_near(l).key;
+    return sized(k, mix(k) % 8 ? 100 : 2000);
+}
+static struct use sessions_sizes(struct load *l) {
+    uint64_t k = of_open(l, l->cache / 4, 12).key;
+    return sized(k, 50 * pow(100, (double)(mix(k) >> 11) * 0x1p-53));
+}
+
 static struct use sizes_grow(struct load *l) {
     uint64_t age = phase(l, 6);
     return sized(age << 40 | zipf(l, 0.9), (double)(50 << age));
@@ -257,7 +386,12 @@ static const struct row {
     {"loop-or-zipf", loop_or_zipf}, {"loop-or-window", loop_or_window}, {"window-or-zipf", window_or_zipf},
     {"short-phases", short_phases}, {"hot-large", hot_large}, {"hot-small", hot_small}, {"two-sizes", two_sizes},
     {"wide-sizes", wide_sizes}, {"large-lasts", large_lasts}, {"small-lasts", small_lasts}, {"huge-seldom", huge_seldom},
-    {"huge-often", huge_often}, {"sizes-grow", sizes_grow}, {"window-sizes", window_sizes}};
+    {"huge-often", huge_often}, {"sizes-grow", sizes_grow}, {"window-sizes", window_sizes},
+    {"one-hit-most", one_hit_most}, {"loops", loops}, {"loops-change", loops_change}, {"pieces", pieces}, {"disk", disk},
+    {"versions", versions}, {"job", job}, {"tides", tides}, {"twice", twice}, {"window-and-zipf", window_and_zipf}, {"grows", grows},
+    {"trends", trends}, {"huge-bursts", huge_bursts}, {"huge-two", huge_two}, {"huge-moves", huge_moves}, {"huge-few", huge_few},
+    {"large-some", large_some}, {"edge", edge}, {"two-users", two_users}, {"two-users-back", two_users_back},
+    {"sizes-by-turns", sizes_by_turns}, {"stack-sizes", stack_sizes}, {"sessions-sizes", sessions_sizes}};
 
 static _Noreturn void usage(void) {
     fprintf(stderr, "usage: loads NAME [--keys N] [--requests N] [--share F] [--seed N] | --list\n");

@@ -10,8 +10,9 @@
  *
  * The store is the daemon's, without the daemon around it: maxmemory is what it takes when it is empty and the budget. The exact ones
  * are simulated with the same budget, of which every entry takes its key, its value and what an entry of the store took on top of
- * that in the mean, at the end: under allkeys-lru for LRU and LFU, under allkeys-lhd, which holds smaller ones, for Belady. Belady evicts of 64 entries the one with the largest size times time to its next use: no policy can know
- * that. LFU counts as Redis does, but always finds the lowest count, the oldest of several.
+ * that in the mean, at the end: under allkeys-lru for LRU, under allkeys-lfu for LFU, which may hold much larger ones, under allkeys-lhd
+ * for Belady; so that one has to be played as well. Belady evicts of 64 entries the one with the largest size times time to its next
+ * use: no policy can know that. LFU counts as Redis does, but always finds the lowest count, the oldest of several.
  * Prints a line for each: name, hits, requests, ratio.
  */
 #include "base/clock.h"
@@ -258,9 +259,8 @@ static const struct row {
     const char *name;
     enum policy_kind kind;
     void (*exact)(struct play *p);
-} rows[] = {{"allkeys-lfu", POLICY_ALLKEYS_LFU, NULL}, {"allkeys-random", POLICY_ALLKEYS_RANDOM, NULL},
-    {"allkeys-lru", POLICY_ALLKEYS_LRU, NULL}, {"lru", 0, exact_lru}, {"lfu", 0, exact_lfu},
-    {"allkeys-lhd", POLICY_ALLKEYS_LHD, NULL}, {"belady", 0, belady_by_size}}; /* each exact one behind whose entries it takes */
+} rows[] = {{"allkeys-random", POLICY_ALLKEYS_RANDOM, NULL}, {"allkeys-lfu", POLICY_ALLKEYS_LFU, NULL}, {"lfu", 0, exact_lfu},
+    {"allkeys-lru", POLICY_ALLKEYS_LRU, NULL}, {"lru", 0, exact_lru}, {"allkeys-lhd", POLICY_ALLKEYS_LHD, NULL}, {"belady", 0, belady_by_size}}; /* each exact one behind whose entries it takes */
 
 static bool listed(const char *list, const char *name) {
     size_t n = strlen(name);
