@@ -2,8 +2,8 @@ noinst_LIBRARIES += libstore.a
 libstore_a_SOURCES = \
   %D%/agenda.c %D%/agenda.h \
   %D%/calendar.c %D%/calendar.h \
-  %D%/claim.c %D%/claim.h \
   %D%/capture.c %D%/capture.h %D%/captures.h \
+  %D%/claim.c %D%/claim.h \
   %D%/compact.c \
   %D%/density.c %D%/density.h \
   %D%/duel.c %D%/duel.h \
