@@ -288,3 +288,23 @@ Test(limit, what_stays_of_a_set) {
         cr_assert(!strcmp(left, ":9000\r\n") || (!i && !strcmp(left, ":0\r\n")), "%s", left);
     }
 }
+
+/* All that were kept as numbers are kept as strings from then on. */
+Test(limit, a_word_among_many_integers) {
+    struct store_config *config = &fixture_env(p)->store_config;
+    config->limits.set_ints = 1 << 20;
+    fill("SADD i", " %u", 0, 20000);
+    cr_assert_str_eq(say("OBJECT ENCODING i"), "$6\r\nintset\r\n");
+    unsigned refused = 0;
+    for (bool done = false; !done; refused += !done) {
+        config->maxmemory = (int64_t)mem_limited() + 100000 + 20000 * refused;
+        mem_peak_reset();
+        const char *got = say("SADD i word");
+        done = *got == ':';
+        cr_assert(done || !strcmp(got, "-" OOM "\r\n"), "%s", got);
+        cr_assert_leq(mem_peak(), (uint64_t)config->maxmemory, "refused %u times", refused);
+        cr_assert_lt(refused, 50);
+    }
+    cr_assert_gt(refused, 2);
+    cr_assert_str_eq(say("SCARD i"), ":20001\r\n");
+}
