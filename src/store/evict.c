@@ -84,6 +84,7 @@ enum store_fit store_make_room_for(struct store *s, uint64_t hash, size_t n, int
     uint64_t start = clock_ticks();
     enum store_fit fit = FIT_YES;
     size_t save = evict_save(s, &p, limit), ahead = limit / AHEAD_SHARE < AHEAD ? limit / AHEAD_SHARE : AHEAD;
+    if (p.kind & POLICY_LHD && density_due(s->density)) evict_learn(s, limit); /* 40 us: at the beginning, when there is time */
     counter_add(&stats->evict_slices, 1);
     do {
         /* What was dropped already comes back before anything else is dropped: a large collection takes many slices. */
@@ -95,7 +96,6 @@ enum store_fit store_make_room_for(struct store *s, uint64_t hash, size_t n, int
             break;
         }
         if (fit == FIT_LATER) break;
-        if (p.kind & POLICY_LHD && density_due(s->density)) evict_learn(s, limit);
         if (slice_over(start, slice_us - (waits ? STORE_TRASH_US : EVICT_SPARE_US))) {
             fit = FIT_LATER;
             break;
