@@ -14,22 +14,12 @@ static void reply_truth(struct call *c, bool v) {
     else RESP_RAW(c->w, ":0\r\n");
 }
 
-/* What a large intset takes, before it is given up itself, if it can stay none with n words more; else 0. */
-static size_t conversion(const struct home *h, const struct slice *word, size_t n) {
-    enum { MEMBER_MOST = 40 };
-    size_t have = h->object && !strcmp(set_ops()->encoding(h), "intset") ? set_count(h) : 0, i = 0;
-    int64_t v;
-    if (have + n <= (size_t)option_get(&h->limits->set_ints))
-        while (i < n && num_i64(word[i], &v)) i++;
-    return i < n ? have * MEMBER_MOST : 0;
-}
-
 static void run_sadd(struct call *c) {
     struct holder h;
     size_t bytes = 0, n = (size_t)c->argc - 2, added = 0;
     if (!collection_write(c, 0, VALUE_SET, &h)) return;
     for (size_t i = 0; i < n; i++) bytes += c->argv[2 + i].n;
-    bytes += conversion(&h.home, &c->argv[2], n);
+    bytes += set_growth(&h.home, &c->argv[2], n);
     if (!collection_room(c, &h, c->key->n + bytes, n)) return;
     if (n > 1 || !h.entry) set_expect(&h.home, c->argv[2], n);
     for (size_t i = 0; i < n; i++) added += set_add(&h.home, c->argv[2 + i]);
@@ -84,7 +74,7 @@ static void run_smove(struct call *c) {
         reply_truth(c, set_has(&from.home, member));
         return;
     }
-    if (!collection_room(c, &to, c->key[1].n + member.n + conversion(&to.home, &member, 1), 1)) return;
+    if (!collection_room(c, &to, c->key[1].n + member.n + set_growth(&to.home, &member, 1), 1)) return;
     bool there = set_remove(&from.home, member);
     if (there) {
         collection_done(&from, "srem");

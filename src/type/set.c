@@ -245,6 +245,21 @@ static void ints_insert(struct ints *i, int64_t v, size_t at) {
     i->n = n;
 }
 
+size_t set_growth(const struct home *h, const struct slice *word, size_t n) {
+    enum { HASHED_MOST = 40 }; /* bytes of an integer among members */
+    if (!h->object || !is_ints(h->object)) return 0;
+    const struct ints *ints = h->object;
+    size_t have = intset_count(ints->p, ints->n), widest = ints->n, i = 0;
+    int64_t v;
+    for (; i < n && num_i64(word[i], &v); i++) {
+        size_t grown = intset_grown(ints->p, ints->n, v);
+        if (grown > widest) widest = grown;
+    }
+    if (i < n || have + n > limit(&h->limits->set_ints)) return have * HASHED_MOST;
+    size_t most = widest + n * sizeof v;
+    return most > ints->room ? mem_class(most + most / 16) - ints->room : 0;
+}
+
 static bool add_to_strings(struct home *h, struct slice member) {
     size_t count, size = string_size(member);
     if (strings_find(h, member, &count)) return false;

@@ -22,6 +22,9 @@ bool set_remove(struct home *h, struct slice member); /* true: it was there. `me
 /* Before n members are added of which `first` is one: takes the form that Redis takes for so many. */
 void set_expect(struct home *h, struct slice first, size_t n);
 
+/* Bytes that adding n words may take at once of a large array of integers, where it has to grow, or to become a hash; of all others 0. */
+size_t set_growth(const struct home *h, const struct slice *word, size_t n);
+
 /* A walk over all members, in the order that SMEMBERS has; the set must not change meanwhile. Begins zeroed. */
 struct set_at {
     uint64_t place, inside;
