@@ -157,8 +157,11 @@ Test(limit, many_keys_of_a_request_are_not_part_of_it) {
 Test(limit, renaming_a_long_string_takes_nothing) {
     set_long("long", LENGTH);
     cr_assert_leq(takes("RENAME long gnol", "+OK"), BLUR);
-    cr_assert_leq(takes("RENAME gnol a-name-that-is-longer", "+OK"), BLUR);
-    cr_assert_leq(takes("RENAMENX a-name-that-is-longer s", ":1"), BLUR);
+    if (mem_class(LENGTH + 64) > LENGTH + 128) { /* the sanitizers' allocator gives no byte more than it was asked for */
+        cr_assert_leq(takes("RENAME gnol a-name-that-is-longer", "+OK"), BLUR);
+        cr_assert_leq(takes("RENAME a-name-that-is-longer gnol", "+OK"), BLUR);
+    }
+    cr_assert_leq(takes("RENAMENX gnol s", ":1"), BLUR);
     cr_assert_leq(takes("MOVE s 1", ":1"), BLUR);
     say("SELECT 1");
     cr_assert_leq(takes("EXPIRE s 1000", ":1"), BLUR);
@@ -186,7 +189,7 @@ Test(limit, renaming_a_long_string_that_is_being_sent_asks_first) {
     cr_assert_str_eq(say("RENAME long short"), "+OK\r\n");
     cr_assert_str_eq(say("STRLEN short"), ":300000\r\n");
     *limit = (int64_t)mem_limited() + BLUR;
-    cr_assert_str_eq(say("RENAME short shorter"), "+OK\r\n"); /* that one nobody is being sent */
+    cr_assert_str_eq(say("RENAME short shrot"), "+OK\r\n"); /* that one nobody is being sent */
     char *sent = malloc(LENGTH + 20);
     cr_assert(sent && chain_size(&reader->session.out) == LENGTH + 11);
     chain_copy(&reader->session.out, sent);
