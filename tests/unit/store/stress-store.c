@@ -27,6 +27,7 @@ struct worker {
     pthread_t thread;
     unsigned index;
     struct store_stats stats;
+    uint64_t huge;   /* hits of huge values */
     uint64_t passed; /* how often memory was over the limit */
 };
 
@@ -37,6 +38,27 @@ static void change_policy(unsigned n) {
     static const enum policy_kind kinds[] = {POLICY_ALLKEYS_LRU, POLICY_ALLKEYS_LHD, POLICY_ALLKEYS_RANDOM, POLICY_VOLATILE_TTL,
         POLICY_ALLKEYS_LHD, POLICY_ALLKEYS_LFU, POLICY_VOLATILE_RANDOM, POLICY_VOLATILE_LRU};
     config.policy = kinds[n % (sizeof kinds / sizeof *kinds)];
+}
+
+/* A value of a sixth of the cache: it is looked for so often that it is let in, and goes and comes again. */
+static void use_huge(struct worker *w, struct view *v, unsigned number) {
+    static char bytes[700000];
+    char text[32];
+    int n = snprintf(text, sizeof text, "huge:%u", number);
+    struct key k = store_key(store_seed(store), (struct slice){text, (size_t)n});
+    store_lock(store, store_shard_of(k.hash));
+    bool hit = view_get(v, &k);
+    if (!hit) view_missed(v, &k);
+    size_t room = hit ? 0 : view_room_for(v, &k, sizeof bytes) + 10000;
+    store_unlock(store, store_shard_of(k.hash));
+    w->huge += hit;
+    if (hit) return;
+    enum store_fit fit;
+    do fit = store_make_room_for(store, k.hash, room, v->now, &w->stats, 250);
+    while (fit == FIT_LATER);
+    store_lock(store, store_shard_of(k.hash));
+    if (fit == FIT_YES) view_set(v, &k, (struct slice){bytes, sizeof bytes}, 0, FORM_AUTO);
+    store_unlock(store, store_shard_of(k.hash));
 }
 
 /* What a daemon's threads do at the same time: commands, walks, expiry, eviction, compaction, flushes, settings. */
@@ -60,6 +82,7 @@ static void *work(void *arg) {
         if (step % 3 && fit == FIT_YES) view_set(&v, &k, (struct slice){bytes, len}, step % 5 ? 0 : now + 50, FORM_AUTO);
         else if (!view_get(&v, &k)) view_delete(&v, &k);
         store_unlock(store, store_shard_of(k.hash));
+        if (step % 4 == 0) use_huge(w, &v, (unsigned)step / 2000 % 3);
         if (mem_limited() > limit) w->passed++;
         store_expire_step(store, w->index, WORKERS, now, &w->stats, 250);
         store_compact_step(store, w->index, WORKERS, &w->stats, 250);
@@ -86,19 +109,20 @@ int main(void) {
         w[i].index = i;
         if (pthread_create(&w[i].thread, NULL, work, &w[i])) abort();
     }
-    uint64_t evicted = 0, expired = 0, passed = 0;
+    uint64_t evicted = 0, expired = 0, passed = 0, huge = 0;
     for (unsigned i = 0; i < WORKERS; i++) {
         pthread_join(w[i].thread, NULL);
         evicted += counter_get(&w[i].stats.evicted);
         expired += counter_get(&w[i].stats.expired);
         passed += w[i].passed;
+        huge += w[i].huge;
     }
     const char *wrong = store_check(store);
     struct {
         const char *what;
         bool ok;
     } tests[] = {{"every invariant holds", !wrong}, {"memory was never over the limit", !passed}, {"eviction had work", evicted > 0},
-        {"expiry had work", expired > 0}};
+        {"expiry had work", expired > 0}, {"huge values were there", huge > 0}};
     unsigned failed = 0, n = sizeof tests / sizeof *tests;
     for (unsigned i = 0; i < n; i++) {
         failed += !tests[i].ok;
