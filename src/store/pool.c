@@ -15,6 +15,7 @@ struct pool {
     enum policy_kind kind;
     enum duel_way way; /* of LHD */
     int64_t since;     /* ms: when it was empty last */
+    unsigned takes;    /* that may be done before the next look around */
     uint64_t spared_at; /* huge ones that have earned to stay: how many in a row, when so many had been evicted */
     unsigned spared;
     struct patrol patrol;
@@ -69,6 +70,7 @@ static void pool_refresh(struct pool *pool, const struct policy *p, enum duel_wa
     pool->kind = p->kind;
     pool->way = way;
     pool->since = p->now;
+    pool->takes = 0;
     shortlist_clear(&pool->list);
 }
 
@@ -115,14 +117,15 @@ static __attribute__((noinline)) void consider(struct look *l, const struct reac
     struct shortlist *list = &l->pool->list;
     uint64_t hash = store_key(l->store->seed, entry_key(at->entry[k])).hash;
     if (shortlist_has(list, hash)) return;
-    shortlist_add(list, &(struct candidate){.rank = r->rank[k], .hash = hash, .word = r->heads.word[k], .db = l->pool->patrol.db, .note = r->cell[k]});
+    shortlist_add(list, &(struct candidate){.rank = r->rank[k], .hash = hash, .word = r->heads.word[k], .db = l->pool->patrol.db,
+        .note = l->policy->kind & POLICY_LHD ? r->cell[k] : 0});
 }
 
 static void look_at(struct look *l, const struct reach *at) {
     struct ranked r;
     rank(l, at, &r);
     for (unsigned k = at->n; k < POOL_LOOKS; k++) r.rank[k] = INT32_MIN; /* not wanted */
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (unsigned k = 0; k < POOL_LOOKS; k++)
         if (__builtin_expect(shortlist_wants(&l->pool->list, r.rank[k]), 0)) consider(l, at, &r, k);
 }
@@ -218,16 +221,27 @@ static bool evict_candidate(struct look *l, const struct candidate *c, struct st
     return done;
 }
 
+/* The worst of those that are still there. False: none is. */
+static bool take(struct look *l, struct store_stats *stats, bool *any) {
+    for (struct candidate c; shortlist_take(&l->pool->list, &c);) {
+        *any = true;
+        if (evict_candidate(l, &c, stats)) return true;
+    }
+    return false;
+}
+
 bool pool_evict(struct store *s, const struct policy *p, struct store_stats *stats) {
     struct look l = {.store = s, .policy = p, .pool = pool_of(s, p->now, stats), .moment = density_moment(p->density),
         .way = duel_way(s->duel), .all = p->kind & POLICY_ALL_KEYS};
+    bool any = false;
     pool_refresh(l.pool, p, l.way);
     calendar_note(&l.pool->calendar, l.moment.clock, p->now);
-    if (!look_around(&l)) return true; /* maybe it is enough */
-    bool any = false;
-    for (struct candidate c; shortlist_take(&l.pool->list, &c);) {
-        any = true;
-        if (evict_candidate(&l, &c, stats)) break;
+    if (l.pool->takes) {
+        l.pool->takes--;
+        if (take(&l, stats, &any)) return true;
     }
+    l.pool->takes = POOL_TAKES - 1;
+    if (!look_around(&l)) return true; /* maybe it is enough */
+    take(&l, stats, &any);
     return any;
 }

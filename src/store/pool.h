@@ -1,8 +1,8 @@
 /* pool: candidates for eviction, kept from one eviction to the next.
  *
- * Before each eviction a thread looks at the next POOL_LOOKS entries of its round (patrol.h) and keeps those that are worse than the
- * best of its candidates (shortlist.h); then the worst of all goes, if it still is what it was. So what goes is nearly always of the
- * worst 1/POOL_LOOKS of all entries, where the worst of a sample alone would often be a mediocre one.
+ * For each POOL_TAKES evictions a thread looks at the next POOL_LOOKS entries of its round (patrol.h) and keeps those that are worse than
+ * the best of its candidates (shortlist.h); what goes is the worst of all, if it still is what it was. So that is nearly always of the
+ * worst eighth of all entries, where the worst of a sample alone would often be a mediocre one.
  *
  * An entry in the pool is told by its hash and its access word: whoever used, changed or removed it meanwhile has saved it. The
  * pool refers to nothing. Entries are looked at where they lie next to each other: by hash, neighbours are as random as any.
@@ -13,12 +13,10 @@
 
 #include "store/store.h"
 
-#ifndef POOL_LOOKS
-#define POOL_LOOKS 8 /* a multiple of four (density_ranks) */
-#endif
+#define POOL_LOOKS 16 /* a multiple of four (density_ranks) */
+#define POOL_TAKES 2
 
 struct pool;
-
 
 /* Something went, or is known not to be there any more: look at what there is room for. False: nothing may go. */
 bool pool_evict(struct store *s, const struct policy *p, struct store_stats *stats);
