@@ -4,6 +4,7 @@
 #include "store/claim.h"
 
 enum { SMALL = 12000, SIZE = 200, HUGE = 700000, FIRST_HUGE = 1 << 20 };
+enum { PAIR = 1150000 }; /* two of these have no room beside each other, and one is worth its own by far where each second use is one */
 
 static struct fixture f;
 static char bytes[2 * HUGE + HUGE / 2];
@@ -122,13 +123,13 @@ Test(claim, two_that_have_no_room_beside_each_other_do_not_change_places) {
     use_small(60000);
     for (unsigned i = 0; i < 8000; i++) {
         unsigned n = i % 2;
-        bool hit = use(FIRST_HUGE + n, 2 * HUGE);
+        bool hit = use(FIRST_HUGE + n, PAIR);
         hits += hit;
         changes += there[n] != hit;
         there[n] = hit;
         use_small(1);
     }
-    cr_assert_gt(hits, 3600, "one of them is in: %u", hits);
+    cr_assert_gt(hits, 3000, "one of them is in: %u", hits);
     cr_assert_lt(changes, 20, "%u", changes);
 }
 
@@ -136,13 +137,13 @@ Test(claim, one_that_is_looked_for_more_often_takes_the_place_of_another) {
     unsigned hits = 0;
     use_small(60000);
     for (unsigned i = 0; i < 2000; i++) {
-        use(FIRST_HUGE, 2 * HUGE);
+        use(FIRST_HUGE, PAIR);
         use_small(2);
     }
     cr_assert(fixture_has(&f, FIRST_HUGE, NOW));
     for (unsigned i = 0; i < 4000; i++) {
-        if (i % 10 == 0) use(FIRST_HUGE, 2 * HUGE);
-        hits += use(FIRST_HUGE + 1, 2 * HUGE);
+        if (i % 10 == 0) use(FIRST_HUGE, PAIR);
+        hits += use(FIRST_HUGE + 1, PAIR);
         use_small(1);
     }
     cr_assert_gt(hits, 3000, "%u of 4000", hits);
