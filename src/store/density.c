@@ -143,7 +143,7 @@ static inline struct fours fours_of(const struct density_moment *m) {
 }
 
 static inline quad four_units(const struct fours *f, const uint32_t *word) { /* as density_units */
-    quad age = f->now - quad_load(word);
+    quad age = quad_less(f->now, quad_load(word));
     return (age & ~(age >> 31)) >> FREQUENCY_BITS;
 }
 

@@ -41,7 +41,7 @@ static inline struct four four_of(const struct reach *at, unsigned from) {
 static inline quad four_costs(quad_unsigned rest) {
     quad x = (quad)rest, value = x >> 8 & 255, two = value > 127;
     quad length = (value & ~two) | ((((value & 63) << 8 | (x >> 16 & 255)) + 1) & two);
-    quad deadline = (x << 1) >> 31 & ENTRY_NARROW; /* where bit 30, ENTRY_DEADLINE, is set */
+    quad deadline = (quad)(rest << 1) >> 31 & ENTRY_NARROW; /* where bit 30, ENTRY_DEADLINE, is set */
     return (x & 127) + length + deadline + (LENGTH_AT + 2 + STORE_SLOT_BYTES);
 }
 

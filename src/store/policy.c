@@ -33,7 +33,7 @@ uint32_t policy_touched(const struct policy *p, uint32_t word, uint64_t random) 
 
 void policy_ranks_idle(uint32_t base, unsigned n, const uint32_t *word, int32_t *rank) {
     for (unsigned k = 0; k < n; k += 4) {
-        quad idle = quad_all(base) - quad_load(word + k);
+        quad idle = quad_less(quad_all(base), quad_load(word + k));
         idle = (idle | idle >> 31) & INT32_MAX; /* half of all time ago is long ago: floats are made of signed numbers */
         quad_store(rank + k, (quad)quad_floats(idle));
     }

@@ -129,8 +129,8 @@ struct slice set_random(const struct home *h, uint64_t random, char text[NUM_I64
         size_t n = varint_get(&p);
         return (struct slice){(const char *)p, n};
     }
-    struct member have;
-    members_random(h->object, random, &have);
+    struct member have = {0};
+    members_random(h->object, random, &have); /* there is one */
     return have.name;
 }
 

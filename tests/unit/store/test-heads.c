@@ -17,7 +17,7 @@ static size_t length_of(unsigned i) {
 }
 
 static void set(unsigned k, size_t key_length, size_t length) {
-    static char text[20001], value[20001];
+    static char text[20000 + sizeof k], value[20000];
     struct view v;
     view_init(&v, f.store, k % 2, NOW, &f.stats);
     memset(text, 'k', sizeof text);
