@@ -15,6 +15,7 @@ EXTRA_DIST += \
   %D%/build %D%/setup %D%/run %D%/check \
   %D%/larder-bench %D%/larder-loads %D%/larder-replay \
   %D%/lib/cache_bench.py \
+  %D%/lib/callgrind.py \
   %D%/lib/collections_bench.py \
   %D%/lib/feed_bench.py \
   %D%/lib/near_bench.py \
