@@ -26,7 +26,6 @@ struct item {
 struct small { /* a small cache: items, where they are by hash, and in which order they were used */
     uint32_t n;
     uint16_t newest, oldest;
-    uint32_t hand; /* goes round the items */
     uint64_t bytes;
     uint16_t place[PLACES]; /* number of an item + 1, 0: none */
     struct item item[ITEMS];
@@ -37,7 +36,7 @@ struct duel {
     _Atomic int way;
     struct lock lock;
     struct density *density;
-    uint64_t bytes, room; /* of the real cache; of a small one */
+    uint64_t bytes, room, random; /* of the real cache; of a small one */
     uint32_t debt;
     uint32_t won[DUEL_WAYS], lost[DUEL_WAYS]; /* against the way that the cache goes by */
     struct small small[DUEL_WAYS];
@@ -88,13 +87,15 @@ static void small_drop(struct small *s, uint32_t i) {
     small_link(s, &s->item[i], (uint16_t)(i + 1), (uint16_t)(i + 1));
 }
 
-/* Of the next ones, the one that goes by density, or by frequency. */
+/* Of some next to each other, anywhere, the one that goes by density, or by frequency. (Going round kept newcomers for a whole round.) */
 static uint32_t small_worst(struct duel *u, enum duel_way way) {
-    struct small *s = &u->small[way];
+    const struct small *s = &u->small[way];
     uint32_t at[LOOKS], word[LOOKS], bytes[LOOKS], cell[LOOKS], worst = 0;
     int32_t rank[LOOKS];
+    u->random = u->random * 6364136223846793005ull + 1442695040888963407ull;
+    uint32_t next = (uint32_t)((u->random >> 33) * s->n >> 31);
     for (unsigned k = 0; k < LOOKS; k++) {
-        at[k] = s->hand = s->hand + 1 < s->n ? s->hand + 1 : 0;
+        at[k] = next = next + 1 < s->n ? next + 1 : 0;
         word[k] = s->item[at[k]].word;
         bytes[k] = s->item[at[k]].bytes;
     }
@@ -272,6 +273,7 @@ struct duel *duel_new(struct density *d) {
     struct duel *u = mem_zalloc(MEM_UPKEEP, sizeof *u);
     u->density = d;
     u->debt = DEBT;
+    u->random = 1;
     u->bytes = u->room = UINT64_MAX; /* nothing is evicted yet */
     return u;
 }
