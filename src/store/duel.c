@@ -11,8 +11,6 @@
 #define PLACES (ITEMS * 2)
 #define LOOKS 16             /* a multiple of four (density_ranks) */
 #define EVICTIONS 8          /* for one use, at the most: the rest with the next ones */
-#define HUGE_SHARE 8         /* larger than this of a small cache, */
-#define HUGE_PLACES 64       /* and than so many others: is not in it */
 #define SIGNIFICANT 2        /* standard deviations */
 #define DEBT 8               /* a way that has lost so many more than it won is no further behind; after each change twice as many */
 #define MEMORY 1024          /* uses in which two ways differed, after which what they count is halved */
@@ -164,7 +162,7 @@ struct worst { /* by rank: how many bytes there are of it, and hits that they ar
 
 /* In place of one there would be most of the others, and it is not by its rank that it stays (claim.h). */
 static bool is_huge(const struct duel *u, size_t bytes) {
-    return bytes > u->room / HUGE_SHARE && bytes / HUGE_PLACES > u->room / (u->small[DUEL_DENSITY].n + 1u);
+    return bytes > u->room / DUEL_HUGE_SHARE && bytes / DUEL_HUGE_PLACES > u->room / (u->small[DUEL_DENSITY].n + 1u);
 }
 
 static void worst_gather(const struct duel *u, const struct small *s, struct worst *w) {

@@ -13,6 +13,9 @@
 #include "store/density.h"
 
 #define DUEL_KEYS 1024
+/* Huge is what takes more than the first part of a cache, and the place of more than so many of the others. */
+#define DUEL_HUGE_SHARE 8
+#define DUEL_HUGE_PLACES 64
 
 enum duel_way { DUEL_DENSITY, DUEL_AGE, DUEL_FREQUENCY, DUEL_WAYS };
 

@@ -5,8 +5,6 @@
 #define RESERVE 32768 /* what a caller cannot know: a segment that must grow for a crowded run, a block of the next class */
 #define RESERVE_LEAST 4096
 #define RESERVE_SHARE 512 /* of maxmemory, where that is less: small caches have small segments */
-#define LARGE_SHARE 8
-#define LARGE_PLACES 64
 #define SAVE_STEP 2048
 #define AHEAD 1024 /* that is made free beyond what is asked for: so small values that follow need not ask, one by one */
 #define AHEAD_SHARE 8192 /* of maxmemory, where that is less */
@@ -66,7 +64,7 @@ static size_t evict_save(struct store *s, const struct policy *p, uint64_t limit
  * that weighs sizes: it gets what is free, until it has earned more. */
 static bool evict_refused(struct store *s, uint64_t hash, size_t n, uint64_t limit) {
     uint64_t keys = evict_count_all(s);
-    if (!keys || n / LARGE_PLACES <= mem_limited() / keys) return false;
+    if (!keys || n / DUEL_HUGE_PLACES <= mem_limited() / keys) return false;
     if (density_due(s->density)) evict_learn(s, limit); /* nothing may ever go */
     return !hash || !claims_let_in(&s->claims, s->duel, hash, n, limit, density_clock(s->density));
 }
@@ -80,7 +78,7 @@ enum store_fit store_make_room_for(struct store *s, uint64_t hash, size_t n, int
     struct policy p = store_policy(s, now);
     uint64_t limit = (uint64_t)option_get(&s->config->maxmemory);
     if (p.kind == POLICY_NOEVICTION || n > limit) return FIT_NO;
-    if (p.kind & POLICY_LHD && __builtin_expect(n > limit / LARGE_SHARE, 0) && evict_refused(s, hash, n, limit)) return FIT_NO;
+    if (p.kind & POLICY_LHD && __builtin_expect(n > limit / DUEL_HUGE_SHARE, 0) && evict_refused(s, hash, n, limit)) return FIT_NO;
     uint64_t start = clock_ticks();
     enum store_fit fit = FIT_YES;
     size_t save = evict_save(s, &p, limit), ahead = limit / AHEAD_SHARE < AHEAD ? limit / AHEAD_SHARE : AHEAD;

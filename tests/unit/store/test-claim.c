@@ -149,13 +149,18 @@ Test(claim, one_that_is_looked_for_more_often_takes_the_place_of_another) {
     cr_assert_gt(hits, 3000, "%u of 4000", hits);
 }
 
-Test(claim, none_stays_that_is_larger_than_a_limit_that_comes_down) {
+/* One that is worth its room by far. */
+static void let_one_in(void) {
     use_small(60000);
     for (unsigned i = 0; i < 1000; i++) {
         use(FIRST_HUGE, 2 * HUGE);
         use_small(1);
     }
     cr_assert(fixture_has(&f, FIRST_HUGE, NOW));
+}
+
+Test(claim, none_stays_that_is_larger_than_a_limit_that_comes_down) {
+    let_one_in();
     f.config.maxmemory -= 1200000;
     use_small(20000);
     cr_assert(!fixture_has(&f, FIRST_HUGE, NOW));
@@ -163,12 +168,7 @@ Test(claim, none_stays_that_is_larger_than_a_limit_that_comes_down) {
 }
 
 Test(claim, where_all_others_are_gone_it_goes_too) {
-    use_small(60000);
-    for (unsigned i = 0; i < 1000; i++) {
-        use(FIRST_HUGE, 2 * HUGE);
-        use_small(1);
-    }
-    cr_assert(fixture_has(&f, FIRST_HUGE, NOW));
+    let_one_in();
     for (unsigned n = 0; n < SMALL; n++) fixture_delete(&f, n, NOW);
     f.config.maxmemory = (int64_t)mem_limited() + 20000;
     for (unsigned n = 0; n < 20; n++) cr_assert(set(n, HUGE / 10), "%u", n);
