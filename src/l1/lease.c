@@ -230,7 +230,10 @@ static int fetch(struct larder *l, struct slice key, const larder_load *how, boo
     (*lease)->early = state == NEAR_AGING;
     (*lease)->left = left;
     if (state != NEAR_NOTHING) tally_count(near_record(l->near), state == NEAR_AGING ? COUNT_EARLY : COUNT_STALE, 1);
-    return state == NEAR_NOTHING || ask ? lease_ask(*lease, out) : LARDER_LOAD;
+    if (state != NEAR_NOTHING && !ask) return LARDER_LOAD;
+    status = lease_ask(*lease, out);
+    if (status == LARDER_LOAD && state == NEAR_NOTHING && out->hold) tally_count(near_record(l->near), COUNT_STALE, 1); /* the server's */
+    return status;
 }
 
 int larder_fetch(larder *l, const char *key, size_t key_size, const larder_load *how, larder_value *out, larder_lease **lease) {

@@ -193,6 +193,15 @@ def test_stale_while_one_loads_anew(kind):
         assert a.stats()['stale_refreshes'] > 0, a.stats()
 
 
+def test_stale_without_a_near_store():
+    """The server has it still: it is given out, and loaded anew behind the caller's back."""
+    with Daemon('larder') as d, Agent(d.url, l1_bytes=0) as a:
+        assert a('load k 50 1 v stale=60000') == 'OK v#1'
+        a.until('load k 50 20 v stale=60000', 'OK stale v#1')
+        until(lambda: a.stats()['loads'] > 1, 'it is loaded anew')
+        assert a.stats()['stale_refreshes'] > 0 and a.stats()['l1_stale'] == 0, a.stats()
+
+
 def test_more_stale_values_than_can_be_loaded_behind():
     """Nobody who can have a stale value waits for a load, however many there are to do."""
     with Daemon('larder') as d, Agent(d.url, early=0, refreshers=1) as a:
