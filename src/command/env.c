@@ -134,7 +134,7 @@ static void throughput_forget(struct env *e) {
 }
 
 uint64_t env_changes(const struct env *e) {
-    uint64_t n = 0;
+    uint64_t n = rule_removed_ever(e->store);
     for (unsigned l = 0; l < e->lanes; l++) n += counter_get(&e->lane[l]->store_stats.changes);
     return n;
 }

@@ -94,7 +94,7 @@ uint64_t env_store_stat(const struct env *e, size_t offset);
 uint64_t env_lane_stat(const struct env *e, size_t offset); /* of a counter in struct lane */
 uint64_t env_clients(const struct env *e);
 void env_reset_stats(struct env *e);  /* CONFIG RESETSTAT */
-uint64_t env_changes(const struct env *e); /* keys and members that commands wrote or deleted since the start; RESETSTAT leaves it */
+uint64_t env_changes(const struct env *e); /* keys and members that commands wrote, deleted or made invalid since the start; RESETSTAT leaves it */
 
 /* instantaneous_ops_per_sec and its kin: the host calls env_sample ten times a second, from one thread. */
 enum env_rate { RATE_COMMANDS, RATE_NET_IN, RATE_NET_OUT, RATE_TURNS, RATE_TURN_TICKS, RATE_COUNT };

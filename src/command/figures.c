@@ -64,7 +64,7 @@ static double lag_mean(const struct look *l) { return lag_mean_ms(&l->lag); }
 static uint64_t lag_p99(const struct look *l) { return lag_percentile_ms(&l->lag, 99); }
 static uint64_t lag_worst(const struct look *l) { return l->lag.worst_ms; }
 static uint64_t running(const struct look *l) { return rule_running(l->e->store); }
-static uint64_t invalidated(const struct look *l) { return rule_removed_ever(l->e->store); }
+static uint64_t invalidated(const struct look *l) { return rule_removed_lately(l->e->store); }
 
 static uint64_t packed_values(const struct look *l) { return l->packed.values; }
 static uint64_t packed_plain(const struct look *l) { return l->packed.plain; }

@@ -127,7 +127,8 @@ bool rule_over(const struct store *s, const struct rule *r) {
 uint64_t rule_removed(const struct rule *r) { return atomic_load(&r->removed); }
 unsigned rule_running(const struct store *s) { return atomic_load(&s->rules.last) - atomic_load(&s->rules.over); }
 uint64_t rule_removed_ever(const struct store *s) { return atomic_load(&s->rules.removed); }
-void rule_removed_reset(struct store *s) { atomic_store(&s->rules.removed, 0); }
+uint64_t rule_removed_lately(const struct store *s) { return rule_removed_ever(s) - atomic_load(&s->rules.forgotten); }
+void rule_removed_reset(struct store *s) { atomic_store(&s->rules.forgotten, rule_removed_ever(s)); }
 
 void rules_swap(struct store *s, unsigned a, unsigned b) {
     lock_acquire(&s->rules.lock);

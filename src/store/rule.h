@@ -40,7 +40,8 @@ void rule_release(struct rule *r);
 /* Those that are not over, oldest first. Takes the rules' lock. */
 void rule_each(struct store *s, void (*each)(void *arg, const struct rule_facts *f), void *arg);
 unsigned rule_running(const struct store *s);
-uint64_t rule_removed_ever(const struct store *s); /* by all, since the start or the last reset */
+uint64_t rule_removed_ever(const struct store *s);   /* by all, since the start */
+uint64_t rule_removed_lately(const struct store *s); /* since the last reset */
 void rule_removed_reset(struct store *s);
 
 /* In the background, as store_expire_step: no lock held. Returns whether there is more to do right away. */

@@ -23,7 +23,7 @@ struct rules {
     struct lock lock;
     _Atomic uint32_t last, over;  /* rules over + 1 ... last are running */
     _Atomic unsigned parts;
-    _Atomic uint64_t removed;
+    _Atomic uint64_t removed, forgotten; /* keys, since the start; how many at the last reset */
     struct rule *_Atomic slot[RULE_RING];
     struct sieve sieve; /* knows a rule before `last` says that it is there */
     struct rule_part part[STORE_PARTS];
