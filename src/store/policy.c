@@ -51,8 +51,8 @@ int32_t policy_rank(const struct policy *p, int64_t since, uint32_t word, int64_
 }
 
 int64_t policy_idle_ms(const struct policy *p, uint32_t word) {
-    int32_t ticks = (int32_t)((uint32_t)(p->now / POLICY_TICK) - word);
-    return ticks < 0 ? 0 : (int64_t)ticks * POLICY_TICK;
+    uint32_t ticks = (uint32_t)(p->now / POLICY_TICK) - word;
+    return ticks > UINT32_MAX - POLICY_AHEAD ? 0 : (int64_t)ticks * POLICY_TICK; /* another thread's clock may be ahead */
 }
 
 int64_t policy_age_ms(const struct policy *p, uint32_t word) {
@@ -61,7 +61,10 @@ int64_t policy_age_ms(const struct policy *p, uint32_t word) {
     return (int64_t)passed * 60000;
 }
 
-uint32_t policy_word_idle(const struct policy *p, int64_t idle_ms) { return (uint32_t)((p->now - idle_ms) / POLICY_TICK); }
+uint32_t policy_word_idle(const struct policy *p, int64_t idle_ms) {
+    int64_t ticks = idle_ms / POLICY_TICK;
+    return (uint32_t)(p->now / POLICY_TICK - (ticks > INT32_MAX ? INT32_MAX : ticks));
+}
 
 uint32_t policy_word_frequency(const struct policy *p, unsigned frequency) {
     return minutes(p) << 8 | (frequency > 255 ? 255 : frequency);

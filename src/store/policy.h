@@ -64,7 +64,7 @@ int32_t policy_rank(const struct policy *p, int64_t since, uint32_t word, int64_
 int64_t policy_idle_ms(const struct policy *p, uint32_t word);       /* OBJECT IDLETIME; under the LRU policies */
 int64_t policy_age_ms(const struct policy *p, uint32_t word);        /* since its last use; LFU tells minutes; not of LHD */
 unsigned policy_frequency(const struct policy *p, uint32_t word);    /* OBJECT FREQ; under LFU and LHD */
-uint32_t policy_word_idle(const struct policy *p, int64_t idle_ms);  /* the words that RESTORE's IDLETIME and FREQ ask for */
-uint32_t policy_word_frequency(const struct policy *p, unsigned frequency);
+uint32_t policy_word_idle(const struct policy *p, int64_t idle_ms);  /* the words that RESTORE's IDLETIME (99 days at the most) */
+uint32_t policy_word_frequency(const struct policy *p, unsigned frequency); /* ... and FREQ ask for */
 
 #endif

@@ -15,6 +15,21 @@ Test(policy, lru_ranks_by_time_since_use_and_tells_it) {
     cr_assert_eq(policy_idle_ms(&p, policy_word_idle(&p, 7000)), 7000);
 }
 
+Test(policy, what_was_idle_for_a_quarter_of_a_year_is_not_taken_for_new) {
+    const int64_t day = 86400000;
+    struct policy p = {.kind = POLICY_ALLKEYS_LRU, .now = 1700000000000};
+    uint32_t word = policy_born(&p), long_ago = policy_word_idle(&p, 1000 * day), lately = policy_word_idle(&p, 90 * day);
+    cr_assert_eq(policy_idle_ms(&p, lately), 90 * day);
+    cr_assert_eq(policy_idle_ms(&p, long_ago) / day, 99, "the longest that can be asked for");
+    cr_assert_eq(policy_word_idle(&p, INT64_MAX), long_ago);
+    cr_assert_gt(policy_rank(&p, p.now, long_ago, 0, 0), policy_rank(&p, p.now, lately, 0, 0));
+    p.now += 60 * day;
+    cr_assert_eq(policy_idle_ms(&p, lately), 150 * day);
+    cr_assert_eq(policy_idle_ms(&p, word), 60 * day);
+    p.now -= 60 * day + 1000;
+    cr_assert_eq(policy_idle_ms(&p, word), 0, "used by a thread whose clock is ahead");
+}
+
 Test(policy, lru_survives_the_wrap_of_its_clock) {
     struct policy p = {.kind = POLICY_ALLKEYS_LRU, .now = ((int64_t)UINT32_MAX * POLICY_TICK) - 100};
     uint32_t before = policy_born(&p);
