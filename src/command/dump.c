@@ -11,6 +11,7 @@
 #include "command/thaw.h"
 #include "command/wait.h"
 #include "command/work.h"
+#include "snapshot/heat.h"
 #include "snapshot/rdb_wire.h"
 
 #include <assert.h>
@@ -172,11 +173,10 @@ static bool wish_deadline(const struct wish *o, int64_t now, int64_t *deadline) 
 }
 
 static void wish_access(const struct wish *o, const struct policy *p, struct entry *e) {
-    if (p->kind & POLICY_LFU) {
-        if (o->frequency >= 0) entry_set_access(e, policy_word_frequency(p, (unsigned)o->frequency));
-    } else if (o->idle >= 0) {
-        entry_set_access(e, policy_word_idle(p, o->idle > INT64_MAX / 1000 ? INT64_MAX : o->idle * 1000));
-    }
+    struct record r = {.use = RECORD_UNUSED}; /* as one that is loaded */
+    if (o->frequency >= 0) r.use = RECORD_FREQUENCY, r.used = (uint32_t)o->frequency;
+    else if (o->idle >= 0) r.use = RECORD_IDLE, r.used = o->idle > UINT32_MAX ? UINT32_MAX : (uint32_t)o->idle;
+    entry_set_access(e, heat_word(p, &r, entry_access(e)));
 }
 
 /* Puts what was read in its place; `packed`: a string that was packed meanwhile. */
