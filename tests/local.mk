@@ -19,7 +19,7 @@ AM_TESTS_ENVIRONMENT = \
   LSAN_OPTIONS='suppressions=$(abs_top_srcdir)/tests/lsan.supp:print_suppressions=0'; \
   export top_builddir top_srcdir CRITERION_ENABLE_TAP LSAN_OPTIONS;
 LOG_DRIVER = $(SHELL) $(top_srcdir)/utils/test-driver
-EXTRA_DIST += utils/test-driver %D%/lsan.supp
+EXTRA_DIST += utils/test-driver utils/test-failures %D%/lsan.supp
 
 # For utils/check, which builds and runs a part of them in most of its stages.
 .PHONY: list-tests list-check-programs
