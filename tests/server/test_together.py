@@ -181,7 +181,7 @@ def test_a_file_that_was_given_up_is_kept():
 
 def both_at_once(d, f, end):
     """A daemon that is loading one file, and saving to another, is told to end."""
-    s = in_folder(d, f, '--dbfilename', 'dump.rdb', '--snapshot-rate-limit', '1mb', '--rdbcompression', 'no')
+    s = in_folder(d, f, '--dbfilename', 'dump.rdb', '--snapshot-rate-limit', '100kb', '--rdbcompression', 'no')
     with s, s.client() as c, s.client() as e:
         fill(c)
         h = held_warm(c, f, 'dump.other')
