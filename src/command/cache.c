@@ -87,12 +87,7 @@ static bool invalidate(struct call *c, size_t n, struct rule **out) {
     return true;
 }
 
-static void run_invalidate(struct call *c) {
-    if (c->argc == 3 || !call_is(c, c->argc - 1, "WAIT")) {
-        if (invalidate(c, (size_t)c->argc - 2, NULL)) resp_ok(c->w);
-        return;
-    }
-    size_t n = (size_t)c->argc - 3;
+static void invalidate_and_wait(struct call *c, size_t n) {
     struct settling *w = settling_new(c, n);
     if (!invalidate(c, n, w->rule)) {
         settling_drop(&w->task);
@@ -100,6 +95,14 @@ static void run_invalidate(struct call *c) {
     }
     w->n = n;
     session_park(c->s, &w->task);
+}
+
+static void run_invalidate(struct call *c) {
+    bool waits = c->argc > 3 && call_is(c, c->argc - 1, "WAIT");
+    size_t n = (size_t)c->argc - 2 - waits;
+    if (n > RULE_RUNNING_MAX) reply_error(c, "ERR Too many patterns"); /* to try again would be no use */
+    else if (waits) invalidate_and_wait(c, n);
+    else if (invalidate(c, n, NULL)) resp_ok(c->w);
 }
 
 /* -- INVALIDATIONS --------------------------------------------------------------------------------------------------------- */

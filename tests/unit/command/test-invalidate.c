@@ -72,3 +72,28 @@ Test(invalidate, what_is_written_behind_it_stays) {
     cr_assert_str_eq(behind("SET trigger 1\r\nRENAME other %2$s%1$.0s\r\nGET %2$s\r\n"), "+OK\r\n+OK\r\n$1\r\n2\r\n");
     cr_assert_str_eq(behind("SET trigger 1\r\nMSET %1$s x %2$s new\r\nMGET %1$s %2$s\r\n"), "+OK\r\n+OK\r\n*2\r\n$1\r\nx\r\n$3\r\nnew\r\n");
 }
+
+/* `n` patterns p0, p1 ... in one request. */
+static const char *many(struct peer *p, unsigned n, const char *behind) {
+    static char text[16384];
+    size_t at = (size_t)snprintf(text, sizeof text, "CACHE INVALIDATE");
+    for (unsigned i = 0; i < n; i++) at += (size_t)snprintf(text + at, sizeof text - at, " p%u", i);
+    snprintf(text + at, sizeof text - at, "%s\r\n", behind);
+    return fixture_say(p, text);
+}
+
+Test(invalidate, more_patterns_than_there_is_room_for_are_refused_as_a_whole) {
+    struct peer *p = fixture_open(NULL);
+    fixture_say(p, "MSET a 1 p0 2\r\n");
+    cr_assert_str_eq(many(p, RULE_RUNNING_MAX + 1, ""), "-ERR Too many patterns\r\n", "these never fit");
+    cr_assert_str_eq(many(p, RULE_RUNNING_MAX + 1, " WAIT"), "-ERR Too many patterns\r\n");
+    cr_assert_str_eq(fixture_say(p, "EXISTS p0\r\n"), ":1\r\n");
+    cr_assert_str_eq(many(p, RULE_RUNNING_MAX, ""), "+OK\r\n");
+    cr_assert_str_eq(many(p, 1, " a WAIT"), "-TRYAGAIN Too many invalidations are running\r\n");
+    cr_assert_str_eq(fixture_say(p, "CACHE INVALIDATE a\r\n"), "-TRYAGAIN Too many invalidations are running\r\n");
+    cr_assert_str_eq(fixture_say(p, "EXISTS a p0\r\n"), ":1\r\n");
+    while (rule_sweep_step(fixture_env(p)->store, 0, 1, 250)) {}
+    cr_assert_str_eq(fixture_say(p, "CACHE INVALIDATE a\r\n"), "+OK\r\n");
+    cr_assert_str_eq(fixture_say(p, "EXISTS a\r\n"), ":0\r\n");
+    loopback_free(p->net);
+}
