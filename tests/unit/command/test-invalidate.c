@@ -73,6 +73,12 @@ Test(invalidate, what_is_written_behind_it_stays) {
     cr_assert_str_eq(behind("SET trigger 1\r\nMSET %1$s x %2$s new\r\nMGET %1$s %2$s\r\n"), "+OK\r\n+OK\r\n*2\r\n$1\r\nx\r\n$3\r\nnew\r\n");
 }
 
+static unsigned calls;
+static void count_call(struct env *e) {
+    (void)e;
+    calls++;
+}
+
 /* `n` patterns p0, p1 ... in one request. */
 static const char *many(struct peer *p, unsigned n, const char *behind) {
     static char text[16384];
@@ -95,5 +101,35 @@ Test(invalidate, more_patterns_than_there_is_room_for_are_refused_as_a_whole) {
     while (rule_sweep_step(fixture_env(p)->store, 0, 1, 250)) {}
     cr_assert_str_eq(fixture_say(p, "CACHE INVALIDATE a\r\n"), "+OK\r\n");
     cr_assert_str_eq(fixture_say(p, "EXISTS a\r\n"), ":0\r\n");
+    loopback_free(p->net);
+}
+
+static void sweep(struct env *e) {
+    for (unsigned i = 0; i < e->lanes; i++)
+        while (rule_sweep_step(e->store, i, e->lanes, 250)) {}
+}
+
+Test(invalidate, threads_with_nothing_to_do_are_called_where_it_matters) {
+    struct peer *p = fixture_open(NULL);
+    struct env *e = fixture_env(p);
+    e->host->background = count_call;
+    for (unsigned i = 0; i < 255; i++) cr_assert_str_eq(fixture_say(p, "CACHE INVALIDATE x\r\n"), "+OK\r\n");
+    cr_assert_eq(calls, 0, "not for each");
+    fixture_say(p, "CACHE INVALIDATE x\r\n");
+    cr_assert_eq(calls, 1, "before there is no room for more");
+    many(p, 300, "");
+    cr_assert_eq(calls, 2);
+    sweep(e);
+    fixture_say(p, "DBSIZE\r\n");
+    cr_assert_eq(calls, 2, "nothing runs");
+    fixture_say(p, "CACHE INVALIDATE x\r\n");
+    fixture_start(p, "DBSIZE\r\n");
+    cr_assert_eq(calls, 3, "somebody waits");
+    sweep(e);
+    cr_assert_str_eq(fixture_say(p, "\r\n"), ":0\r\n");
+    fixture_start(p, "CACHE INVALIDATE x WAIT\r\n");
+    cr_assert_eq(calls, 4);
+    sweep(e);
+    cr_assert_str_eq(fixture_say(p, "\r\n"), ":0\r\n");
     loopback_free(p->net);
 }
