@@ -1,7 +1,7 @@
 import threading
 import time
 
-from larder import Client, LetIn, Server, equal, until
+from larder import Client, LetIn, Server, equal, in_threads, until
 
 
 def test_a_walk_of_a_million_keys_lets_others_in():
@@ -145,3 +145,35 @@ def test_latency_of_one_is_not_the_batch_of_another():
                 equal(one.call('PING'), 'PONG')
             stop.set()
             t.join()
+
+
+def test_an_invalidation_counts_what_it_removed_while_others_write():
+    """Keys that came to be are those that invalidations counted and those that are there still, to the last one."""
+    with Server(threads=2) as s:
+        over = threading.Event()
+
+        def write(seed):
+            made, at = 0, seed
+            with s.client() as c:
+                while not over.is_set():
+                    c.send(b''.join(Client.encode('SETNX', 'k%d' % (at * 7919 % 5000 + i), 'v') for i in range(50)))
+                    made += sum(c.reply() for _ in range(50))
+                    at += 1
+            return made
+
+        def invalidate(digit):
+            with s.client() as c:
+                return sum(c.call('CACHE', 'INVALIDATE', 'k%d*' % (digit + i % 5), 'WAIT') for i in range(50))
+
+        def invalidate_all(digits):
+            try:
+                removed.extend(invalidate(d) for d in digits)
+            finally:
+                over.set()
+
+        removed, made = [], []
+        in_threads([lambda n=n: made.append(write(n)) for n in (1, 2)] + [lambda: invalidate_all((1, 3, 5))])
+        with s.client() as c:
+            equal(sum(removed) + c.call('DBSIZE'), sum(made))
+            equal(c.info('cache_invalidated_keys'), str(sum(removed)))
+            equal(c.info('cache_invalidations'), '150')
