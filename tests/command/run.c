@@ -20,7 +20,7 @@
 
 #define LANES 2
 #define PEERS 32
-#define PATIENCE_MS 3000 /* for what a task says later */
+#define PATIENCE_MS 60000 /* for what a task says later; the process may stand still meanwhile */
 
 struct named {
     char name[32];

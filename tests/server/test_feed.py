@@ -491,6 +491,23 @@ class Near:
         self.reply()
 
 
+def test_tracking_tells_of_what_expires():
+    with Server(threads=2) as s, s.client() as w:
+        near, ms = Near(s), 50
+        while near.cache.get(b'e') is None:  # over before it was read: then longer
+            w.call('SET', 'e', 'v', 'PX', ms)
+            ms *= 2
+            near.settle()
+            near.settle()  # what is told of SET itself has arrived
+            near.read(b'e')
+        until(lambda: w.call('GET', 'e') is None, 'it expires')
+
+        def told():
+            near.settle()
+            return b'e' not in near.cache
+        until(told, 'who read it is told')
+
+
 def test_tracking_is_never_stale():
     keys = [b'key:%d' % i for i in range(40)]
     for words in ([], ['BCAST'], ['BCAST', 'PREFIX', 'key:'], ['NOLOOP']):
