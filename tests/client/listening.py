@@ -14,7 +14,7 @@ def connect(port):
     return redis.Redis(port=port, decode_responses=True)
 
 
-def hear(pubsub, n, seconds=10):
+def hear(pubsub, n, seconds=60):
     """The next n messages, as (type, pattern, channel, data)."""
     end, heard = time.monotonic() + seconds, []
     while len(heard) < n:

@@ -57,12 +57,12 @@ def many_keys(r):
 @case
 def expiry(r):
     r.set('k', 'v', ex=100)
-    assert 98 <= r.ttl('k') <= 100
+    assert 80 <= r.ttl('k') <= 100
     r.expire('k', 200)
-    assert 198 <= r.ttl('k') <= 200
+    assert 180 <= r.ttl('k') <= 200
     assert r.persist('k') and r.ttl('k') == -1
     r.set('short', 'v', px=30)
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while r.exists('short'):
         assert time.monotonic() < end, 'still there'
     assert r.pttl('short') == -2
