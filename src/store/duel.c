@@ -12,7 +12,8 @@
 #define LOOKS 16             /* a multiple of four (density_ranks) */
 #define EVICTIONS 8          /* for one use, at the most: the rest with the next ones */
 #define SIGNIFICANT 2        /* standard deviations */
-#define DEBT 8               /* a way that has lost so many more than it won is no further behind; after each change twice as many */
+#define DEBT 8               /* density having lost so many more than it won is no further behind; */
+#define DEBT_FIRST 4         /* nor the others by so many, after each change twice as many */
 #define MEMORY 1024          /* uses in which two ways differed, after which what they count is halved */
 
 struct item {
@@ -35,6 +36,7 @@ struct duel {
     struct lock lock;
     struct density *density;
     uint64_t bytes, room, random; /* of the real cache; of a small one */
+    uint64_t taken, left_out; /* bytes of drawn uses lately: of those that the small caches play, and of huge ones */
     uint32_t debt;
     uint32_t won[DUEL_WAYS], lost[DUEL_WAYS]; /* against the way that the cache goes by */
     struct small small[DUEL_WAYS];
@@ -215,6 +217,24 @@ void duel_ranks(const struct density_moment *m, enum duel_way way, unsigned n, c
     else density_ranks_plain(m, way == DUEL_AGE, n, word, bytes, rank, cell);
 }
 
+static void change_to(struct duel *u, int way) {
+    atomic_store_explicit(&u->way, way, memory_order_relaxed);
+    memset(u->won, 0, sizeof u->won);
+    memset(u->lost, 0, sizeof u->lost);
+    if (u->debt < MEMORY) u->debt *= 2;
+}
+
+/* Where most bytes are in values that are too large for the small caches, these cannot tell what is lost by keeping them: only density
+ * weighs sizes. */
+static bool is_blind(struct duel *u, size_t bytes, bool huge) {
+    *(huge ? &u->left_out : &u->taken) += bytes;
+    if (u->left_out + u->taken > u->room * 4) {
+        u->left_out /= 2;
+        u->taken /= 2;
+    }
+    return u->left_out > u->taken;
+}
+
 static void judge(struct duel *u, const bool hit[DUEL_WAYS]) {
     int way = atomic_load_explicit(&u->way, memory_order_relaxed);
     for (int other = 0; other < DUEL_WAYS; other++) {
@@ -228,10 +248,7 @@ static void judge(struct duel *u, const bool hit[DUEL_WAYS]) {
         }
         int64_t differed = u->won[other] + u->lost[other], lead = (int64_t)u->won[other] - u->lost[other];
         if (lead > 4 && (lead - 4) * (lead - 4) > SIGNIFICANT * SIGNIFICANT * differed) {
-            atomic_store_explicit(&u->way, other, memory_order_relaxed);
-            memset(u->won, 0, sizeof u->won);
-            memset(u->lost, 0, sizeof u->lost);
-            if (u->debt < MEMORY) u->debt *= 2;
+            change_to(u, other);
             return;
         }
         if (differed < MEMORY) continue;
@@ -242,14 +259,16 @@ static void judge(struct duel *u, const bool hit[DUEL_WAYS]) {
 
 void duel_use(struct duel *u, uint64_t hash, uint32_t word, size_t bytes) {
     if (!lock_try(&u->lock)) return;
-    if (__builtin_expect(is_huge(u, bytes), 0)) {
+    bool huge = is_huge(u, bytes), blind = is_blind(u, bytes, huge);
+    if (__builtin_expect(huge, 0)) {
         lock_release(&u->lock);
         return;
     }
     struct item use = {.hash = hash, .word = word, .bytes = bytes < INT32_MAX ? (uint32_t)bytes : INT32_MAX};
     bool hit[DUEL_WAYS];
     for (int way = 0; way < DUEL_WAYS; way++) hit[way] = small_use(u, (enum duel_way)way, use);
-    judge(u, hit);
+    if (!blind) judge(u, hit);
+    else if (duel_way(u) != DUEL_DENSITY) change_to(u, DUEL_DENSITY);
     while (most_items(u) == ITEMS) thin_out(u); /* more than once where those that it would drop had not been drawn before */
     lock_release(&u->lock);
 }
@@ -270,7 +289,7 @@ void duel_size(struct duel *u, uint64_t keys, uint64_t bytes) {
 struct duel *duel_new(struct density *d) {
     struct duel *u = mem_zalloc(MEM_UPKEEP, sizeof *u);
     u->density = d;
-    u->debt = DEBT;
+    u->debt = DEBT_FIRST;
     u->random = 1;
     u->bytes = u->room = UINT64_MAX; /* nothing is evicted yet */
     return u;

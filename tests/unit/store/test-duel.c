@@ -127,6 +127,32 @@ Test(duel, what_was_better_for_long_is_left_when_the_load_changes) {
     load_free(l);
 }
 
+/* A window that moves on, where LRU is best, and beside it values too large for the small caches: one in so many uses. */
+static void window_and_huge(struct load *l, unsigned *i, unsigned n, unsigned one_in) {
+    enum { FITS = 3000, HUGE = 60000 };
+    for (unsigned end = *i + n; *i < end; ++*i) {
+        use(l, (uint32_t)(*i / 8 + draw(l) % 1500) % KEYS);
+        if (one_in && *i % one_in == 0) duel_use(l->duel, hash_of(KEYS + *i), 1, HUGE);
+        if (*i % FITS) continue;
+        density_learn(l->d, FITS, FITS * LINE, FITS * LINE);
+        duel_size(l->duel, FITS, FITS * LINE);
+    }
+}
+
+Test(duel, where_most_bytes_are_in_huge_values_it_goes_by_density) {
+    struct load *l = load_new(3000);
+    unsigned i = 0;
+    window_and_huge(l, &i, 200000, 200);
+    cr_assert_eq(duel_way(l->duel), DUEL_DENSITY);
+    window_and_huge(l, &i, 200000, 0);
+    cr_assert_neq(duel_way(l->duel), DUEL_DENSITY, "without them another way is better");
+    window_and_huge(l, &i, 20000, 200);
+    cr_assert_eq(duel_way(l->duel), DUEL_DENSITY);
+    window_and_huge(l, &i, 400000, 8000);
+    cr_assert_neq(duel_way(l->duel), DUEL_DENSITY, "they are few");
+    load_free(l);
+}
+
 static int32_t rank(const struct density *d, enum duel_way way, uint32_t word, uint32_t size) {
     struct density_moment now = density_moment(d);
     uint32_t words[4] = {word}, bytes[4] = {size}, cell[4];
