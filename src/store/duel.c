@@ -12,8 +12,8 @@
 #define LOOKS 16             /* a multiple of four (density_ranks) */
 #define EVICTIONS 8          /* for one use, at the most: the rest with the next ones */
 #define SIGNIFICANT 2        /* standard deviations */
-#define DEBT 8               /* density having lost so many more than it won is no further behind; */
-#define DEBT_FIRST 4         /* nor the others by so many, after each change twice as many */
+#define DEBT_STEP 4          /* so many times is a way's debt multiplied when the cache went by it and soon no longer, */
+#define LASTS 3              /* which is within so many caches full of drawn uses, and divided when it was longer */
 #define MEMORY 1024          /* uses in which two ways differed, after which what they count is halved */
 
 struct item {
@@ -37,7 +37,7 @@ struct duel {
     struct density *density;
     uint64_t bytes, room, random; /* of the real cache; of a small one */
     uint64_t taken, left_out; /* bytes of drawn uses lately: of those that the small caches play, and of huge ones */
-    uint32_t debt;
+    uint32_t debt[DUEL_WAYS], since; /* drawn uses since the last change */
     uint32_t won[DUEL_WAYS], lost[DUEL_WAYS]; /* against the way that the cache goes by */
     struct small small[DUEL_WAYS];
 };
@@ -217,11 +217,23 @@ void duel_ranks(const struct density_moment *m, enum duel_way way, unsigned n, c
     else density_ranks_plain(m, way == DUEL_AGE, n, word, bytes, rank, cell);
 }
 
-static void change_to(struct duel *u, int way) {
-    atomic_store_explicit(&u->way, way, memory_order_relaxed);
+/* A way that has lost so many more than it won is no further behind, so that a change is seen soon, whatever was before. */
+static const uint32_t debt_first[DUEL_WAYS] = {[DUEL_DENSITY] = 8, [DUEL_AGE] = 4, [DUEL_FREQUENCY] = 16};
+
+/* What was left soon was taken for better by mistake: the next time it takes more. */
+static void debt_learn(struct duel *u, enum duel_way left) {
+    uint32_t debt = u->debt[left], first = debt_first[left];
+    if (left == DUEL_DENSITY) return;
+    if (u->since >= LASTS * most_items(u)) u->debt[left] = debt > first * DEBT_STEP ? debt / DEBT_STEP : first;
+    else if (debt < MEMORY) u->debt[left] = debt * DEBT_STEP;
+}
+
+static void change_to(struct duel *u, enum duel_way way) {
+    debt_learn(u, duel_way(u));
+    atomic_store_explicit(&u->way, (int)way, memory_order_relaxed);
     memset(u->won, 0, sizeof u->won);
     memset(u->lost, 0, sizeof u->lost);
-    if (u->debt < MEMORY) u->debt *= 2;
+    u->since = 0;
 }
 
 /* Where most bytes are in values that are too large for the small caches, these cannot tell what is lost by keeping them: only density
@@ -241,14 +253,13 @@ static void judge(struct duel *u, const bool hit[DUEL_WAYS]) {
         if (hit[other] == hit[way]) continue;
         if (hit[other]) u->won[other]++;
         else u->lost[other]++;
-        uint32_t debt = other == DUEL_DENSITY ? DEBT : u->debt;
-        if (u->lost[other] >= u->won[other] + debt) { /* how it was for long says little of how it is from now on */
+        if (u->lost[other] >= u->won[other] + u->debt[other]) {
             u->won[other] = 0;
-            u->lost[other] = debt;
+            u->lost[other] = u->debt[other];
         }
         int64_t differed = u->won[other] + u->lost[other], lead = (int64_t)u->won[other] - u->lost[other];
         if (lead > 4 && (lead - 4) * (lead - 4) > SIGNIFICANT * SIGNIFICANT * differed) {
-            change_to(u, other);
+            change_to(u, (enum duel_way)other);
             return;
         }
         if (differed < MEMORY) continue;
@@ -267,6 +278,7 @@ void duel_use(struct duel *u, uint64_t hash, uint32_t word, size_t bytes) {
     struct item use = {.hash = hash, .word = word, .bytes = bytes < INT32_MAX ? (uint32_t)bytes : INT32_MAX};
     bool hit[DUEL_WAYS];
     for (int way = 0; way < DUEL_WAYS; way++) hit[way] = small_use(u, (enum duel_way)way, use);
+    u->since++;
     if (!blind) judge(u, hit);
     else if (duel_way(u) != DUEL_DENSITY) change_to(u, DUEL_DENSITY);
     while (most_items(u) == ITEMS) thin_out(u); /* more than once where those that it would drop had not been drawn before */
@@ -289,7 +301,7 @@ void duel_size(struct duel *u, uint64_t keys, uint64_t bytes) {
 struct duel *duel_new(struct density *d) {
     struct duel *u = mem_zalloc(MEM_UPKEEP, sizeof *u);
     u->density = d;
-    u->debt = DEBT_FIRST;
+    memcpy(u->debt, debt_first, sizeof u->debt);
     u->random = 1;
     u->bytes = u->room = UINT64_MAX; /* nothing is evicted yet */
     return u;

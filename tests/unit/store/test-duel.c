@@ -153,6 +153,25 @@ Test(duel, where_most_bytes_are_in_huge_values_it_goes_by_density) {
     load_free(l);
 }
 
+/* By turns, each for many caches full, LRU is best and then another way is. The tenth time is seen as soon as the first. */
+Test(duel, what_changed_often_and_for_long_is_still_seen_at_once) {
+    enum { FITS = 3000, PHASE = 60000, TURNS = 10 };
+    struct load *l = load_new(FITS);
+    unsigned after = 0, i = 0;
+    for (unsigned turn = 0; turn < TURNS; turn++)
+        for (unsigned end = i + PHASE * 2; i < end; i++) {
+            bool window = i >= end - PHASE;
+            if (i == end - PHASE) after = 0;
+            after += window && duel_way(l->duel) != DUEL_AGE;
+            use(l, window ? 34000 + (uint32_t)(i / 8 + draw(l) % 1500) % 20000 : i % 2 ? (uint32_t)(draw(l) % 3000) : 3000 + i / 2 % 30000);
+            if (i < FITS * 4 || i % FITS) continue;
+            density_learn(l->d, FITS, FITS * LINE, FITS * LINE);
+            duel_size(l->duel, FITS, FITS * LINE);
+        }
+    cr_assert_lt(after, 5000, "%u", after);
+    load_free(l);
+}
+
 static int32_t rank(const struct density *d, enum duel_way way, uint32_t word, uint32_t size) {
     struct density_moment now = density_moment(d);
     uint32_t words[4] = {word}, bytes[4] = {size}, cell[4];
