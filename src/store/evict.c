@@ -9,7 +9,7 @@
 #define AHEAD 1024 /* that is made free beyond what is asked for: so small values that follow need not ask, one by one */
 #define AHEAD_SHARE 8192 /* of maxmemory, where that is less */
 #define STORE_TRASH_US 60 /* of freeing between two looks at what there is room for */
-#define EVICT_SPARE_US 40 /* of a slice: for what is done between two looks at the clock */
+#define EVICT_SPARE_US 80 /* of a slice: for what is done between two looks at the clock, and what the machine takes meanwhile */
 
 /* What may be used under that limit: 1/part of the reserve stays free. */
 static inline uint64_t evict_limit(const struct store *s, uint64_t limit, unsigned part) {
@@ -94,7 +94,7 @@ enum store_fit store_make_room_for(struct store *s, uint64_t hash, size_t n, int
             break;
         }
         if (fit == FIT_LATER) break;
-        if (slice_over(start, slice_us - (waits ? STORE_TRASH_US : EVICT_SPARE_US))) {
+        if (slice_over(start, slice_us - EVICT_SPARE_US)) {
             fit = FIT_LATER;
             break;
         }
