@@ -118,7 +118,10 @@ class Agent:
     def __init__(self, url, **options):
         program = os.path.join(os.environ.get('top_builddir') or os.path.dirname(larderd_path()), 'l1-agent')
         self.stderr = tempfile.TemporaryFile('w+')
-        options.setdefault('feed_check_ms', 30000)  # what is near is trusted twice as long, even if this machine stands still for a while
+        # Where a case is not about them: times that are not over even if this machine stands still for a while, or has much to do.
+        options = {'feed_check_ms': 30000, 'lease_ms': 60000, 'wait_ms': 60000, **options}
+        if 'timeout_ms' not in options:
+            options.update(timeout_ms=60000, connect_timeout_ms=60000)
         self.process = subprocess.Popen([program, url, *(f'{k}={v}' for k, v in options.items())], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=self.stderr)
         self.rest = b''
