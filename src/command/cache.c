@@ -11,13 +11,9 @@
 #include "store/rule.h"
 
 #define LOOK_US 500    /* how often who waits looks whether it is over */
-#define CALL_EVERY 256 /* rules; well below RULE_RUNNING_MAX, and so that calling costs nothing for each */
-
-/* A thread that has nothing to do looks ten times a second whether there is something to sweep. That is too late where somebody
- * waits, or where so many rules come meanwhile that there is no room for more. */
-static void call_sweepers(struct env *e) {
-    if (e->host->background) e->host->background(e);
-}
+/* Others are called to sweep where somebody waits, and once for so many rules: well below RULE_RUNNING_MAX, so that there is room for
+ * more, and so that calling costs nothing for each. */
+#define CALL_EVERY 256
 
 /* -- waiting until what is invalid is gone ----------------------------------------------------------------------------------- */
 
@@ -75,7 +71,7 @@ void cache_when_swept(struct call *c, void (*reply)(struct session *s, unsigned 
     w->reply = reply;
     w->rule[w->n++] = newest;
     session_park(c->s, &w->task);
-    call_sweepers(call_env(c));
+    env_call_background(call_env(c));
 }
 
 /* -- INVALIDATE ------------------------------------------------------------------------------------------------------------ */
@@ -93,7 +89,7 @@ static bool invalidate(struct call *c, size_t n, struct rule **out) {
     counter_add(&c->v.stats->invalidations, n);
     view_rules(&c->v);
     unsigned running = rule_running(c->v.store);
-    if (running >= CALL_EVERY && running % CALL_EVERY < n) call_sweepers(call_env(c));
+    if (running >= CALL_EVERY && running % CALL_EVERY < n) env_call_background(call_env(c));
     return true;
 }
 
@@ -105,7 +101,7 @@ static void invalidate_and_wait(struct call *c, size_t n) {
     }
     w->n = n;
     session_park(c->s, &w->task);
-    call_sweepers(call_env(c));
+    env_call_background(call_env(c));
 }
 
 static void run_invalidate(struct call *c) {

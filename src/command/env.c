@@ -133,6 +133,10 @@ static void throughput_forget(struct env *e) {
     lock_release(&e->throughput_lock);
 }
 
+void env_call_background(struct env *e) {
+    if (e->host->background) e->host->background(e);
+}
+
 uint64_t env_changes(const struct env *e) {
     uint64_t n = rule_removed_ever(e->store);
     for (unsigned l = 0; l < e->lanes; l++) n += counter_get(&e->lane[l]->store_stats.changes);

@@ -93,6 +93,7 @@ void env_random_id(char out[41]);     /* 40 hex digits: CHANGE-REPL-ID */
 uint64_t env_store_stat(const struct env *e, size_t offset);
 uint64_t env_lane_stat(const struct env *e, size_t offset); /* of a counter in struct lane */
 uint64_t env_clients(const struct env *e);
+void env_call_background(struct env *e); /* on lanes that have nothing to do as well, now: else they look ten times a second; any thread */
 void env_reset_stats(struct env *e);  /* CONFIG RESETSTAT */
 uint64_t env_changes(const struct env *e); /* keys and members that commands wrote, deleted or made invalid since the start; RESETSTAT leaves it */
 

@@ -23,10 +23,7 @@ struct persist {
 
 /* -- beginning ------------------------------------------------------------------------------------------------------------------ */
 
-static void room(void *arg) {
-    struct env *e = arg;
-    if (e->host->background) e->host->background(e);
-}
+static void room(void *arg) { env_call_background(arg); }
 
 /* Writes are refused from here on, if they are to be. */
 static void ended(void *arg, bool failed) { atomic_store(&((struct env *)arg)->save_failed, failed); }

@@ -236,19 +236,24 @@ static void change_to(struct duel *u, enum duel_way way) {
     u->since = 0;
 }
 
+static void weigh(struct duel *u, size_t bytes, bool huge) {
+    *(huge ? &u->left_out : &u->taken) += bytes;
+    if (u->left_out + u->taken <= u->room * 4) return;
+    u->left_out /= 2;
+    u->taken /= 2;
+}
+
 /* Where most bytes are in values that are too large for the small caches, these cannot tell what is lost by keeping them: only density
  * weighs sizes. */
-static bool is_blind(struct duel *u, size_t bytes, bool huge) {
-    *(huge ? &u->left_out : &u->taken) += bytes;
-    if (u->left_out + u->taken > u->room * 4) {
-        u->left_out /= 2;
-        u->taken /= 2;
-    }
-    return u->left_out > u->taken;
-}
+static bool is_blind(const struct duel *u) { return u->left_out > u->taken; }
 
 static void judge(struct duel *u, const bool hit[DUEL_WAYS]) {
     int way = atomic_load_explicit(&u->way, memory_order_relaxed);
+    u->since++;
+    if (is_blind(u)) {
+        if (way != DUEL_DENSITY) change_to(u, DUEL_DENSITY);
+        return;
+    }
     for (int other = 0; other < DUEL_WAYS; other++) {
         if (hit[other] == hit[way]) continue;
         if (hit[other]) u->won[other]++;
@@ -270,7 +275,8 @@ static void judge(struct duel *u, const bool hit[DUEL_WAYS]) {
 
 void duel_use(struct duel *u, uint64_t hash, uint32_t word, size_t bytes) {
     if (!lock_try(&u->lock)) return;
-    bool huge = is_huge(u, bytes), blind = is_blind(u, bytes, huge);
+    bool huge = is_huge(u, bytes);
+    weigh(u, bytes, huge);
     if (__builtin_expect(huge, 0)) {
         lock_release(&u->lock);
         return;
@@ -278,9 +284,7 @@ void duel_use(struct duel *u, uint64_t hash, uint32_t word, size_t bytes) {
     struct item use = {.hash = hash, .word = word, .bytes = bytes < INT32_MAX ? (uint32_t)bytes : INT32_MAX};
     bool hit[DUEL_WAYS];
     for (int way = 0; way < DUEL_WAYS; way++) hit[way] = small_use(u, (enum duel_way)way, use);
-    u->since++;
-    if (!blind) judge(u, hit);
-    else if (duel_way(u) != DUEL_DENSITY) change_to(u, DUEL_DENSITY);
+    judge(u, hit);
     while (most_items(u) == ITEMS) thin_out(u); /* more than once where those that it would drop had not been drawn before */
     lock_release(&u->lock);
 }

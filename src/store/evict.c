@@ -9,7 +9,7 @@
 #define AHEAD 1024 /* that is made free beyond what is asked for: so small values that follow need not ask, one by one */
 #define AHEAD_SHARE 8192 /* of maxmemory, where that is less */
 #define STORE_TRASH_US 60 /* of freeing between two looks at what there is room for */
-#define EVICT_SPARE_US 80 /* of a slice: for what is done between two looks at the clock, and what the machine takes meanwhile */
+#define EVICT_SPARE_US 80 /* of a slice: for what is done between two looks at the clock, such freeing too, and what the machine takes */
 
 /* What may be used under that limit: 1/part of the reserve stays free. */
 static inline uint64_t evict_limit(const struct store *s, uint64_t limit, unsigned part) {
@@ -86,8 +86,7 @@ enum store_fit store_make_room_for(struct store *s, uint64_t hash, size_t n, int
     counter_add(&stats->evict_slices, 1);
     do {
         /* What was dropped already comes back before anything else is dropped: a large collection takes many slices. */
-        bool waits = store_trash(s) != 0;
-        if (waits) store_trash_step(s, STORE_TRASH_US);
+        if (store_trash(s)) store_trash_step(s, STORE_TRASH_US);
         else if (capture_owes(s) || capture_pressed(s)) fit = FIT_LATER; /* its consumer is at it */
         else if (!pool_evict(s, &p, stats)) {
             fit = FIT_NO;

@@ -45,6 +45,15 @@ static void use(struct load *l, uint32_t k) {
     if (duel_has(l->duel, hash)) duel_use(l->duel, hash, l->word[k], LINE);
 }
 
+static void learn(struct load *l, uint64_t fits) {
+    density_learn(l->d, fits, fits * LINE, fits * LINE);
+    duel_size(l->duel, fits, fits * LINE);
+}
+
+/* Of two loads the next key: some are popular, among many by turns, where LRU is not best; and a window that moves on, where it is. */
+static uint32_t popular(struct load *l, unsigned i) { return i % 2 ? (uint32_t)(draw(l) % 3000) : 3000 + i / 2 % 30000; }
+static uint32_t moving(struct load *l, unsigned i) { return 34000 + (uint32_t)(i / 8 + draw(l) % 1500) % 20000; }
+
 Test(duel, starts_with_hit_density_and_stays_there_while_all_fits) {
     struct load *l = load_new(KEYS);
     for (unsigned i = 0; i < 300000; i++) use(l, (uint32_t)(draw(l) % 20000));
@@ -114,15 +123,14 @@ Test(duel, what_was_better_for_long_is_left_when_the_load_changes) {
     enum { FITS = 3000, BEFORE = 400000 };
     struct load *l = load_new(FITS);
     for (unsigned i = 0; i < BEFORE; i++) {
-        use(l, i % 2 ? (uint32_t)(draw(l) % 3000) : 3000 + i / 2 % 30000);
+        use(l, popular(l, i));
         if (i >= FITS * 4 && i % FITS == 0) {
-            density_learn(l->d, FITS, FITS * LINE, FITS * LINE);
-            duel_size(l->duel, FITS, FITS * LINE);
+            learn(l, FITS);
         }
     }
     cr_assert_neq(duel_way(l->duel), DUEL_AGE);
     unsigned after = 0; /* uses of a window that moves on */
-    for (; after < 60000 && duel_way(l->duel) != DUEL_AGE; after++) use(l, 34000 + (uint32_t)(after / 8 + draw(l) % 1500) % 20000);
+    for (; after < 60000 && duel_way(l->duel) != DUEL_AGE; after++) use(l, moving(l, after));
     cr_assert_lt(after, 4000, "%u", after);
     load_free(l);
 }
@@ -134,8 +142,7 @@ static void window_and_huge(struct load *l, unsigned *i, unsigned n, unsigned on
         use(l, (uint32_t)(*i / 8 + draw(l) % 1500) % KEYS);
         if (one_in && *i % one_in == 0) duel_use(l->duel, hash_of(KEYS + *i), 1, HUGE);
         if (*i % FITS) continue;
-        density_learn(l->d, FITS, FITS * LINE, FITS * LINE);
-        duel_size(l->duel, FITS, FITS * LINE);
+        learn(l, FITS);
     }
 }
 
@@ -163,10 +170,9 @@ Test(duel, what_changed_often_and_for_long_is_still_seen_at_once) {
             bool window = i >= end - PHASE;
             if (i == end - PHASE) after = 0;
             after += window && duel_way(l->duel) != DUEL_AGE;
-            use(l, window ? 34000 + (uint32_t)(i / 8 + draw(l) % 1500) % 20000 : i % 2 ? (uint32_t)(draw(l) % 3000) : 3000 + i / 2 % 30000);
+            use(l, window ? moving(l, i) : popular(l, i));
             if (i < FITS * 4 || i % FITS) continue;
-            density_learn(l->d, FITS, FITS * LINE, FITS * LINE);
-            duel_size(l->duel, FITS, FITS * LINE);
+            learn(l, FITS);
         }
     cr_assert_lt(after, 5000, "%u", after);
     load_free(l);
